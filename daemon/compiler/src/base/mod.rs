@@ -1,0 +1,11 @@
+//! What every stage shares: source files, spans, names, diagnostics and the database trait.
+pub mod db;
+pub mod diagnostic;
+pub mod span;
+
+pub use db::{Db, FileContents, OptLevel, Options, Program, SourceFile, SourcePath, SourceRoot};
+pub use diagnostic::{Applicability, Code, Diagnostic, Label, LabelKind, Phase, Place, Severity, Suggestion};
+pub use span::{LineIndex, Span};
+
+/// An identifier, NFC-normalised. Cheap to clone; short names are stored inline.
+pub type Name = smol_str::SmolStr;

@@ -1,0 +1,19 @@
+//! The Vitte compiler: text in; diagnostics, SSA, objects and assembly out.
+//!
+//! Pure: it sees no path, clock, environment or thread. Whoever drives it implements [`Db`] and
+//! hands over source texts; every stage is a memoised `salsa` query over them.
+//!
+//! The modules stand in the order in which a program passes through them.
+#![forbid(unsafe_code)]
+
+pub mod base; // files, spans, names, diagnostics, the database trait
+pub mod syntax; // lexer, parser, syntax tree
+pub mod lower; // syntax tree -> item tree and HIR
+pub mod types; // modules, signatures, type check: HIR -> THIR
+pub mod mono; // which instances a program needs
+pub mod mir; // control flow with moves, drops and checks explicit; borrow check
+pub mod ssa; // scalar single-assignment form
+pub mod consteval; // bounded evaluation of constants
+pub mod opt; // optimisation passes over SSA
+pub mod codegen; // machine code, debug information, objects
+pub mod runtime; // the prelude, written in Vitte

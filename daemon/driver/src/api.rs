@@ -1,0 +1,291 @@
+//! Requests, outcomes, events and errors: what goes in and out of the driver.
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use tokio_util::sync::CancellationToken;
+pub use vitte_compiler::base::OptLevel;
+
+/// What to compile and how. Everything is explicit: the driver reads no flag and no environment.
+#[derive(Clone, Debug, Default)]
+pub struct BuildRequest {
+    /// A `.vit` file, a package folder, or empty for the package around `cwd`.
+    pub entry: Option<PathBuf>,
+    /// Folder that relative paths refer to. Absolute.
+    pub cwd: PathBuf,
+    /// Workspace root (`VITTE_WORKSPACE`, `--root`); found by upward search when `None`.
+    pub root: Option<PathBuf>,
+    /// Library path (`--stdlib-path`).
+    pub library: Option<PathBuf>,
+    /// Where the executable goes; `target/PROFILE/NAME` below the package, or the file's own folder, when `None`.
+    pub output: Option<PathBuf>,
+    /// Target triple; the host's when `None`.
+    pub target: Option<String>,
+    /// Profile name: `dev` (default) or `release`.
+    pub profile: Option<String>,
+    /// Overrides the profile's level.
+    pub opt_level: Option<OptLevel>,
+    /// Passes switched off by name.
+    pub disabled_passes: Vec<String>,
+    /// Linker by name (`embedded`, `cc`, `ld.lld`, …) or a command template.
+    pub linker: Option<String>,
+    /// `--allow CODE`, `--warn CODE`, `--deny CODE`; later wins; code, key or `warnings`.
+    pub lints: Vec<(LintLevel, String)>,
+    /// Print the plan and do nothing.
+    pub dry_run: bool,
+}
+
+/// What a lint setting asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LintLevel {
+    /// Do not show.
+    Allow,
+    /// Show as a warning.
+    Warn,
+    /// Make it an error.
+    Deny,
+}
+
+/// Byte offset, line and column of one end of a span; line and column from 1, byte from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Position {
+    /// Line from 1.
+    pub line: u32,
+    /// Column in Unicode scalars from 1.
+    pub column: u32,
+    /// Byte from 0.
+    pub byte: u32,
+    /// Unicode scalars from the start of the file, from 0 (the older editor format wants it).
+    pub character: u32,
+}
+
+/// A resolved span.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FileSpan {
+    /// Path as the user would type it: relative to the request's `cwd` when below it, else absolute.
+    pub file: String,
+    /// First position.
+    pub start: Position,
+    /// One past the last.
+    pub end: Position,
+    /// The source lines from `start.line` to `end.line` (at most 8), for rendering without the file.
+    pub source_lines: Vec<String>,
+}
+
+/// A label of a rendered diagnostic.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ResolvedLabel {
+    /// True for the main place.
+    pub primary: bool,
+    /// Words under the carets.
+    pub message: String,
+    /// Where.
+    pub span: FileSpan,
+}
+
+/// An edit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ResolvedSuggestion {
+    /// What it does.
+    pub message: String,
+    /// New text.
+    pub replacement: String,
+    /// Which text is replaced.
+    pub span: FileSpan,
+    /// `machine-applicable`, `maybe-incorrect`, `has-placeholders` or `unspecified`.
+    pub applicability: String,
+}
+
+/// A diagnostic with its spans looked up: what goes over the wire. The first label is primary.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ResolvedDiagnostic {
+    /// `TYP0213`.
+    pub code: String,
+    /// `TYPECK_E_ASSIGN_MISMATCH`.
+    pub message_key: String,
+    /// `error` or `warning`, after lint levels.
+    pub severity: String,
+    /// `lexer parser resolver sema typeck borrowck mir ir codegen linker ice`.
+    pub phase: String,
+    /// One sentence.
+    pub message: String,
+    /// Places.
+    pub labels: Vec<ResolvedLabel>,
+    /// Facts.
+    pub notes: Vec<String>,
+    /// Advice.
+    pub helps: Vec<String>,
+    /// Edits.
+    pub suggestions: Vec<ResolvedSuggestion>,
+}
+
+/// One step of work, as it happens. Every consumer (terminal, JSON, gRPC) renders these.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A phase of the pipeline began: `parse lower check mono mir ssa consteval optimise codegen link`.
+    PhaseStarted {
+        /// Its name.
+        phase: &'static str,
+    },
+    /// It ended.
+    PhaseFinished {
+        /// Its name.
+        phase: &'static str,
+        /// Wall-clock time.
+        elapsed: Duration,
+        /// Units of work done anew (modules parsed, procedures checked or generated).
+        executed: u64,
+    },
+    /// Something to tell the user.
+    Diagnostic(Arc<ResolvedDiagnostic>),
+    /// An artifact was written.
+    Artifact {
+        /// `executable`, `object`, …
+        kind: &'static str,
+        /// Absolute path.
+        path: PathBuf,
+        /// SHA-256, lower-case hex.
+        sha256: String,
+        /// Bytes.
+        size_bytes: u64,
+    },
+    /// One line of news (which linker was chosen, what was set aside).
+    Note(String),
+}
+
+/// Where events go. Called from the thread that works; must not block for long.
+pub trait EventSink: Send + Sync {
+    /// Takes one event.
+    fn event(&self, event: Event);
+}
+
+impl<F: Fn(Event) + Send + Sync> EventSink for F {
+    fn event(&self, event: Event) {
+        self(event);
+    }
+}
+
+/// Result of a check or build. A program with errors is a successful call.
+#[derive(Clone, Debug, Default)]
+pub struct BuildOutcome {
+    /// Number of errors after lint levels.
+    pub errors: u64,
+    /// Number of warnings.
+    pub warnings: u64,
+    /// The executable, when one was made.
+    pub executable: Option<PathBuf>,
+    /// The plan in words, for `--dry-run` and `--verbose`.
+    pub plan: String,
+}
+
+/// A stage that `emit` can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Tokens, one a line.
+    Tokens,
+    /// Syntax tree.
+    Ast,
+    /// Lowered items.
+    Hir,
+    /// Control flow with moves and drops.
+    Mir,
+    /// SSA after optimisation.
+    Ssa,
+    /// Cranelift IR.
+    Clif,
+    /// Disassembly.
+    Asm,
+    /// The relocatable object.
+    Obj,
+}
+
+/// Result of `emit`: the stage's bytes (text for all but `Obj`). Empty when the program has errors.
+#[derive(Clone, Debug, Default)]
+pub struct EmitOutcome {
+    /// Number of errors; then `bytes` may be empty.
+    pub errors: u64,
+    /// The stage.
+    pub bytes: Vec<u8>,
+}
+
+/// How to run an executable.
+#[derive(Clone, Debug, Default)]
+pub struct RunSpec {
+    /// Absolute path of the executable.
+    pub executable: PathBuf,
+    /// Arguments without the program name.
+    pub args: Vec<std::ffi::OsString>,
+    /// The whole environment of the program.
+    pub env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// Working directory.
+    pub cwd: PathBuf,
+    /// Wall-clock limit; then SIGTERM, and SIGKILL two seconds later, to the whole process group.
+    pub timeout: Option<Duration>,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitKind {
+    /// It called exit; the status 0 to 255.
+    Code(u8),
+    /// It was ended by a signal.
+    Signal(u8),
+    /// The time limit ended it.
+    TimedOut,
+}
+
+/// A line of `vitte doctor`.
+#[derive(Clone, Debug, Default)]
+pub struct Finding {
+    /// What was examined: `linker cc`, `target`, `debugger`, …
+    pub subject: String,
+    /// `ok`, `missing`, `warning`.
+    pub state: String,
+    /// Path and version, or why not.
+    pub detail: String,
+    /// True for the one that is used by default.
+    pub chosen: bool,
+    /// What to do, when something is to be done.
+    pub help: String,
+}
+
+/// Why the driver could not do its work. A program with errors is not one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The request names something that is not there or is of the wrong kind. Exit status 64 or 65.
+    #[error("{message}")]
+    BadInput {
+        /// `NOT_FOUND`, `IS_A_DIRECTORY`, `NOT_UTF8`, `BAD_MANIFEST`, `UNKNOWN_TARGET`, … (UPPER_SNAKE).
+        reason: &'static str,
+        /// One sentence.
+        message: String,
+        /// What to do next.
+        help: String,
+    },
+    /// Reading or writing failed. Exit status 74.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// `read`, `write`, `create`, …
+        operation: &'static str,
+        /// What it was about.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The linker or another tool failed. Exit status 2.
+    #[error("{message}")]
+    Tool {
+        /// One sentence.
+        message: String,
+        /// The tool's own output, shortened.
+        output: String,
+        /// What to do next.
+        help: String,
+    },
+    /// The caller gave up.
+    #[error("cancelled")]
+    Cancelled,
+    /// Our own fault. Exit status 70.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
