@@ -36,9 +36,6 @@ pub enum Intrinsic {
     F32FromBits,
     /// `compiler_type_name<T>() -> string`: the type as the user writes it.
     TypeName,
-    /// `compiler_caller_location() -> usize`: address of the location record
-    /// `{file: string, line: u64, column: u64}` last set by a call from outside the prelude.
-    CallerLocation,
 }
 
 impl Intrinsic {
@@ -60,7 +57,6 @@ impl Intrinsic {
             "compiler_f32_bits" => Self::F32Bits,
             "compiler_f32_from_bits" => Self::F32FromBits,
             "compiler_type_name" => Self::TypeName,
-            "compiler_caller_location" => Self::CallerLocation,
             _ => return None,
         })
     }
