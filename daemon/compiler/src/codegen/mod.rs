@@ -4,9 +4,13 @@
 //! equal SSA is not compiled again. What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
 pub mod compile;
+pub mod data;
+pub mod debug;
 pub mod isa;
+pub mod object;
 
 pub use compile::{clif_text, compile_function};
+pub use object::ObjectFile;
 
 use cranelift_codegen::isa::unwind::systemv::UnwindInfo;
 
@@ -76,3 +80,6 @@ pub struct LineRow {
     /// `None`: the compiler's own.
     pub source: Option<Source>,
 }
+
+#[cfg(test)]
+mod tests;
