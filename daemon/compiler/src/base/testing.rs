@@ -147,5 +147,5 @@ fn core_text(path: &SourcePath) -> Option<&'static str> {
     if path.root != "core" {
         return None;
     }
-    (path.path == "prelude.vit").then_some("export *\npick Option<T> { Some(value: T) None }\npick Result<T, E> { Ok(value: T) Err(error: E) }\n")
+    crate::runtime::prelude_text(&path.path)
 }

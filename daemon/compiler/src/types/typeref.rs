@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::codes;
 use super::resolve::{Resolution, ResolvedPath, lookup_name, resolve_path};
-use super::scope::{Binding, module_scope};
+use super::scope::{Binding, exported, module_scope};
 use super::signature::alias_data;
 use super::ty::{FloatTy, IntTy, Ty};
 use crate::base::spelling::nearest;
@@ -388,18 +388,7 @@ fn aliases_named(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
         match &ty.kind {
             TypeRefKind::Path { path, args } => {
                 stack.extend(args);
-                let is_param =
-                    path.len() == 1 && hir.generics.iter().any(|generic| generic.name == path[0].name);
-                // A type's path is `T` or `m.T`: it never goes through another alias.
-                if !is_param
-                    && path.len() <= 2
-                    && let ResolvedPath::Found { resolution: Resolution::Item(named), used } =
-                        resolve_path(db, item, path)
-                    && used == path.len()
-                    && named.kind(db) == ItemKind::Alias
-                {
-                    found.push(named);
-                }
+                found.extend(aliases_in_path(db, item, &hir.generics, path));
             }
             TypeRefKind::List(inner) | TypeRefKind::Ref(_, inner) => stack.push(inner),
             TypeRefKind::Proc(params, ret) => {
@@ -412,4 +401,25 @@ fn aliases_named(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
     }
     super::scope::sort_items(db, &mut found);
     found.into()
+}
+
+/// The aliases that a path goes through. Looks names up one by one: [`resolve_path`] would ask what an
+/// alias stands for, and that asks here first.
+fn aliases_in_path(db: &dyn Db, owner: ItemId, generics: &[Ident], path: &[Ident]) -> Vec<ItemId> {
+    let file = owner.file(db);
+    let Some((first, rest)) = path.split_first() else { return Vec::new() };
+    if generics.iter().any(|generic| generic.name == first.name) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if let Some(Binding::Item(item)) = module_scope(db, file).item(&first.name) {
+        found.push(*item);
+    }
+    if let (Some(Binding::Module(module)), Some(member)) =
+        (module_scope(db, file).qualifier(&first.name), rest.first())
+    {
+        found.extend(exported(db, *module, member.name.clone()));
+    }
+    found.retain(|item| item.kind(db) == ItemKind::Alias);
+    found
 }
