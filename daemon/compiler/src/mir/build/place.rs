@@ -187,3 +187,46 @@ impl Builder<'_> {
         }
     }
 }
+
+impl Pending {
+    /// A whole local.
+    pub fn of_local(local: LocalId) -> Self {
+        Self { root: local, steps: Vec::new() }
+    }
+}
+
+impl Builder<'_> {
+    /// The place an expression names, as far as overlap goes, without evaluating it.
+    pub(super) fn expr_path(&self, expr: &Expr) -> Option<Path> {
+        let mut steps = Vec::new();
+        let mut expr = expr;
+        loop {
+            expr = match &expr.kind {
+                ExprKind::Local(local) => {
+                    let root = self.user(*local);
+                    if self.rebind_slot(root).is_some() {
+                        steps.push(PathStep::Deref);
+                    }
+                    steps.reverse();
+                    return Some(Path { root, steps });
+                }
+                ExprKind::Field(e, i) => {
+                    steps.push(PathStep::Field(*i));
+                    e
+                }
+                ExprKind::Index(e, _) => {
+                    steps.push(PathStep::Element);
+                    e
+                }
+                ExprKind::Deref(e) => {
+                    if matches!(self.ty(&e.ty), Ty::Ref(true, _)) {
+                        steps.push(PathStep::Deref);
+                    }
+                    e
+                }
+                ExprKind::Ref(_, e) | ExprKind::Move(e) => e,
+                _ => return None,
+            };
+        }
+    }
+}
