@@ -292,9 +292,9 @@ fn recovery() {
     errors(
         "let x = 1\nprintln(\"a\")\nproc f() { }\n}\n",
         &expect![[r#"
-        1:1-4 PAR0035 expected a declaration, found keyword `let` | expected a declaration
-        4:1-2 PAR0035 this `}` closes nothing | no block is open here
-    "#]],
+            1:1-4 PAR0035 expected a declaration, found keyword `let` | no declaration starts here
+            4:1-2 PAR0035 this `}` closes nothing | no block is open here
+        "#]],
     );
     errors(
         "struct A { a: int }\nenum B { C }\nfn f() -> int { var x = 1\n return x }\n",
@@ -314,13 +314,13 @@ fn recovery() {
     errors(
         "from a/b import x, y\nform F { a int\n b: }\npick P { A( }\n",
         &expect![[r#"
-        1:1-21 PAR0903 imports are written with `use` | old spelling
-          fix 1:1-21 `use a/b.{x, y}` (write it as `use`)
-        2:12-15 PAR0029 expected `:` and the field's type, found `int` | expected `:` and the field's type
-          fix 2:11-11 `: TYPE` (add its type)
-        3:5-6 PAR0027 expected a type, found `}` | expected a type
-        4:13-14 PAR0027 expected a type, found `}` | expected a type
-    "#]],
+            1:1-21 PAR0903 imports are written with `use` | old spelling
+              fix 1:1-21 `use a/b.{x, y}` (write it as `use`)
+            2:12-15 PAR0029 expected `:` and the field's type, found `int` | expected `:` and the field's type
+              fix 2:11-11 `:` (add it)
+            3:5-6 PAR0027 expected a type, found `}` | expected a type
+            4:13-14 PAR0027 expected a type, found `}` | expected a type
+        "#]],
     );
     errors(
         "proc f() {\n  let s = \"abc\n  let c = 'ab'\n  let n = 12abc\n  $ \n  let d = \"\\q\"\n}\n",

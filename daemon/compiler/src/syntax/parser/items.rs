@@ -70,7 +70,8 @@ impl Parser<'_> {
             .note("all blocks before it are closed already")
             .help("remove it, or look for a `{` that is missing above")
         } else {
-            self.expected(codes::EXPECTED_DECLARATION, "a declaration")
+            let message = format!("expected a declaration, found {}", self.found());
+            self.error(codes::EXPECTED_DECLARATION, self.tok().span(), message, "no declaration starts here")
         };
         self.report(diagnostic);
         loop {
@@ -726,17 +727,22 @@ impl Parser<'_> {
             }
             if !p.eat(TokenKind::Colon) {
                 let end = name.span.end;
+                let type_there =
+                    matches!(p.kind(), TokenKind::Ident | TokenKind::LBracket) && !p.tok().newline;
+                let (text, applicability) = if type_there {
+                    (":", Applicability::MachineApplicable)
+                } else {
+                    (": TYPE", Applicability::HasPlaceholders)
+                };
                 let diagnostic = p
                     .expected(codes::EXPECTED_TOKEN, "`:` and the field's type")
                     .note("a field is written `name: type`")
-                    .suggest(
-                        p.place(Span::new(end, end)),
-                        ": TYPE",
-                        "add its type",
-                        Applicability::HasPlaceholders,
-                    );
+                    .suggest(p.place(Span::new(end, end)), text, "add it", applicability);
                 p.report(diagnostic);
-                return;
+                if !type_there {
+                    return;
+                }
+                p.errors -= 1;
             }
             let ty = p.ty();
             let extra = p.eat(TokenKind::Eq).then(|| {

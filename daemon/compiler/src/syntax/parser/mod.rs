@@ -228,9 +228,17 @@ impl Parser<'_> {
             return;
         }
         self.quiet_until = Some(self.pos);
-        if !self.at(TokenKind::Error) {
+        if !self.at(TokenKind::Error) && !self.after_unclosed_literal() {
             self.push(diagnostic);
         }
+    }
+
+    /// Whether the token before is a string that its line does not close: it has swallowed what
+    /// would have followed, and the lexer has said so.
+    fn after_unclosed_literal(&self) -> bool {
+        let Some(token) = self.pos.checked_sub(1).map(|i| self.tokens[i]) else { return false };
+        matches!(token.kind, TokenKind::Str | TokenKind::RawStr | TokenKind::ByteStr | TokenKind::Char)
+            && !super::literal::body_of(self.text_of(token)).1
     }
 
     /// Adds a diagnostic with at least one note and one help or suggestion.
