@@ -1,1 +1,3 @@
-//! See the crate's table of contents.
+//! Mid-level IR: control flow with moves, copies, drops, uniqueness and checks explicit.
+pub mod body;
+pub use body::*;
