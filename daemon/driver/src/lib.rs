@@ -5,7 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
+mod digest; // digests as text
 mod driver; // Driver: one door per verb
+pub mod link; // linkers behind one trait
+pub mod run; // programs in their own process group
 
 pub use api::*;
 pub use driver::Driver;
+pub use link::worker_main;

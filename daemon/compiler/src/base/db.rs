@@ -25,7 +25,11 @@ impl SourcePath {
 
 impl std::fmt::Display for SourcePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.root.is_empty() { write!(f, "{}", self.path) } else { write!(f, "<{}>/{}", self.root, self.path) }
+        if self.root.is_empty() {
+            write!(f, "{}", self.path)
+        } else {
+            write!(f, "<{}>/{}", self.root, self.path)
+        }
     }
 }
 

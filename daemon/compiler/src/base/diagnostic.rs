@@ -136,7 +136,13 @@ pub type Diagnostics = Arc<[Diagnostic]>;
 
 impl Diagnostic {
     /// An error at `place`; `label` stands under the carets.
-    pub fn error(code: Code, phase: Phase, place: Place, message: impl Into<String>, label: impl Into<String>) -> Self {
+    pub fn error(
+        code: Code,
+        phase: Phase,
+        place: Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             severity: Severity::Error,

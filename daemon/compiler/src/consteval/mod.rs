@@ -1,1 +1,3 @@
-//! See the crate's table of contents.
+//! Bounded evaluation of constants (§12 of the reference): deterministic, on THIR, at the target's widths.
+pub mod value;
+pub use value::ConstValue;

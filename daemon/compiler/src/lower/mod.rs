@@ -6,4 +6,6 @@
 //! information read. Formatting and comments therefore stop at this stage.
 pub mod hir;
 pub mod item;
+mod stub;
 pub use item::{ItemId, ItemKind, NodeId};
+pub use stub::*;

@@ -160,8 +160,6 @@ pub enum StatementKind {
         /// Where the result goes.
         dest: Option<Place>,
     },
-    /// Says where the user called a prelude proc that may panic.
-    CallerLocation,
     /// Panics unless the operand (bool) is true.
     Check(Operand, PanicKind),
 }

@@ -3,6 +3,10 @@
 //! Only files of the `core` root may declare them (`intrinsic compiler_read<T>(addr: usize) -> T;`).
 //! Refcounted types are `string`, `bytes`, lists, forms, tuples, picks with payload.
 
+/// Size of the runtime's storage: 64 bytes of counters (standard output's fill at 0, drop depth at 8, deferred drops
+/// at 16, 24 and 32) and an output buffer of 8192.
+pub const STATE_BYTES: u32 = 64 + 8192;
+
 /// An operation supplied by the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Intrinsic {
@@ -36,9 +40,9 @@ pub enum Intrinsic {
     F32FromBits,
     /// `compiler_type_name<T>() -> string`: the type as the user writes it.
     TypeName,
-    /// `compiler_caller_location() -> usize`: address of the location record
-    /// `{file: string, line: u64, column: u64}` last set by a call from outside the prelude.
-    CallerLocation,
+    /// `compiler_state() -> usize`: address of the runtime's own zero-initialised storage
+    /// ([`STATE_BYTES`] bytes, one for the process): buffers and counters of the prelude.
+    State,
 }
 
 impl Intrinsic {
@@ -60,7 +64,7 @@ impl Intrinsic {
             "compiler_f32_bits" => Self::F32Bits,
             "compiler_f32_from_bits" => Self::F32FromBits,
             "compiler_type_name" => Self::TypeName,
-            "compiler_caller_location" => Self::CallerLocation,
+            "compiler_state" => Self::State,
             _ => return None,
         })
     }
