@@ -506,3 +506,46 @@ fn token_soup_never_panics() {
         dump::ast(&text, &parse(&db, file).tree);
     }
 }
+
+#[test]
+fn literals() {
+    let cases = [
+        ("0x1F + 0b10 + 0o17", "((31 + 2) + 15)"),
+        ("1_000u64", "1000u64"),
+        ("1.5e3", "1500.0"),
+        (r#""a\n\u0041\u{42}\x43\0\'""#, r#""a\nABC\0'""#),
+        (r"'\u{e9}'", "'é'"),
+        (r#"r"\n""#, r#""\\n""#),
+        ("\"\"\"a\n\"b\" \"\"\"", "\"a\\n\\\"b\\\" \""),
+        (r#"b"a\xff""#, r#"b"a\xff""#),
+        ("0..n", "(0 .. n)"),
+        ("null", "null"),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(shape(source).trim_end(), expected, "for {source}");
+    }
+}
+
+#[test]
+fn names_are_normalised() {
+    // The same name, composed and decomposed.
+    assert_eq!(shape("let caf\u{e9} = 1"), shape("let cafe\u{301} = 1"));
+}
+
+#[test]
+fn a_file_that_is_not_utf8() {
+    use salsa::Setter as _;
+    let (mut db, file) = with_file("");
+    file.set_contents(&mut db).to(crate::base::FileContents::NotUtf8(7));
+    let diagnostics = &parse(&db, file).diagnostics;
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].code.code, "LEX0014");
+    assert!(diagnostics[0].message.contains("offset 7"));
+}
+
+#[test]
+fn many_elifs_are_one_diagnostic() {
+    let text = format!("proc f() {{ if a {{ }}{} }}\n", " elif b { }".repeat(10_000));
+    let (db, file) = with_file(&text);
+    assert_eq!(parse(&db, file).diagnostics.len(), 1);
+}

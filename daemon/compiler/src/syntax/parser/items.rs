@@ -238,7 +238,7 @@ impl Parser<'_> {
             }
             "export" | "share" => self.export_decl(),
             "import" => self.use_decl(),
-            "from" => self.from_import(),
+            "from" => self.old_import(),
             "intrinsic" => {
                 self.bump();
                 self.eat(TokenKind::Proc);
@@ -370,7 +370,7 @@ impl Parser<'_> {
     }
 
     /// `from a/b import x, y`: reported with the `use` that means the same.
-    fn from_import(&mut self) -> ItemKind {
+    fn old_import(&mut self) -> ItemKind {
         let start = self.bump().start;
         let at = self.tok().start;
         let (up, path, dotted) = self.path_segments();

@@ -4,7 +4,8 @@
 //! a broken list element is skipped to the next comma or closing bracket, a broken statement to the
 //! next line, a broken item to the next line that starts one. Brackets were paired by the lexer, so
 //! skipping a group costs nothing and every loop advances: time is linear in the text.
-mod exprs; // operators, primaries, conditionals, matches
+mod branches; // conditionals and matches
+mod exprs; // operators, postfix forms, primaries
 mod items; // declarations
 mod items_meta; // extern, tests, traits and what is only kept as text
 mod patterns;

@@ -143,7 +143,7 @@ impl Parser<'_> {
         let word = self.word();
         let next = self.nth(1);
         let same_line = !next.newline;
-        let keyword: &'static str = *[
+        let keyword: &'static str = [
             "set",
             "loop",
             "break",
@@ -469,10 +469,10 @@ impl Parser<'_> {
         } else {
             self.expr_without_assignment()
         };
-        if self.errors == errors && is_assignment(self.kind()) {
-            if let Some(op) = self.assignment_op() {
-                return StmtKind::Assign { place: e, op, value: self.expr() };
-            }
+        if self.errors == errors
+            && let Some(op) = self.assignment_op()
+        {
+            return StmtKind::Assign { place: e, op, value: self.expr() };
         }
         StmtKind::Expr(e)
     }
