@@ -9,7 +9,7 @@ crate::codes! {
     /// A module does not have the imported name.
     IMPORT_NOT_FOUND = "RES0066" "RESOLVE_E_IMPORT_NOT_FOUND";
     /// No file for a module path.
-    MODULE_NOT_FOUND = "RES0067" "RESOLVE_E_MODULE_NOT_FOUND";
+    MODULE_NOT_FOUND = "RES0067" "MOD_E_MODULE_NOT_FOUND";
     /// The name exists but its module does not export it.
     NOT_EXPORTED = "RES0070" "RESOLVE_E_SYMBOL_NOT_EXPORTED";
     /// Two files fit one module path.
@@ -23,7 +23,7 @@ crate::codes! {
     /// Two fields of one name.
     DUPLICATE_FIELD = "SEM0013" "SEMA_E_DUPLICATE_FIELD";
     /// `export` of an unknown name, or two exports under one name.
-    BAD_EXPORT = "SEM0018" "SEMA_E_BAD_EXPORT";
+    BAD_EXPORT = "SEM0018" "SEMA_E_INVALID_EXPORT";
     /// Two variants have one ordinal.
     DUPLICATE_ORDINAL = "SEM0941" "SEMA_E_DUPLICATE_ORDINAL";
     /// The program's `main` has parameters or type parameters that it cannot have.
@@ -35,7 +35,7 @@ crate::codes! {
 
     // Constants.
     /// Consts need each other's values.
-    CONST_CYCLE = "TYP0001" "TYPECK_E_CONST_CYCLE";
+    CONST_CYCLE = "TYP0001" "CONST_EVAL_E_CYCLE";
 
     // Types.
     /// A value or module has no such member.
