@@ -2,6 +2,8 @@
 pub mod db;
 pub mod diagnostic;
 pub mod span;
+pub mod spelling; // which name was meant
+pub mod testing; // an in-memory database
 
 pub use db::{Db, FileContents, OptLevel, Options, Program, SourceFile, SourcePath, SourceRoot};
 pub use diagnostic::{Applicability, Code, Diagnostic, Label, LabelKind, Phase, Place, Severity, Suggestion};

@@ -1,0 +1,425 @@
+//! Written types to [`Ty`] (§3 of the reference).
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::codes;
+use super::resolve::{Resolution, ResolvedPath, lookup_name, resolve_path};
+use super::scope::{Binding, exported, module_scope};
+use super::signature::alias_data;
+use super::ty::{FloatTy, IntTy, Ty};
+use crate::base::spelling::nearest;
+use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
+use crate::lower::hir::{Ident, ItemHir, TypeRef, TypeRefKind};
+use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
+
+/// Names of built-in types, for spelling hints. `list` takes an argument, the others take none.
+pub const BUILTIN_TYPES: [&str; 27] = [
+    "int", "uint", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "isize", "usize",
+    "f32", "f64", "float", "bool", "char", "rune", "byte", "string", "bytes", "unit", "void", "never",
+    "list",
+];
+
+/// Names that the grammar lists as types and this compiler does not have.
+const UNSUPPORTED_TYPES: [&str; 12] = [
+    "f16", "f128", "cstr", "c_char", "c_short", "c_int", "c_uint", "c_long", "c_ulong", "c_size", "intptr",
+    "uintptr",
+];
+
+/// The built-in type `name`.
+pub fn builtin_type(name: &str) -> Option<Ty> {
+    Some(match name {
+        "int" => Ty::INT,
+        "uint" => Ty::Int(IntTy::Uint),
+        "i8" => Ty::Int(IntTy::I8),
+        "i16" => Ty::Int(IntTy::I16),
+        "i32" => Ty::Int(IntTy::I32),
+        "i64" => Ty::Int(IntTy::I64),
+        "i128" => Ty::Int(IntTy::I128),
+        "u8" | "byte" => Ty::Int(IntTy::U8),
+        "u16" => Ty::Int(IntTy::U16),
+        "u32" => Ty::Int(IntTy::U32),
+        "u64" => Ty::Int(IntTy::U64),
+        "u128" => Ty::Int(IntTy::U128),
+        "isize" => Ty::Int(IntTy::Isize),
+        "usize" => Ty::USIZE,
+        "f32" => Ty::Float(FloatTy::F32),
+        "f64" | "float" => Ty::F64,
+        "bool" => Ty::Bool,
+        "char" | "rune" => Ty::Char,
+        "string" => Ty::String,
+        "bytes" => Ty::Bytes,
+        "unit" | "void" => Ty::Unit,
+        "never" => Ty::Never,
+        _ => return None,
+    })
+}
+
+/// Resolves a type written in `owner`, whose type parameters are `generics` (by index). Unknown types
+/// are reported once and become [`Ty::Error`].
+pub fn resolve_type(db: &dyn Db, owner: ItemId, generics: &[Name], ty: &TypeRef) -> (Ty, Vec<Diagnostic>) {
+    let mut resolver = TypeResolver { db, owner, generics, diagnostics: Vec::new() };
+    let ty = resolver.ty(ty);
+    (ty, resolver.diagnostics)
+}
+
+struct TypeResolver<'a> {
+    db: &'a dyn Db,
+    owner: ItemId,
+    generics: &'a [Name],
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl TypeResolver<'_> {
+    fn ty(&mut self, ty: &TypeRef) -> Ty {
+        match &ty.kind {
+            TypeRefKind::Path { path, args } => self.path(ty, path, args),
+            TypeRefKind::List(element) => Ty::List(Arc::new(self.ty(element))),
+            TypeRefKind::Ref(mutable, target) => match self.ty(target) {
+                // `ref ref T` says nothing more than `ref T`; the outer one decides.
+                Ty::Ref(_, inner) => Ty::Ref(*mutable, inner),
+                target => Ty::Ref(*mutable, Arc::new(target)),
+            },
+            TypeRefKind::Proc(params, ret) => {
+                let params = params.iter().map(|param| self.ty(param)).collect();
+                let ret = ret.as_ref().map_or(Ty::Unit, |ret| self.ty(ret));
+                Ty::Proc(params, Arc::new(ret))
+            }
+            TypeRefKind::Tuple(parts) => Ty::Tuple(parts.iter().map(|part| self.ty(part)).collect()),
+            TypeRefKind::Error => Ty::Error,
+        }
+    }
+
+    fn path(&mut self, ty: &TypeRef, path: &[Ident], args: &[TypeRef]) -> Ty {
+        let Some(last) = path.last() else { return Ty::Error };
+        let args_of: Vec<Ty> = args.iter().map(|arg| self.ty(arg)).collect();
+        if let [name] = path {
+            if let Some(index) = self.generics.iter().position(|generic| *generic == name.name) {
+                self.expect_args(ty, name, 0, args.len(), None);
+                return Ty::Param(index as u32, name.name.clone());
+            }
+            match lookup_name(self.db, self.owner.file(self.db), &name.name) {
+                // A lone qualifier is no type, so a built-in type of its name is meant.
+                None | Some(Binding::Module(_)) => return self.builtin(ty, name, args_of),
+                Some(Binding::Item(_) | Binding::Ambiguous(_) | Binding::Error) => {}
+            }
+        }
+        match resolve_path(self.db, self.owner, path) {
+            ResolvedPath::Found { resolution: Resolution::Item(item), used } if used == path.len() => {
+                self.item(ty, last, item, args_of)
+            }
+            ResolvedPath::Found { resolution, .. } => {
+                self.not_a_type(ty, last, &resolution);
+                Ty::Error
+            }
+            ResolvedPath::Failed(diagnostic) => {
+                self.diagnostics.extend(diagnostic.map(|diagnostic| *diagnostic));
+                Ty::Error
+            }
+            ResolvedPath::Unknown => {
+                let first = path.first().unwrap_or(last);
+                let diagnostic = self.unknown(first, if path.len() > 1 { "module or type" } else { "type" });
+                self.diagnostics.push(diagnostic);
+                Ty::Error
+            }
+        }
+    }
+
+    fn builtin(&mut self, ty: &TypeRef, name: &Ident, mut args: Vec<Ty>) -> Ty {
+        let place = Place::Node(self.owner, name.node);
+        match name.name.as_str() {
+            "list" => {
+                self.expect_args(ty, name, 1, args.len(), None);
+                return Ty::List(Arc::new(args.pop().unwrap_or(Ty::Error)));
+            }
+            "str" | "String" => {
+                self.expect_args(ty, name, 0, args.len(), None);
+                let lint = Diagnostic::warning(
+                    codes::FOREIGN_TYPE_NAME,
+                    Phase::Typeck,
+                    place,
+                    format!("`{}` is another spelling of `string`", name.name),
+                    "accepted as `string`",
+                )
+                .note("the type of text is called `string`")
+                .suggest(place, "string", "write `string`", Applicability::MachineApplicable);
+                self.diagnostics.push(Diagnostic { severity: Severity::Lint, ..lint });
+                return Ty::String;
+            }
+            _ => {}
+        }
+        if let Some(builtin) = builtin_type(&name.name) {
+            self.expect_args(ty, name, 0, args.len(), None);
+            return builtin;
+        }
+        if module_scope(self.db, self.owner.file(self.db)).incomplete {
+            return Ty::Error; // a glob import failed; it may be one of its names
+        }
+        let diagnostic = self.unknown(name, "type");
+        self.diagnostics.push(diagnostic);
+        Ty::Error
+    }
+
+    fn item(&mut self, ty: &TypeRef, name: &Ident, item: ItemId, args: Vec<Ty>) -> Ty {
+        let generic_count =
+            |count: usize, resolver: &mut Self| resolver.expect_args(ty, name, count, args.len(), Some(item));
+        match item.kind(self.db) {
+            ItemKind::Form => match generic_count(generics_of(self.db, item), self) {
+                true => Ty::Form(item, args.into()),
+                false => Ty::Error,
+            },
+            ItemKind::Pick => match generic_count(generics_of(self.db, item), self) {
+                true => Ty::Pick(item, args.into()),
+                false => Ty::Error,
+            },
+            ItemKind::Alias => {
+                let alias = alias_data(self.db, item);
+                match generic_count(alias.generics.len(), self) {
+                    true => alias.ty.subst(&args),
+                    false => Ty::Error,
+                }
+            }
+            ItemKind::Unsupported => Ty::Error,
+            ItemKind::Proc | ItemKind::Const | ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert => {
+                self.not_a_type(ty, name, &Resolution::Item(item));
+                Ty::Error
+            }
+        }
+    }
+
+    /// Reports a wrong number of type arguments.
+    fn expect_args(
+        &mut self,
+        ty: &TypeRef,
+        name: &Ident,
+        wanted: usize,
+        given: usize,
+        item: Option<ItemId>,
+    ) -> bool {
+        if wanted == given {
+            return true;
+        }
+        let plural =
+            |n: usize| if n == 1 { "1 type argument".to_owned() } else { format!("{n} type arguments") };
+        let mut diagnostic = Diagnostic::error(
+            codes::TYPE_ARGUMENTS,
+            Phase::Typeck,
+            Place::Node(self.owner, ty.node),
+            format!(
+                "`{}` takes {}, but {given} {} given",
+                name.name,
+                plural(wanted),
+                if given == 1 { "is" } else { "are" }
+            ),
+            format!("expected {}", plural(wanted)),
+        );
+        if let Some(item) = item {
+            diagnostic = diagnostic
+                .label(Place::Node(item, NodeId(0)), format!("`{}` is declared here", item.name(self.db)));
+        }
+        let letters = ["T", "U", "V"];
+        let shown: Vec<&str> = (0..wanted).map(|n| letters.get(n).copied().unwrap_or("_")).collect();
+        self.diagnostics.push(if wanted == 0 {
+            diagnostic.note(format!("`{}` is not generic", name.name)).help(format!("write `{}`", name.name))
+        } else {
+            diagnostic.note("in a type, every type argument is written out").help(format!(
+                "write `{}<{}>` with types in these places",
+                name.name,
+                shown.join(", ")
+            ))
+        });
+        false
+    }
+
+    fn not_a_type(&mut self, ty: &TypeRef, name: &Ident, found: &Resolution) {
+        let (what, declared) = match found {
+            Resolution::Item(item) => {
+                let what = match item.kind(self.db) {
+                    ItemKind::Proc => "a proc",
+                    ItemKind::Const => "a const",
+                    ItemKind::Form
+                    | ItemKind::Pick
+                    | ItemKind::Alias
+                    | ItemKind::Use
+                    | ItemKind::Export
+                    | ItemKind::StaticAssert
+                    | ItemKind::Unsupported => "an item",
+                };
+                (what, Some(*item))
+            }
+            Resolution::Variant { pick, .. } => ("a variant", Some(*pick)),
+            Resolution::Module(_) => ("a module", None),
+        };
+        let mut diagnostic = Diagnostic::error(
+            codes::UNKNOWN_TYPE,
+            Phase::Typeck,
+            Place::Node(self.owner, ty.node),
+            format!("`{}` is {what}, not a type", name.name),
+            "expected a type",
+        )
+        .note("types are built-in ones, forms, picks, aliases and type parameters");
+        if let Some(item) = declared {
+            diagnostic = diagnostic
+                .label(Place::Node(item, NodeId(0)), format!("`{}` is declared here", item.name(self.db)));
+        }
+        self.diagnostics.push(match found {
+            Resolution::Variant { pick, .. } => {
+                diagnostic.help(format!("write the pick: `{}`", pick.name(self.db)))
+            }
+            Resolution::Item(_) | Resolution::Module(_) => diagnostic.help("write the name of a type here"),
+        });
+    }
+
+    fn unknown(&self, name: &Ident, what: &str) -> Diagnostic {
+        let place = Place::Node(self.owner, name.node);
+        let text = name.name.as_str();
+        let diagnostic = Diagnostic::error(
+            codes::UNKNOWN_TYPE,
+            Phase::Typeck,
+            place,
+            format!("unknown {what} `{text}`"),
+            "not declared, imported or built in",
+        );
+        if UNSUPPORTED_TYPES.contains(&text) {
+            return diagnostic
+                .note(format!("`{text}` belongs to the language, but this compiler does not support it yet"))
+                .help("use a type of known width, such as `i32` or `u64`");
+        }
+        let known = type_names(self.db, self.owner.file(self.db));
+        let candidates = known.iter().chain(self.generics).map(Name::as_str).chain(BUILTIN_TYPES);
+        match nearest(text, candidates.filter(|candidate| *candidate != text)) {
+            Some(meant) => diagnostic.note("a type of a similar name is in scope").suggest(
+                place,
+                meant,
+                format!("did you mean `{meant}`?"),
+                Applicability::MaybeIncorrect,
+            ),
+            None => diagnostic
+                .note("types are built-in ones, forms, picks, aliases and type parameters")
+                .help(format!("declare `form {text} {{ … }}` or import it with `use`")),
+        }
+    }
+}
+
+/// Names of the types in scope of a file, sorted.
+pub fn type_names(db: &dyn Db, file: SourceFile) -> Vec<Name> {
+    let is_type = |binding: &Binding| match binding {
+        Binding::Item(item) => matches!(item.kind(db), ItemKind::Form | ItemKind::Pick | ItemKind::Alias),
+        Binding::Module(_) | Binding::Ambiguous(_) | Binding::Error => false,
+    };
+    let scope = module_scope(db, file);
+    let mut names: Vec<Name> =
+        scope.items().filter(|(_, binding)| is_type(binding)).map(|(name, _)| name.clone()).collect();
+    names.extend(["Option", "Result"].map(Name::new_static));
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// How many type parameters a form or pick has. Reads names only, so that types may refer to each
+/// other in circles.
+#[salsa::tracked(returns(copy))]
+pub fn generics_of(db: &dyn Db, item: ItemId) -> usize {
+    match &**item_hir(db, item) {
+        ItemHir::Form(hir) => hir.generics.len(),
+        ItemHir::Pick(hir) => hir.generics.len(),
+        ItemHir::Alias(hir) => hir.generics.len(),
+        ItemHir::Proc(hir) => hir.sig.generics.len(),
+        ItemHir::Missing | ItemHir::Const(_) | ItemHir::StaticAssert(..) => 0,
+    }
+}
+
+/// The number of type constructors in `ty`, or `limit` if there are more.
+pub(crate) fn type_size(ty: &Ty, limit: usize) -> usize {
+    let mut size = 0;
+    let mut stack = vec![ty];
+    while let Some(ty) = stack.pop() {
+        size += 1;
+        if size >= limit {
+            return limit;
+        }
+        match ty {
+            Ty::List(inner) | Ty::Ref(_, inner) => stack.push(inner),
+            Ty::Form(_, args) | Ty::Pick(_, args) | Ty::Tuple(args) => stack.extend(args.iter()),
+            Ty::Proc(params, ret) => {
+                stack.extend(params.iter());
+                stack.push(ret);
+            }
+            Ty::Error
+            | Ty::Unit
+            | Ty::Never
+            | Ty::Bool
+            | Ty::Char
+            | Ty::Int(_)
+            | Ty::Float(_)
+            | Ty::String
+            | Ty::Bytes
+            | Ty::Param(..)
+            | Ty::Infer(_) => {}
+        }
+    }
+    size
+}
+
+/// Whether replacing an alias leads back to it.
+pub(crate) fn alias_reaches_itself(db: &dyn Db, start: ItemId) -> bool {
+    let mut seen: HashSet<ItemId> = HashSet::new();
+    let mut stack = vec![start];
+    while let Some(item) = stack.pop() {
+        for &next in aliases_named(db, item).iter() {
+            if next == start {
+                return true;
+            }
+            if seen.insert(next) {
+                stack.push(next);
+            }
+        }
+    }
+    false
+}
+
+/// The aliases that the right side of an alias names.
+#[salsa::tracked(returns(ref))]
+fn aliases_named(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
+    let hir = item_hir(db, item);
+    let ItemHir::Alias(hir) = &**hir else { return Arc::from([]) };
+    let mut found = Vec::new();
+    let mut stack = vec![&hir.ty];
+    while let Some(ty) = stack.pop() {
+        match &ty.kind {
+            TypeRefKind::Path { path, args } => {
+                stack.extend(args);
+                found.extend(aliases_in_path(db, item, &hir.generics, path));
+            }
+            TypeRefKind::List(inner) | TypeRefKind::Ref(_, inner) => stack.push(inner),
+            TypeRefKind::Proc(params, ret) => {
+                stack.extend(params);
+                stack.extend(ret.as_deref());
+            }
+            TypeRefKind::Tuple(parts) => stack.extend(parts),
+            TypeRefKind::Error => {}
+        }
+    }
+    super::scope::sort_items(db, &mut found);
+    found.into()
+}
+
+/// The aliases that a path goes through. Looks names up one by one: [`resolve_path`] would ask what an
+/// alias stands for, and that asks here first.
+fn aliases_in_path(db: &dyn Db, owner: ItemId, generics: &[Ident], path: &[Ident]) -> Vec<ItemId> {
+    let file = owner.file(db);
+    let Some((first, rest)) = path.split_first() else { return Vec::new() };
+    if generics.iter().any(|generic| generic.name == first.name) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    if let Some(Binding::Item(item)) = module_scope(db, file).item(&first.name) {
+        found.push(*item);
+    }
+    if let (Some(Binding::Module(module)), Some(member)) =
+        (module_scope(db, file).qualifier(&first.name), rest.first())
+    {
+        found.extend(exported(db, *module, member.name.clone()));
+    }
+    found.retain(|item| item.kind(db) == ItemKind::Alias);
+    found
+}
