@@ -5,6 +5,8 @@ fn main() {
         let f = vitte_compiler::base::Db::file(&db, &vitte_compiler::base::SourcePath::workspace(n));
         let p = vitte_compiler::syntax::parse(&db, f);
         println!("{n} {}", p.diagnostics.len());
-        for d in p.diagnostics.iter() { println!("  {:?} {} {:?}", d.code.code, d.message, d.labels[0].place); }
+        for d in p.diagnostics.iter() {
+            println!("  {:?} {} {:?}", d.code.code, d.message, d.labels[0].place);
+        }
     }
 }
