@@ -1,0 +1,324 @@
+//! Types and generic parameter lists.
+use super::*;
+use crate::syntax::ast::{Extra, Generic};
+
+impl Parser<'_> {
+    /// A type; reports `PAR0027` and gives an error node if there is none.
+    pub(super) fn ty(&mut self) -> TypeId {
+        let start = self.tok().start;
+        let first = self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error));
+        if !self.at(TokenKind::Pipe) || self.on_new_line() {
+            return first;
+        }
+        while self.eat(TokenKind::Pipe) {
+            self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error));
+        }
+        self.add_type(start, TypeKind::Unsupported("union types"))
+    }
+
+    fn single_type(&mut self) -> TypeId {
+        let start = self.tok().start;
+        let kind = match self.kind() {
+            TokenKind::Ident => match self.word() {
+                "ref" if self.type_follows(1) => {
+                    self.bump();
+                    let mutable = self.at_word("mut") && self.type_follows(1) && self.eat_word("mut");
+                    TypeKind::Ref(mutable, self.ty())
+                }
+                "mut" if self.nth_word(1) == "ref" => {
+                    self.bump();
+                    self.bump();
+                    TypeKind::Ref(true, self.ty())
+                }
+                "dyn" | "impl" if self.nth(1).kind == TokenKind::Ident => {
+                    self.bump();
+                    self.ty();
+                    TypeKind::Unsupported("trait objects")
+                }
+                "volatile" | "atomic" if self.type_follows(1) && !self.nth(1).newline => {
+                    self.bump();
+                    self.ty();
+                    TypeKind::Unsupported("type qualifiers")
+                }
+                _ => {
+                    let (path, args) = self.type_path();
+                    TypeKind::Path(path, args)
+                }
+            },
+            TokenKind::Amp => {
+                self.bump();
+                let mutable = self.eat_word("mut");
+                TypeKind::Ref(mutable, self.ty())
+            }
+            TokenKind::AmpAmp => {
+                self.bump();
+                let mutable = self.eat_word("mut");
+                let inner = self.ty();
+                let inner = self.add_type(start + 1, TypeKind::Ref(mutable, inner));
+                TypeKind::Ref(false, inner)
+            }
+            TokenKind::Star => {
+                self.bump();
+                if !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1) {
+                    self.bump();
+                }
+                self.ty();
+                TypeKind::Unsupported("raw pointers")
+            }
+            TokenKind::Question => {
+                self.bump();
+                TypeKind::Option(self.ty())
+            }
+            TokenKind::LBracket => {
+                let mut element = None;
+                let mut length = None;
+                self.list(TokenKind::RBracket, "list types", |p| {
+                    element = Some(p.ty());
+                    if p.eat(TokenKind::Semi) {
+                        length = Some(p.expr());
+                    }
+                });
+                match (element, length) {
+                    (Some(element), None) => TypeKind::List(element),
+                    (Some(element), Some(length)) => TypeKind::Array(element, length),
+                    (None, _) => {
+                        let diagnostic = self
+                            .error(
+                                codes::EXPECTED_TYPE,
+                                self.span_from(start),
+                                "a list type names its element type",
+                                "expected `[T]`",
+                            )
+                            .help("write for example `[int]`");
+                        self.report(diagnostic);
+                        TypeKind::Error
+                    }
+                }
+            }
+            TokenKind::LParen => {
+                let mut elements = Vec::new();
+                self.list(TokenKind::RParen, "tuple types", |p| elements.push(p.ty()));
+                match elements.as_slice() {
+                    &[one] => return one,
+                    _ => TypeKind::Tuple(elements),
+                }
+            }
+            TokenKind::Proc => {
+                self.bump();
+                let mut params = Vec::new();
+                if self.at(TokenKind::LParen) && !self.on_new_line() {
+                    self.list(TokenKind::RParen, "parameter types", |p| {
+                        if p.at(TokenKind::Ident) && p.nth(1).kind == TokenKind::Colon {
+                            p.bump();
+                            p.bump();
+                        }
+                        params.push(p.ty());
+                    });
+                }
+                let ret = self.eat(TokenKind::Arrow).then(|| self.ty());
+                TypeKind::Proc(params, ret)
+            }
+            TokenKind::Int | TokenKind::True | TokenKind::False => {
+                self.bump();
+                TypeKind::Unsupported("constants as type arguments")
+            }
+            _ => {
+                let mut diagnostic = self.expected(codes::EXPECTED_TYPE, "a type");
+                if self.at(TokenKind::Const) {
+                    diagnostic = diagnostic.help("references are written `ref T` and `ref mut T`");
+                }
+                self.report(diagnostic);
+                let at = self.expected_span().start;
+                self.tree.types.push(Type { span: Span::new(at, at), kind: TypeKind::Error });
+                return TypeId(self.tree.types.len() as u32 - 1);
+            }
+        };
+        self.add_type(start, kind)
+    }
+
+    /// `a.b::C<T>` or `list[T]`.
+    fn type_path(&mut self) -> (Vec<Ident>, Vec<TypeId>) {
+        let mut path = vec![self.ident("a type name")];
+        let mut args = Vec::new();
+        loop {
+            match self.kind() {
+                TokenKind::Dot | TokenKind::ColonColon
+                    if self.nth(1).kind == TokenKind::Ident && !self.on_new_line() =>
+                {
+                    self.bump();
+                    path.push(self.ident("a type name"));
+                }
+                TokenKind::Lt if args.is_empty() && !self.on_new_line() => args = self.type_args(),
+                TokenKind::LBracket if args.is_empty() && !self.on_new_line() => {
+                    self.list(TokenKind::RBracket, "type arguments", |p| {
+                        let arg = p.ty();
+                        args.push(arg);
+                    });
+                    return (path, args);
+                }
+                _ => return (path, args),
+            }
+        }
+    }
+
+    /// `<A, B>`; the `<` is the current token.
+    pub(super) fn type_args(&mut self) -> Vec<TypeId> {
+        let open = self.bump();
+        let mut args = Vec::new();
+        loop {
+            if self.eat_closing_angle() {
+                return args;
+            }
+            let errors = self.errors;
+            args.push(self.ty());
+            if self.eat(TokenKind::Comma) {
+                continue;
+            }
+            if self.eat_closing_angle() {
+                return args;
+            }
+            if self.errors == errors {
+                let end = self.prev_end();
+                let diagnostic = self
+                    .expected(codes::EXPECTED_TOKEN, "`,` or `>`")
+                    .label(self.place(open.span()), "the type arguments start here")
+                    .note("type arguments are written `<A, B>`")
+                    .suggest(
+                        self.place(Span::new(end, end)),
+                        ">",
+                        "close the type arguments",
+                        Applicability::MaybeIncorrect,
+                    );
+                self.report(diagnostic);
+            }
+            return args;
+        }
+    }
+
+    /// Whether the token `ahead` can start a type.
+    fn type_follows(&self, ahead: usize) -> bool {
+        matches!(
+            self.nth(ahead).kind,
+            TokenKind::Ident
+                | TokenKind::Amp
+                | TokenKind::AmpAmp
+                | TokenKind::Star
+                | TokenKind::Question
+                | TokenKind::LBracket
+                | TokenKind::LParen
+                | TokenKind::Proc
+        )
+    }
+
+    /// `<T: Show + Other = int, const N: int>` or `[T]` after the name of a declaration, if there.
+    pub(super) fn generics(&mut self) -> Vec<Generic> {
+        let mut generics = Vec::new();
+        match self.kind() {
+            TokenKind::LBracket => {
+                self.list(TokenKind::RBracket, "type parameters", |p| generics.push(p.generic()));
+            }
+            TokenKind::Lt => {
+                let open = self.bump();
+                while !self.eat_closing_angle() {
+                    let errors = self.errors;
+                    generics.push(self.generic());
+                    if self.eat(TokenKind::Comma) || self.at(TokenKind::Gt) {
+                        continue;
+                    }
+                    if self.eat_closing_angle() {
+                        break;
+                    }
+                    if self.errors == errors {
+                        let diagnostic = self
+                            .expected(codes::EXPECTED_TOKEN, "`,` or `>`")
+                            .label(self.place(open.span()), "the type parameters start here")
+                            .note("type parameters are written `<T, U>`")
+                            .help("close the list with `>`");
+                        self.report(diagnostic);
+                    }
+                    break;
+                }
+            }
+            _ => {}
+        }
+        generics
+    }
+
+    fn generic(&mut self) -> Generic {
+        let start = self.tok().start;
+        let constant = self.eat(TokenKind::Const);
+        let name = self.ident("a type parameter");
+        let mut feature = constant.then_some("constant parameters");
+        if self.eat(TokenKind::Colon) {
+            self.ty();
+            while self.eat(TokenKind::Plus) {
+                self.ty();
+            }
+            feature = feature.or(Some("bounds on type parameters"));
+        }
+        if self.eat(TokenKind::Eq) {
+            self.ty();
+            feature = feature.or(Some("defaults of type parameters"));
+        }
+        let extra = feature.map(|feature| Extra { feature, span: self.span_from(start) });
+        Generic { name, extra }
+    }
+
+    /// Whether the `<` at the current token opens type arguments of an expression (§5): only type
+    /// syntax up to the matching `>`, then `(`, `{`, `.` or `::`. Looks at most 256 tokens ahead.
+    pub(super) fn type_args_follow(&self) -> bool {
+        if self.tok().newline {
+            return false;
+        }
+        let mut angles = 0i32;
+        let mut brackets = 0i32;
+        let mut after_name = false;
+        for ahead in 0..256 {
+            let token = self.nth(ahead);
+            let name_before = std::mem::replace(&mut after_name, false);
+            match token.kind {
+                TokenKind::Lt => angles += 1,
+                TokenKind::Gt | TokenKind::Shr if brackets == 0 => {
+                    angles -= if token.kind == TokenKind::Gt { 1 } else { 2 };
+                    if angles == 0 {
+                        let next = self.nth(ahead + 1);
+                        let line = !next.newline || self.in_brackets;
+                        return match next.kind {
+                            TokenKind::LParen => line,
+                            TokenKind::LBrace => line && !self.no_record,
+                            TokenKind::Dot | TokenKind::ColonColon => true,
+                            _ => false,
+                        };
+                    }
+                    if angles < 0 {
+                        return false;
+                    }
+                }
+                TokenKind::LParen | TokenKind::LBracket => brackets += 1,
+                TokenKind::RParen | TokenKind::RBracket => {
+                    brackets -= 1;
+                    if brackets < 0 {
+                        return false;
+                    }
+                }
+                TokenKind::Ident => {
+                    if name_before {
+                        return false;
+                    }
+                    after_name = !matches!(self.text_of(token), "ref" | "mut" | "dyn" | "impl");
+                }
+                TokenKind::Comma
+                | TokenKind::Dot
+                | TokenKind::ColonColon
+                | TokenKind::Amp
+                | TokenKind::Star
+                | TokenKind::Question
+                | TokenKind::Arrow
+                | TokenKind::Proc => {}
+                TokenKind::Semi | TokenKind::Int if brackets > 0 => {}
+                _ => return false,
+            }
+        }
+        false
+    }
+}
