@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::body::{
-    Block, BlockId, Callee, Const, Local, LocalId, Mir, Operand, PassMode, Place, Rvalue, Statement, StatementKind, Terminator,
+    Block, BlockId, Callee, Const, Local, LocalId, Mir, Operand, PassMode, Place, Rvalue, Statement,
+    StatementKind, Terminator,
 };
 use super::tys::{holds_address, needs_drop};
 use super::visit::{self, LocalSet, Touch, map_successors, operands_mut, reverse_postorder, successors};
@@ -104,9 +105,10 @@ fn operand_of_assign(statement: &Statement) -> Option<LocalId> {
     match &statement.kind {
         StatementKind::Assign(_, Rvalue::Use(operand)) => operand_local(operand),
         // Inside an object: every local among the operands.
-        StatementKind::Assign(_, Rvalue::Record(_, all) | Rvalue::Variant(_, _, all) | Rvalue::List(_, all)) => {
-            all.iter().find_map(operand_local)
-        }
+        StatementKind::Assign(
+            _,
+            Rvalue::Record(_, all) | Rvalue::Variant(_, _, all) | Rvalue::List(_, all),
+        ) => all.iter().find_map(operand_local),
         _ => None,
     }
 }

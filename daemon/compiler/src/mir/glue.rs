@@ -7,13 +7,14 @@
 //! cycle the next one has (user-space addresses have at most 48 bits unless a program maps beyond them on purpose).
 //! No allocation, no recursion, one visit per object.
 use super::body::{
-    Block, BlockId, Callee, Const, Local, LocalId, Mir, Operand, PassMode, Place, Projection, Rvalue, Statement,
-    StatementKind, Terminator,
+    Block, BlockId, Callee, Const, Local, LocalId, Mir, Operand, PassMode, Place, Projection, Rvalue,
+    Statement, StatementKind, Terminator,
 };
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, place_ty, repr, type_cycle, variant_tys,
+    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, place_ty, repr, type_cycle,
+    variant_tys,
 };
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
@@ -369,7 +370,11 @@ impl Glue<'_> {
     fn release_children(&mut self, object: LocalId, ty: &Ty, cycle: &[Ty], head: LocalId, done: BlockId) {
         let forget = |g: &mut Self| {
             // The object's memory is freed by address; the local that named it must not be released again.
-            g.call(Callee::Intrinsic(Intrinsic::Forget, vec![ty.clone()]), vec![Operand::Move(local(object))], None);
+            g.call(
+                Callee::Intrinsic(Intrinsic::Forget, vec![ty.clone()]),
+                vec![Operand::Move(local(object))],
+                None,
+            );
             g.end(Terminator::Goto(done));
         };
         if let Ty::List(element) = ty {
@@ -466,7 +471,8 @@ pub(super) fn eq(db: &dyn Db, ty: &Ty) -> Mir {
     match &ty {
         Ty::List(_) => g.eq_elements(&a, &b, equal, differ),
         Ty::Pick(item, _) => {
-            let (x, y) = (g.value(Ty::USIZE, Rvalue::Tag(a.clone())), g.value(Ty::USIZE, Rvalue::Tag(b.clone())));
+            let (x, y) =
+                (g.value(Ty::USIZE, Rvalue::Tag(a.clone())), g.value(Ty::USIZE, Rvalue::Tag(b.clone())));
             let same = g.value(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, copy(x), copy(y)));
             let further = g.block();
             g.end(Terminator::Branch(copy(same), further, differ));

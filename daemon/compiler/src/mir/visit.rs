@@ -1,6 +1,7 @@
 //! What statements and terminators do to whole locals, for the dataflow analyses.
 use super::body::{
-    BlockId, Callee, LocalId, Mir, Operand, PanicKind, Place, Projection, Rvalue, Statement, StatementKind, Terminator,
+    BlockId, Callee, LocalId, Mir, Operand, PanicKind, Place, Projection, Rvalue, Statement, StatementKind,
+    Terminator,
 };
 
 /// How a local is touched.
@@ -56,7 +57,9 @@ pub(super) fn statement(statement: &Statement, f: &mut dyn FnMut(LocalId, Touch)
 /// Reports every local a terminator touches.
 pub(super) fn terminator(terminator: &Terminator, f: &mut dyn FnMut(LocalId, Touch)) {
     match terminator {
-        Terminator::Branch(value, ..) | Terminator::Switch(value, ..) | Terminator::Panic(value, _) => operand(value, f),
+        Terminator::Branch(value, ..) | Terminator::Switch(value, ..) | Terminator::Panic(value, _) => {
+            operand(value, f)
+        }
         Terminator::Return(Some(value)) => operand(value, f),
         Terminator::Goto(_) | Terminator::Return(None) | Terminator::Unreachable => {}
     }
@@ -103,7 +106,9 @@ fn rvalue_operands_mut(value: &mut Rvalue) -> Vec<&mut Operand> {
     match value {
         Rvalue::Use(a) | Rvalue::Unary(_, a) | Rvalue::Cast(a, _) | Rvalue::StringByte(_, a) => vec![a],
         Rvalue::Binary(_, a, b) | Rvalue::Compare(_, a, b) => vec![a, b],
-        Rvalue::Record(_, all) | Rvalue::Variant(_, _, all) | Rvalue::List(_, all) => all.iter_mut().collect(),
+        Rvalue::Record(_, all) | Rvalue::Variant(_, _, all) | Rvalue::List(_, all) => {
+            all.iter_mut().collect()
+        }
         Rvalue::Len(_) | Rvalue::Tag(_) | Rvalue::AddressOf(_) => Vec::new(),
     }
 }

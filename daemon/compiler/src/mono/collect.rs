@@ -3,8 +3,8 @@ use std::collections::HashSet;
 
 use super::symbol::symbol_name;
 use super::{Instance, InstanceKind};
-use crate::base::diagnostic::{Diagnostic, Phase, Place as Where};
 use crate::base::Db;
+use crate::base::diagnostic::{Diagnostic, Phase, Place as Where};
 use crate::lower::NodeId;
 use crate::mir::tys::{core_proc, needs_drop, place_ty, repr};
 use crate::mir::{Callee, Const, Mir, Operand, PanicKind, Place, Rvalue, StatementKind, Terminator, mir};
@@ -31,7 +31,9 @@ pub fn too_large(ty: &Ty) -> bool {
         }
         match ty {
             Ty::List(inner) | Ty::Ref(_, inner) => work.push((inner, depth + 1)),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => work.extend(tys.iter().map(|t| (t, depth + 1))),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => {
+                work.extend(tys.iter().map(|t| (t, depth + 1)))
+            }
             Ty::Proc(tys, ret) => {
                 work.extend(tys.iter().map(|t| (t, depth + 1)));
                 work.push((ret, depth + 1));
@@ -106,7 +108,9 @@ pub fn collect_from(db: &dyn Db, instance: Instance) -> Vec<Instance> {
             found.statement(&statement.kind);
         }
         match &block.terminator {
-            Terminator::Branch(value, ..) | Terminator::Switch(value, ..) | Terminator::Return(Some(value)) => {
+            Terminator::Branch(value, ..)
+            | Terminator::Switch(value, ..)
+            | Terminator::Return(Some(value)) => {
                 found.operand(value);
             }
             Terminator::Panic(message, _) => {
@@ -167,7 +171,9 @@ impl Found<'_> {
 
     fn rvalue(&mut self, value: &Rvalue) {
         match value {
-            Rvalue::Use(a) | Rvalue::Unary(_, a) | Rvalue::Cast(a, _) | Rvalue::StringByte(_, a) => self.operand(a),
+            Rvalue::Use(a) | Rvalue::Unary(_, a) | Rvalue::Cast(a, _) | Rvalue::StringByte(_, a) => {
+                self.operand(a)
+            }
             Rvalue::Binary(_, a, b) | Rvalue::Compare(_, a, b) => {
                 self.operand(a);
                 self.operand(b);

@@ -65,7 +65,8 @@ fn item_text(db: &dyn Db, item: ItemId) -> String {
 
 /// The module: its path without extension, below its root if that is not the workspace.
 fn module_text(path: &SourcePath) -> String {
-    let stem = path.path.strip_suffix(".vit").or_else(|| path.path.strip_suffix(".vitl")).unwrap_or(&path.path);
+    let stem =
+        path.path.strip_suffix(".vit").or_else(|| path.path.strip_suffix(".vitl")).unwrap_or(&path.path);
     match path.root.as_str() {
         // A workspace module may be called like a root.
         "" if matches!(stem.split('/').next(), Some("core" | "lib")) || stem.starts_with("pkg:") => {

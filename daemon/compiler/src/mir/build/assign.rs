@@ -2,9 +2,9 @@
 use super::super::body::{LocalId, Operand, Place, Rvalue, StatementKind};
 use super::super::tys::{core_proc_item, repr};
 use super::super::walk::{may_change, root, same_place};
-use super::place::Pending;
 use super::Builder;
 use super::ops::Growth;
+use super::place::Pending;
 use crate::lower::hir::BinaryOp;
 use crate::types::Ty;
 use crate::types::thir::{Callee, Expr, ExprKind, Pat, PatKind};
@@ -215,7 +215,9 @@ pub(super) fn bound_locals(pat: &Pat) -> Vec<crate::types::thir::LocalId> {
     while let Some(pat) = work.pop() {
         match &pat.kind {
             PatKind::Bind(local) => out.push(*local),
-            PatKind::Variant(_, fields) | PatKind::Record(fields) => work.extend(fields.iter().map(|(_, p)| p)),
+            PatKind::Variant(_, fields) | PatKind::Record(fields) => {
+                work.extend(fields.iter().map(|(_, p)| p))
+            }
             PatKind::Or(pats) => work.extend(pats.first()),
             PatKind::List(pats) => work.extend(pats),
             PatKind::Wild

@@ -1,5 +1,7 @@
 //! Calls: arguments in order, places by address, copy-in copy-out where places overlap (§8.3).
-use super::super::body::{Callee, Const, LocalId, Operand, PassMode, Place, Rvalue, StatementKind, Terminator};
+use super::super::body::{
+    Callee, Const, LocalId, Operand, PassMode, Place, Rvalue, StatementKind, Terminator,
+};
 use super::super::modes::{intrinsic_modes, pass_modes, value_mode};
 use super::super::tys::{core_proc_item, needs_drop, repr};
 use super::super::walk::{is_place, may_change, root};
@@ -58,7 +60,8 @@ impl Builder<'_> {
                 let ty = self.ty(&value.ty);
                 let operand = self.operand(value);
                 let later: Vec<&Expr> = args.iter().map(|a| &a.value).collect();
-                let operand = if self.changed_by(value, &later) { self.settle(operand, &ty) } else { operand };
+                let operand =
+                    if self.changed_by(value, &later) { self.settle(operand, &ty) } else { operand };
                 let Ty::Proc(params, ret) = repr(&ty).clone() else { return };
                 let modes = params.iter().map(|t| value_mode(self.db, t)).collect();
                 (Callee::Value(operand, params.to_vec(), Ty::clone(&ret)), modes)
@@ -86,7 +89,9 @@ impl Builder<'_> {
                 if ends {
                     self.mark_move(&arg.value);
                 }
-                if matches!(operand, Operand::Copy(_)) && (ends || shared || self.changed_by(&arg.value, &later)) {
+                if matches!(operand, Operand::Copy(_))
+                    && (ends || shared || self.changed_by(&arg.value, &later))
+                {
                     operand = self.settle(operand, &ty);
                 }
                 Passed::Value(in_mode(operand, mode))
@@ -100,9 +105,9 @@ impl Builder<'_> {
     fn handed_out(&self, value: &Expr, args: &[Arg], modes: &[PassMode]) -> bool {
         let start = root(value);
         start.is_some()
-            && args.iter().any(|a| {
-                modes.get(a.param as usize) == Some(&PassMode::Place) && root(&a.value) == start
-            })
+            && args
+                .iter()
+                .any(|a| modes.get(a.param as usize) == Some(&PassMode::Place) && root(&a.value) == start)
     }
 
     fn place_argument(&mut self, arg: &Arg, later: &[&Expr], before: &[Passed]) -> Passed {
@@ -134,7 +139,9 @@ impl Builder<'_> {
         let place = self.check_place(&pending);
         let path = pending.path();
         let overlaps = before.iter().any(|p| match p {
-            Passed::Place { pending, .. } | Passed::CopyInOut { pending, .. } => pending.path().overlaps(&path),
+            Passed::Place { pending, .. } | Passed::CopyInOut { pending, .. } => {
+                pending.path().overlaps(&path)
+            }
             Passed::Value(_) => false,
         });
         let changed = root(target).is_some_and(|l| later.iter().any(|e| may_change(e, l) && !is_plain(e)))
@@ -150,7 +157,8 @@ impl Builder<'_> {
 
     /// Whether a later form argument names a place that overlaps with this one.
     fn names_overlap(&self, later: &Expr, place: &Expr) -> bool {
-        matches!(self.ty(&later.ty), Ty::Form(..)) && self.expr_path(later).zip(self.expr_path(place)).is_some_and(|(a, b)| a.overlaps(&b))
+        matches!(self.ty(&later.ty), Ty::Form(..))
+            && self.expr_path(later).zip(self.expr_path(place)).is_some_and(|(a, b)| a.overlaps(&b))
     }
 
     fn emit_call(
@@ -227,7 +235,10 @@ impl Builder<'_> {
         let known = ["string_len", "list_len", "bytes_len"];
         let name = item.name(self.db);
         let [arg] = args else { return false };
-        if !known.contains(&name.as_str()) || core_proc_item(self.db, name) != Some(item) || self.item == Some(item) {
+        if !known.contains(&name.as_str())
+            || core_proc_item(self.db, name) != Some(item)
+            || self.item == Some(item)
+        {
             return false;
         }
         let ty = self.ty(&arg.value.ty);
@@ -257,7 +268,8 @@ impl Builder<'_> {
             | Intrinsic::F64Bits
             | Intrinsic::F64FromBits
             | Intrinsic::F32Bits
-            | Intrinsic::F32FromBits => None,
+            | Intrinsic::F32FromBits
+            | Intrinsic::State => None,
         }
     }
 
@@ -285,7 +297,7 @@ impl Builder<'_> {
     /// Notes the references that `value`, about to be stored in `holder`, keeps alive.
     pub(super) fn note_loans(&mut self, holder: LocalId, value: &Expr) {
         let at = self.point();
-        let mut add = |b: &mut Self, mutable: bool, place: &Expr| {
+        let add = |b: &mut Self, mutable: bool, place: &Expr| {
             if let Some(path) = b.expr_path(place) {
                 b.facts.loans.push(Loan { at, holder, path, mutable, node: place.node });
             }

@@ -1,5 +1,7 @@
 //! Control flow: blocks, conditions, loops, leaving.
-use super::super::body::{BlockId, Const, LocalId, Operand, Place, Projection, Rvalue, StatementKind, Terminator};
+use super::super::body::{
+    BlockId, Const, LocalId, Operand, Place, Projection, Rvalue, StatementKind, Terminator,
+};
 use super::super::modes::{RED_ZONE, STACK_STEP};
 use super::super::tys::repr;
 use super::super::walk::{is_place, root};
@@ -152,7 +154,12 @@ impl Builder<'_> {
                     && !path.steps.contains(&super::PathStep::Deref)
                 {
                     let local = path.root;
-                    self.facts.returned.push(Returned { local, holder: false, mutable: *mutable, node: value.node });
+                    self.facts.returned.push(Returned {
+                        local,
+                        holder: false,
+                        mutable: *mutable,
+                        node: value.node,
+                    });
                 }
             }
             ExprKind::Local(local) if matches!(value.ty, Ty::Ref(..)) => {
@@ -247,7 +254,8 @@ impl Builder<'_> {
         let len = self.temp_with(Ty::USIZE, Rvalue::Len(subject.clone()));
         let (head, inside, exit) = (self.new_block(), self.new_block(), self.new_block());
         self.goto_and_open(head);
-        let more = Rvalue::Compare(BinaryOp::Lt, Operand::Copy(Place::local(at)), Operand::Copy(Place::local(len)));
+        let more =
+            Rvalue::Compare(BinaryOp::Lt, Operand::Copy(Place::local(at)), Operand::Copy(Place::local(len)));
         let more = self.temp_with(Ty::Bool, more);
         self.terminate(Terminator::Branch(Operand::Copy(Place::local(more)), inside, exit));
         self.current = inside;
@@ -311,7 +319,8 @@ impl Builder<'_> {
         self.scoped(|b| b.into(Some(at), lo));
         self.scoped(|b| b.into(Some(end), hi));
         let (at_op, end_op) = (Operand::Copy(Place::local(at)), Operand::Copy(Place::local(end)));
-        let (head, inside, next, exit) = (self.new_block(), self.new_block(), self.new_block(), self.new_block());
+        let (head, inside, next, exit) =
+            (self.new_block(), self.new_block(), self.new_block(), self.new_block());
         self.goto_and_open(head);
         let op = if inclusive { BinaryOp::Le } else { BinaryOp::Lt };
         let more = self.temp_with(Ty::Bool, Rvalue::Compare(op, at_op.clone(), end_op.clone()));

@@ -1,5 +1,7 @@
 //! Expressions: constants, reads, constructors, casts.
-use super::super::body::{Const, LocalId, Operand, PanicKind, Place, Projection, Rvalue, StatementKind, Terminator};
+use super::super::body::{
+    Const, LocalId, Operand, PanicKind, Place, Projection, Rvalue, StatementKind, Terminator,
+};
 use super::super::modes::{RED_ZONE, STACK_STEP};
 use super::super::tys::{field_tys, repr};
 use super::super::walk::{is_place, may_change, root};
@@ -285,7 +287,7 @@ impl Builder<'_> {
             let bound = Self::int_const(bound, wide.clone());
             Operand::Copy(Place::local(b.temp_with(Ty::Bool, Rvalue::Compare(op, value.clone(), bound))))
         };
-        let mut both = |b: &mut Self, op, x, y| {
+        let both = |b: &mut Self, op, x, y| {
             Operand::Copy(Place::local(b.temp_with(Ty::Bool, Rvalue::Binary(op, x, y))))
         };
         let below = test(self, BinaryOp::Lt, 0xD800);
@@ -340,6 +342,11 @@ impl Builder<'_> {
 fn is_leaf(expr: &Expr) -> bool {
     matches!(
         expr.kind,
-        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Local(_) | ExprKind::Const(_) | ExprKind::Unit
+        ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Str(_)
+            | ExprKind::Local(_)
+            | ExprKind::Const(_)
+            | ExprKind::Unit
     )
 }

@@ -1,7 +1,9 @@
 //! `match`: one switch on the outermost tag or value, then the arms that remain in order.
 use std::collections::BTreeMap;
 
-use super::super::body::{BlockId, Const, LocalId, Operand, Place, Projection, Rvalue, StatementKind, Terminator};
+use super::super::body::{
+    BlockId, Const, LocalId, Operand, Place, Projection, Rvalue, StatementKind, Terminator,
+};
 use super::super::tys::repr;
 use super::super::walk::{is_place, may_change, root};
 use super::assign::bound_locals;
@@ -181,7 +183,8 @@ impl Builder<'_> {
                 tests.binds.push((id, place.clone()));
             }
             PatKind::Variant(variant, fields) => {
-                let single = matches!(&ty, Ty::Pick(item, _) if pick_data(self.db, *item).variants.len() == 1);
+                let single =
+                    matches!(&ty, Ty::Pick(item, _) if pick_data(self.db, *item).variants.len() == 1);
                 if !known && !single {
                     let tag = self.temp_with(Ty::USIZE, Rvalue::Tag(place.clone()));
                     let found = self.new_block();
@@ -209,7 +212,9 @@ impl Builder<'_> {
                 let operand = Operand::Const(Const::Float(*bits, ty));
                 self.test_compare(BinaryOp::Eq, place, operand, tests);
             }
-            PatKind::Str(text) => self.test_equal(&ty, place, Operand::Const(Const::Str(text.clone())), tests),
+            PatKind::Str(text) => {
+                self.test_equal(&ty, place, Operand::Const(Const::Str(text.clone())), tests)
+            }
             PatKind::Const(item) => {
                 let operand = Operand::Const(Const::Item(*item, ty.clone()));
                 self.test_equal(&ty, place, operand, tests);

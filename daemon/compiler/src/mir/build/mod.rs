@@ -297,7 +297,8 @@ impl<'a> Builder<'a> {
 
     /// Drops what the scopes from `depth` on hold, without closing them: for jumps out of them.
     fn leave_scopes(&mut self, depth: usize) {
-        let left: Vec<LocalId> = self.scopes[depth.min(self.scopes.len())..].iter().flatten().copied().collect();
+        let left: Vec<LocalId> =
+            self.scopes[depth.min(self.scopes.len())..].iter().flatten().copied().collect();
         self.drop_locals(&left);
     }
 

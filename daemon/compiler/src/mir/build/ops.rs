@@ -1,5 +1,7 @@
 //! Operators: arithmetic with its checks, concatenation, comparison.
-use super::super::body::{Callee, Const, LocalId, Operand, PanicKind, PassMode, Place, Rvalue, StatementKind, Terminator};
+use super::super::body::{
+    Callee, Const, LocalId, Operand, PanicKind, PassMode, Place, Rvalue, StatementKind, Terminator,
+};
 use super::super::modes::pass_modes;
 use super::super::tys::{address_of, core_proc, needs_drop, repr};
 use super::super::walk::{is_place, root};
@@ -33,7 +35,14 @@ impl Builder<'_> {
         }
     }
 
-    pub(super) fn binary(&mut self, dest: Option<LocalId>, op: BinaryOp, expr: &Expr, lhs: &Expr, rhs: &Expr) {
+    pub(super) fn binary(
+        &mut self,
+        dest: Option<LocalId>,
+        op: BinaryOp,
+        expr: &Expr,
+        lhs: &Expr,
+        rhs: &Expr,
+    ) {
         let ty = repr(&self.ty(&expr.ty)).clone();
         if matches!(ty, Ty::String | Ty::List(_)) {
             return self.concat(dest, expr, &ty);
@@ -62,7 +71,14 @@ impl Builder<'_> {
     }
 
     /// `left op right` on scalars, with the check that division needs.
-    pub(super) fn scalar_binary(&mut self, dest: LocalId, op: BinaryOp, ty: &Ty, left: Operand, right: Operand) {
+    pub(super) fn scalar_binary(
+        &mut self,
+        dest: LocalId,
+        op: BinaryOp,
+        ty: &Ty,
+        left: Operand,
+        right: Operand,
+    ) {
         let divides = matches!(op, BinaryOp::Div | BinaryOp::Rem);
         if divides && let Ty::Int(int) = ty {
             if !matches!(right, Operand::Const(Const::Int(v, _)) if v != 0) {
@@ -81,7 +97,9 @@ impl Builder<'_> {
                 return self.call_core(name, Vec::new(), vec![left, right], Some(dest));
             }
         }
-        if op == BinaryOp::Rem && let Ty::Float(float) = ty {
+        if op == BinaryOp::Rem
+            && let Ty::Float(float) = ty
+        {
             let name = match float {
                 FloatTy::F32 => "f32_rem",
                 FloatTy::F64 => "f64_rem",
@@ -104,7 +122,9 @@ impl Builder<'_> {
         } else {
             let args = self.operands(&[first, second]);
             match ty {
-                Ty::List(element) => self.call_core("list_concat", vec![Ty::clone(element)], args, Some(result)),
+                Ty::List(element) => {
+                    self.call_core("list_concat", vec![Ty::clone(element)], args, Some(result))
+                }
                 _ => self.call_core("string_concat", Vec::new(), args, Some(result)),
             }
         }
@@ -181,7 +201,9 @@ impl Builder<'_> {
                 _ => Vec::new(),
             };
             match piece {
-                Growth::All(value) if tys.is_empty() => self.call_core("string_append", tys, vec![address, value], None),
+                Growth::All(value) if tys.is_empty() => {
+                    self.call_core("string_append", tys, vec![address, value], None)
+                }
                 Growth::All(value) => self.call_core("list_append", tys, vec![address, value], None),
                 Growth::Char(value) => self.call_core("string_append_char", tys, vec![address, value], None),
                 Growth::Element(value) => self.call_core("list_push", tys, vec![address, value], None),
@@ -223,7 +245,9 @@ impl Builder<'_> {
         };
         let result = self.temp(Ty::Bool);
         match instance {
-            Some(instance) => self.call_instance(instance, vec![borrowed(left), borrowed(right)], Some(result)),
+            Some(instance) => {
+                self.call_instance(instance, vec![borrowed(left), borrowed(right)], Some(result))
+            }
             None => self.terminate(Terminator::Unreachable),
         }
         Rvalue::Use(Operand::Copy(Place::local(result)))

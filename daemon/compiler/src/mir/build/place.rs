@@ -140,14 +140,18 @@ impl Builder<'_> {
         let shown = if repr(index_ty) == &shown_ty || matches!(index, Operand::Const(_)) {
             index.clone()
         } else {
-            Operand::Copy(Place::local(self.temp_with(shown_ty.clone(), Rvalue::Cast(index.clone(), shown_ty))))
+            Operand::Copy(Place::local(
+                self.temp_with(shown_ty.clone(), Rvalue::Cast(index.clone(), shown_ty)),
+            ))
         };
         let panic = |len| PanicKind::Index { index: shown.clone(), signed: int.signed(), len };
         // A negative index is a huge `usize`; only 128-bit indices could wrap into range.
         if int.bits() == 128 {
-            let within = self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Lt, index.clone(), len_op.clone()));
+            let within =
+                self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Lt, index.clone(), len_op.clone()));
             self.push(StatementKind::Check(Operand::Copy(Place::local(within)), panic(len_op.clone())));
-            let positive = self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Ge, index.clone(), usize_const(0)));
+            let positive =
+                self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Ge, index.clone(), usize_const(0)));
             self.push(StatementKind::Check(Operand::Copy(Place::local(positive)), panic(len_op)));
         } else {
             let within = self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Lt, local_op, len_op.clone()));
