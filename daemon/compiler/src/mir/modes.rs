@@ -61,7 +61,7 @@ pub fn value_mode(db: &dyn Db, ty: &Ty) -> PassMode {
 /// How an intrinsic takes its arguments.
 pub fn intrinsic_modes(intrinsic: Intrinsic) -> &'static [PassMode] {
     match intrinsic {
-        Intrinsic::SizeOf | Intrinsic::NeedsDrop | Intrinsic::TypeName => &[],
+        Intrinsic::SizeOf | Intrinsic::NeedsDrop | Intrinsic::TypeName | Intrinsic::State => &[],
         Intrinsic::Addr | Intrinsic::IsUnique => &[PassMode::Borrow],
         Intrinsic::PlaceAddr => &[PassMode::Place],
         Intrinsic::Own

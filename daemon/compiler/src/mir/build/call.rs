@@ -268,7 +268,8 @@ impl Builder<'_> {
             | Intrinsic::F64Bits
             | Intrinsic::F64FromBits
             | Intrinsic::F32Bits
-            | Intrinsic::F32FromBits => None,
+            | Intrinsic::F32FromBits
+            | Intrinsic::State => None,
         }
     }
 
@@ -296,7 +297,7 @@ impl Builder<'_> {
     /// Notes the references that `value`, about to be stored in `holder`, keeps alive.
     pub(super) fn note_loans(&mut self, holder: LocalId, value: &Expr) {
         let at = self.point();
-        let mut add = |b: &mut Self, mutable: bool, place: &Expr| {
+        let add = |b: &mut Self, mutable: bool, place: &Expr| {
             if let Some(path) = b.expr_path(place) {
                 b.facts.loans.push(Loan { at, holder, path, mutable, node: place.node });
             }

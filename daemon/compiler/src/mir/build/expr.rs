@@ -287,7 +287,7 @@ impl Builder<'_> {
             let bound = Self::int_const(bound, wide.clone());
             Operand::Copy(Place::local(b.temp_with(Ty::Bool, Rvalue::Compare(op, value.clone(), bound))))
         };
-        let mut both = |b: &mut Self, op, x, y| {
+        let both = |b: &mut Self, op, x, y| {
             Operand::Copy(Place::local(b.temp_with(Ty::Bool, Rvalue::Binary(op, x, y))))
         };
         let below = test(self, BinaryOp::Lt, 0xD800);
