@@ -10,8 +10,8 @@ use super::ty::Ty;
 use super::typeref::{resolve_type, type_size};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic, Name, Phase, Place};
-use crate::lower::hir::{Abi, Body, ConstHir, ExprKind, Field, Ident, ItemHir, ParamMode};
 use crate::lower::codes::NOT_SUPPORTED_YET;
+use crate::lower::hir::{Abi, Body, ConstHir, ExprKind, Field, Ident, ItemHir, ParamMode};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir, proc_signature};
 use crate::runtime::CORE_ROOT;
 
@@ -160,7 +160,9 @@ fn bodyless_proc(db: &dyn Db, item: ItemId, abi: Abi) -> Diagnostic {
     let (what, note) = match abi {
         Abi::Vitte => ("procs without a body", "a proc is declared where it is defined"),
         Abi::C => ("`extern` procs", "programs cannot call foreign code yet"),
-        Abi::Intrinsic => ("`intrinsic` procs", "intrinsics are supplied by the compiler to its own prelude only"),
+        Abi::Intrinsic => {
+            ("`intrinsic` procs", "intrinsics are supplied by the compiler to its own prelude only")
+        }
     };
     Diagnostic::error(
         NOT_SUPPORTED_YET,

@@ -391,17 +391,22 @@ fn hostile_types_are_answered_in_bounded_time() {
 
 #[test]
 fn local_procs_are_checked_too() {
-    let db = TestDb::new("proc main() -> int {\n    if true { proc inner(n: Nope) { proc deep() -> Nada { } } }\n    give 0\n}\n");
-    let shown: Vec<String> = program_diagnostics(&db, db.program()).iter().map(|d| d.message.clone()).collect();
+    let db = TestDb::new(
+        "proc main() -> int {\n    if true { proc inner(n: Nope) { proc deep() -> Nada { } } }\n    give 0\n}\n",
+    );
+    let shown: Vec<String> =
+        program_diagnostics(&db, db.program()).iter().map(|d| d.message.clone()).collect();
     assert_eq!(shown, ["unknown type `Nope`", "unknown type `Nada`"]);
 }
 
 #[test]
 fn procs_without_a_body_belong_to_the_prelude() {
-    check(
-        "extern \"C\" proc puts(s: usize) -> i32;\nproc main() -> int { give 0 }\n",
-        &expect![[""]],
-    );
+    check("extern \"C\" proc puts(s: usize) -> i32;\nproc main() -> int { give 0 }\n", &expect![[r#"
+        SEM0901 `extern` procs are not supported yet
+          main.vit:1:17 `puts`: `puts` has no body
+          note: programs cannot call foreign code yet
+          help: give the proc a body in braces
+    "#]]);
 }
 
 #[test]
