@@ -1,4 +1,5 @@
 //! Whole programs: which modules they have, everything that is wrong with them, where they start.
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -186,8 +187,8 @@ fn shortest_cycle(db: &dyn Db, start: SourceFile) -> Option<Vec<SourceFile>> {
                 cycle.reverse();
                 return Some(cycle);
             }
-            if !came_from.contains_key(&import.module) {
-                came_from.insert(import.module, file);
+            if let Entry::Vacant(entry) = came_from.entry(import.module) {
+                entry.insert(file);
                 queue.push_back(import.module);
             }
         }
