@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use common::worker_command;
 use vitte_driver::link::Toolbox;
 use vitte_driver::{
-    BuildOutcome, BuildRequest, CancellationToken, Driver, DriverError, Event, LintLevel, ResolvedDiagnostic, Stage,
+    BuildOutcome, BuildRequest, CancellationToken, Driver, DriverError, Event, LintLevel, ResolvedDiagnostic,
+    Stage,
 };
 
 /// Not a test: what the embedded linker's worker process runs.
@@ -133,7 +134,11 @@ fn a_dry_run_tells_the_plan_and_does_nothing() {
     let mut request = folder.request("a.vit");
     request.dry_run = true;
     let (outcome, told) = build(&driver(), &request).unwrap();
-    assert!(outcome.plan.contains("linker      embedded") && outcome.plan.contains("digest"), "{}", outcome.plan);
+    assert!(
+        outcome.plan.contains("linker      embedded") && outcome.plan.contains("digest"),
+        "{}",
+        outcome.plan
+    );
     assert!(outcome.executable.is_none() && told.0.lock().unwrap().is_empty());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -150,7 +155,8 @@ fn a_caller_that_gave_up_is_heard() {
 #[test]
 fn the_machine_is_described() {
     let findings = driver().doctor();
-    for subject in ["target", "dynamic loader", "linker embedded", "linker cc", "linker rust-lld", "debugger"] {
+    for subject in ["target", "dynamic loader", "linker embedded", "linker cc", "linker rust-lld", "debugger"]
+    {
         assert!(findings.iter().any(|finding| finding.subject == subject), "{subject}");
     }
     assert_eq!(findings.iter().filter(|f| f.chosen && f.subject.starts_with("linker")).count(), 1);
@@ -169,12 +175,17 @@ fn a_program_is_built_runs_and_is_equal_in_every_folder() {
         assert_eq!(outcome.executable, Some(request.cwd.join("hello")));
         assert_eq!(output_of(outcome.executable.as_deref()), ("hello\n".into(), Some(3)));
         let phases: Vec<_> = told.phases().iter().map(|(phase, _)| *phase).collect();
-        let order = ["parse", "lower", "check", "mono", "mir", "ssa", "consteval", "optimise", "codegen", "link"];
+        let order =
+            ["parse", "lower", "check", "mono", "mir", "ssa", "consteval", "optimise", "codegen", "link"];
         assert_eq!(phases, order);
         executables.push(std::fs::read(outcome.executable.unwrap()).unwrap());
         // A second build does nothing anew.
         let (_, told) = build(&driver, &request).unwrap();
-        assert!(told.phases().iter().all(|(phase, executed)| *phase == "link" || *executed == 0), "{:?}", told.phases());
+        assert!(
+            told.phases().iter().all(|(phase, executed)| *phase == "link" || *executed == 0),
+            "{:?}",
+            told.phases()
+        );
     }
     assert_eq!(executables[0], executables[1]);
 }
@@ -202,7 +213,11 @@ fn modules_are_found_through_use_and_missing_ones_when_they_come() {
     let request = folder.request("a.vit");
     let (outcome, told) = build(&driver, &request).unwrap();
     assert!(outcome.errors > 0);
-    assert!(told.diagnostics().iter().any(|d| d.code == "RES0067" || d.code == "RES0066"), "{:?}", told.diagnostics());
+    assert!(
+        told.diagnostics().iter().any(|d| d.code == "RES0067" || d.code == "RES0066"),
+        "{:?}",
+        told.diagnostics()
+    );
     folder.write("b.vit", b"export five\nproc five() -> int { give 5 }\n");
     let (outcome, told) = build(&driver, &request).unwrap();
     assert_eq!(outcome.errors, 0, "{:?}", told.diagnostics());
@@ -238,7 +253,9 @@ fn every_stage_can_be_shown() {
         [Stage::Tokens, Stage::Ast, Stage::Hir, Stage::Mir, Stage::Ssa, Stage::Clif, Stage::Asm, Stage::Obj]
     {
         let show = || {
-            driver.emit(&folder.request("a.vit"), stage, None, &Told::default(), &CancellationToken::new()).unwrap()
+            driver
+                .emit(&folder.request("a.vit"), stage, None, &Told::default(), &CancellationToken::new())
+                .unwrap()
         };
         let shown = show();
         assert!(!shown.bytes.is_empty(), "{stage:?}");
