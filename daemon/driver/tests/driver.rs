@@ -191,6 +191,25 @@ fn a_program_is_built_runs_and_is_equal_in_every_folder() {
 }
 
 #[test]
+fn what_is_unchanged_is_not_done_again() {
+    let folder = Folder::new(&[("a.vit", HELLO)]);
+    let (driver, request) = (driver(), folder.request("a.vit"));
+    let check = || {
+        let told = Told::default();
+        let outcome = driver.check(&request, &told, &CancellationToken::new()).unwrap();
+        assert_eq!(outcome.errors, 0, "{:?}", told.diagnostics());
+        told.phases().into_iter().collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let first = check();
+    assert!(first["parse"] > 0 && first["lower"] > 0 && first["check"] > 0, "{first:?}");
+    assert!(check().values().all(|executed| *executed == 0));
+    folder.write("a.vit", format!("<<< a comment\n>>>\n\n{HELLO}").as_bytes());
+    let commented = check();
+    assert_eq!(commented["parse"], 1, "{commented:?}");
+    assert!(commented["check"] < first["check"], "{first:?} {commented:?}");
+}
+
+#[test]
 fn an_edit_is_seen_by_the_next_request() {
     let folder = Folder::new(&[("a.vit", HELLO)]);
     let driver = driver();
