@@ -1,1 +1,21 @@
-//! placeholder
+//! The service: config -> build -> serve -> drain.
+//!
+//! Start at [`server::serve`]. [`service::Service`] is the state that all gRPC services share; `rpc` is
+//! the thin layer between wire and engine; [`operation`] is long work by name and its events.
+#![forbid(unsafe_code)]
+
+pub mod authority; // stock clients over Unix sockets
+pub mod config; // settings, read once
+pub mod connections; // who is connected
+mod convert; // wire types to the driver's and back
+pub mod endpoint; // socket, lock, handed-over connection
+pub mod logging; // the log file
+mod middleware; // a span for every call
+pub mod operation; // long work and its events
+mod pool; // the threads that compile
+mod program; // running what was built
+pub mod rpc; // the gRPC services
+pub mod server; // all of them over a source of connections
+pub mod service; // what they share
+mod status; // errors on the wire
+mod workspaces; // open workspaces

@@ -4,6 +4,7 @@ pub mod codes; // codes of name resolution and signatures
 pub mod data; // resolved items
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod modules; // which file a `use` path names
+pub mod program; // whole programs: modules, diagnostics, the entry point
 pub mod render; // types as the user writes them
 pub mod resolve; // what paths and bare names stand for
 pub mod scope; // imports, exports, what a module can see
@@ -13,6 +14,7 @@ pub mod ty; // types
 pub mod typeref; // written types to types
 
 pub use intrinsic::Intrinsic;
+pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
 pub use render::ty_name;
 pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,

@@ -151,7 +151,6 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
         return Resolved { data: Arc::new(data), diagnostics: Arc::from([]) };
     };
     let mut resolver = Resolver::new(db, item, &sig.generics);
-    resolver.no_duplicates(sig.params.iter().map(|param| &param.name), codes::DUPLICATE_BINDING, "parameter");
     let mut params = Vec::with_capacity(sig.params.len());
     for param in &sig.params {
         let ty = resolver.ty(&param.ty);

@@ -152,25 +152,10 @@ fn similar<'a>(name: &str, defined: impl Iterator<Item = &'a str>) -> Option<Str
     defined
         .chain(public)
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
-        .map(|candidate| (distance(name.as_bytes(), candidate.as_bytes()), candidate))
+        .map(|candidate| (crate::spelling::distance(name, candidate), candidate))
         .filter(|&(distance, _)| distance <= limit)
         .min()
         .map(|(_, candidate)| candidate.to_owned())
-}
-
-/// Levenshtein distance in one row; O(|a|·|b|).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -191,6 +176,5 @@ mod tests {
     fn the_nearest_name_is_offered() {
         assert_eq!(similar("mallloc", std::iter::empty()).as_deref(), Some("malloc"));
         assert_eq!(similar("completely_unknown", std::iter::empty()), None);
-        assert_eq!(distance(b"kitten", b"sitting"), 3);
     }
 }

@@ -492,7 +492,7 @@ impl Parser<'_> {
         let mut fields = Vec::new();
         let mut rest = None;
         loop {
-            if self.at(TokenKind::RBrace) || self.at(TokenKind::Eof) {
+            if self.past_end_of(open) || self.at(TokenKind::RBrace) || self.at(TokenKind::Eof) {
                 break;
             }
             let (before, errors) = (self.pos, self.errors);
@@ -548,7 +548,7 @@ impl Parser<'_> {
         }
         self.in_brackets = outer_brackets;
         self.no_record = outer_no_record;
-        if !self.eat(TokenKind::RBrace) {
+        if !self.past_end_of(open) && !self.eat(TokenKind::RBrace) {
             self.report_unclosed(open);
         }
         self.add_expr(start, ExprKind::Record { path, fields, rest })
@@ -835,7 +835,7 @@ impl Parser<'_> {
         let mut arms = Vec::new();
         loop {
             while self.eat(TokenKind::Semi) || self.eat(TokenKind::Comma) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 break;
             }
             let ended = self.at(TokenKind::Eof)

@@ -662,7 +662,7 @@ impl Parser<'_> {
         self.bump();
         loop {
             while self.eat(TokenKind::Comma) || self.eat(TokenKind::Semi) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 return;
             }
             let ended = self.at(TokenKind::Eof)

@@ -143,6 +143,11 @@ impl<'a> Parser<'a> {
         (partner != NO_PARTNER).then_some(partner as usize)
     }
 
+    /// Whether recovery has moved past the end of the group that opened at `open`.
+    fn past_end_of(&self, open: usize) -> bool {
+        self.partner(open).is_some_and(|close| close < self.pos)
+    }
+
     /// Whether the current token stands on a later line than the one before and that matters here.
     fn on_new_line(&self) -> bool {
         self.tok().newline && !self.in_brackets
@@ -346,7 +351,9 @@ impl Parser<'_> {
 
     /// A name where any word is one: after `.` and `proc`, before `:` in lists.
     fn any_word(&mut self, what: &str) -> Ident {
-        if self.at(TokenKind::Ident) || self.kind().is_keyword() && !self.on_new_line() {
+        let keyword =
+            self.kind().is_keyword() && (!self.on_new_line() || self.nth(1).kind == TokenKind::Colon);
+        if self.at(TokenKind::Ident) || keyword {
             let token = self.bump();
             return self.ident_of(token);
         }

@@ -25,7 +25,7 @@ impl Parser<'_> {
         let mut stmts = Vec::new();
         loop {
             while self.eat(TokenKind::Semi) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 break;
             }
             let ended = self.at(TokenKind::Eof)

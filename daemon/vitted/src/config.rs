@@ -1,0 +1,181 @@
+//! Settings: read and checked once, at the edge, into plain values.
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Settings of the service, complete and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Threads that compile; also the most builds that go on at once.
+    pub compile_threads: NonZeroUsize,
+    /// Longest drain after a request to end. `TimeoutStopSec` of a service manager must stay above it.
+    pub drain_max: Duration,
+    /// Most open connections.
+    pub connections_max: NonZeroUsize,
+    /// Filter of the log, in the syntax of `tracing-subscriber`.
+    pub log: String,
+    /// Where each setting comes from: `default`, `file` or `environment`.
+    pub sources: BTreeMap<&'static str, &'static str>,
+    /// The settings file that was looked for.
+    pub path: Option<PathBuf>,
+    /// What in the file was not understood, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there but cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The settings file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a value is of the wrong type.
+    #[error("`{path}` is not valid: {message}")]
+    Parse {
+        /// The settings file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("`{name}` must be {expected}, not `{value}`")]
+    Range {
+        /// Dotted name of the setting.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        value: String,
+    },
+}
+
+/// The file as written. Unknown keys are kept, to be warned about: an older service must be able to
+/// read a newer file.
+#[derive(Debug, Default, Deserialize)]
+struct File {
+    #[serde(default)]
+    service: Section,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Section {
+    compile_threads: Option<usize>,
+    drain_seconds: Option<u64>,
+    connections_max: Option<usize>,
+    log: Option<String>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, toml::Value>,
+}
+
+impl Config {
+    /// Reads the settings file at `path`, if there is one; `log` is `VITTED_LOG` and beats it.
+    ///
+    /// # Errors
+    /// When the file exists but cannot be read or used.
+    pub fn load(path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
+        let text = match path {
+            None => String::new(),
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+                Err(source) => return Err(ConfigError::Read { path: path.into(), source }),
+            },
+        };
+        let file: File = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.unwrap_or(Path::new("")).into(),
+            message: error.to_string().trim_end().to_owned(),
+        })?;
+        Self::resolve(file, path, log)
+    }
+
+    fn resolve(file: File, path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
+        let Section { compile_threads, drain_seconds, connections_max, log: file_log, unknown } =
+            file.service;
+        let mut sources = BTreeMap::new();
+        let mut source = |name, in_file: bool| sources.insert(name, if in_file { "file" } else { "default" });
+        source("service.compile_threads", compile_threads.is_some());
+        source("service.drain_seconds", drain_seconds.is_some());
+        source("service.connections_max", connections_max.is_some());
+        source("service.log", file_log.is_some());
+        if log.is_some() {
+            sources.insert("service.log", "environment");
+        }
+        // Two at least, so that one long build never keeps a quick check waiting.
+        let threads_default = std::thread::available_parallelism().map_or(2, |n| n.get().max(2));
+        let drain_seconds = drain_seconds.unwrap_or(10);
+        if drain_seconds > 3600 {
+            return Err(ConfigError::Range {
+                name: "service.drain_seconds",
+                expected: "at most 3600",
+                value: drain_seconds.to_string(),
+            });
+        }
+        Ok(Self {
+            compile_threads: in_range(
+                "service.compile_threads",
+                compile_threads.unwrap_or(threads_default),
+                256,
+            )?,
+            drain_max: Duration::from_secs(drain_seconds),
+            connections_max: in_range("service.connections_max", connections_max.unwrap_or(512), 65_536)?,
+            log: log.or(file_log).unwrap_or_else(|| "info".to_owned()),
+            sources,
+            path: path.map(Path::to_path_buf),
+            warnings: unknown.keys().map(|key| format!("`service.{key}` is not a setting")).collect(),
+        })
+    }
+
+    /// Every setting by its dotted name, with its value as it would stand in the file.
+    pub fn values(&self) -> BTreeMap<&'static str, String> {
+        let Self { compile_threads, drain_max, connections_max, log, sources: _, path: _, warnings: _ } =
+            self;
+        BTreeMap::from([
+            ("service.compile_threads", compile_threads.to_string()),
+            ("service.drain_seconds", drain_max.as_secs().to_string()),
+            ("service.connections_max", connections_max.to_string()),
+            ("service.log", format!("{log:?}")),
+        ])
+    }
+}
+
+fn in_range(name: &'static str, value: usize, max: usize) -> Result<NonZeroUsize, ConfigError> {
+    let expected = if max == 256 { "1 to 256" } else { "1 to 65536" };
+    NonZeroUsize::new(value).filter(|value| value.get() <= max).ok_or(ConfigError::Range {
+        name,
+        expected,
+        value: value.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::resolve(toml::from_str(text).unwrap(), None, None)
+    }
+
+    #[test]
+    fn the_file_beats_the_default_and_unknown_keys_are_named() {
+        let config = parse("[service]\ndrain_seconds = 3\ncolour = true\n").unwrap();
+        assert_eq!(config.drain_max, Duration::from_secs(3));
+        assert_eq!(config.sources["service.drain_seconds"], "file");
+        assert_eq!(config.sources["service.log"], "default");
+        assert_eq!(config.warnings, ["`service.colour` is not a setting"]);
+        assert_eq!(config.values().len(), config.sources.len());
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        assert!(parse("[service]\ncompile_threads = 0\n").is_err());
+        assert!(parse("[service]\ndrain_seconds = 4000\n").is_err());
+    }
+}

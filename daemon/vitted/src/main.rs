@@ -1,0 +1,181 @@
+//! `vitted`, the resident service of the Vitte language.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use vitte_driver::Driver;
+use vitte_sys::rendezvous::{self, Environment, Rendezvous};
+use vitted::config::Config;
+use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
+use vitted::service::{Identity, Service};
+use vitted::{logging, server};
+
+/// sysexits: the service is there already, or its place cannot be used.
+const EXIT_UNAVAILABLE: u8 = 69;
+/// sysexits: our own fault.
+const EXIT_INTERNAL: u8 = 70;
+/// sysexits: the settings are wrong.
+const EXIT_CONFIG: u8 = 78;
+
+/// The resident service of the Vitte language. `vitte` starts it when it is needed.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    /// Serve one client on the connected socket that is standard input, and end with it
+    #[arg(long, conflicts_with = "lock_stdin")]
+    private: bool,
+    /// Standard input is the lock file, already locked for us
+    #[arg(long)]
+    lock_stdin: bool,
+    /// Leave the terminal's session and say `ready` or `failed: WHY` on standard output
+    #[arg(long)]
+    detach: bool,
+    #[command(subcommand)]
+    worker: Option<Worker>,
+}
+
+#[derive(Subcommand)]
+enum Worker {
+    /// Run one piece of work in a process of its own (started by the service itself)
+    #[command(hide = true)]
+    Worker,
+}
+
+fn main() -> ExitCode {
+    let Cli { private, lock_stdin, detach, worker } = Cli::parse();
+    if let Some(Worker::Worker) = worker {
+        return vitte_driver::worker_main();
+    }
+    // Taken before anything is opened, so that nothing else can get these numbers.
+    let handed_over = (private || lock_stdin).then(rendezvous::take_stdin).transpose();
+    let ready = if detach {
+        rendezvous::detach_from_terminal();
+        rendezvous::take_stdout().map(|stdout| Some(File::from(stdout)))
+    } else {
+        Ok(None)
+    };
+    let (handed_over, mut ready) = match (handed_over, ready) {
+        (Ok(handed_over), Ok(ready)) => (handed_over, ready),
+        (Err(error), _) | (_, Err(error)) => return fail(&anyhow::Error::from(error), &mut None),
+    };
+    let start = if private { Start::Private } else { Start::Resident };
+    match run(start, handed_over, &mut ready) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, &mut ready),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Start {
+    Resident,
+    Private,
+}
+
+/// Config, build, serve, drain.
+fn run(start: Start, handed_over: Option<OwnedFd>, ready: &mut Option<File>) -> anyhow::Result<()> {
+    let places = Rendezvous::new(&Environment::of_this_process());
+    let log_filter = std::env::var("VITTED_LOG").ok().filter(|filter| !filter.is_empty());
+    let config = Config::load(places.config(), log_filter)?;
+    let executable = std::env::current_exe().context("cannot find the own executable")?;
+    let identity = Identity {
+        build_id: rendezvous::executable_identity(&executable)?,
+        socket: match start {
+            Start::Resident => places.socket(),
+            Start::Private => PathBuf::new(),
+        },
+        log: places.log().unwrap_or_default(),
+    };
+    if let Some(log) = places.log() {
+        match (logging::to_file(&log, &config.log), start) {
+            (Ok(()), _) => {}
+            (Err(error @ logging::LoggingError::Filter(_)), _) => return Err(error.into()),
+            // Without a log the service still serves: a full disk must not stop anyone's build.
+            (Err(logging::LoggingError::Open { .. }), Start::Resident | Start::Private) => {}
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(2)
+        .thread_name("serve")
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(async {
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        let connections_max = config.connections_max.get();
+        let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
+        let service = Service::new(config, identity, driver).context("cannot start the compile threads")?;
+        end_on_signals(&service)?;
+        match (start, handed_over) {
+            (Start::Private, Some(socket)) => {
+                let incoming = endpoint::private(socket, &service.connections, service.stopping.clone())?;
+                info!(pid = std::process::id(), "serving one client");
+                server::serve(service, incoming).await?;
+            }
+            (Start::Private, None) => anyhow::bail!("standard input was not taken"),
+            (Start::Resident, lock) => {
+                let lock = match lock {
+                    Some(lock) => ServiceLock::HandedOver(lock),
+                    None => ServiceLock::take(&places)?,
+                };
+                let endpoint = Endpoint::open(&places, lock)?;
+                info!(pid = std::process::id(), socket = %places.socket().display(), "serving");
+                say(ready, "ready");
+                let (incoming, lock) = endpoint.incoming(Arc::clone(&service.connections), connections_max);
+                server::serve(service, incoming).await?;
+                drop(lock);
+            }
+        }
+        anyhow::Ok(())
+    })?;
+    // Threads that could not be stopped in time must not keep a drained service alive.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// SIGTERM and SIGINT begin the drain.
+fn end_on_signals(service: &Arc<Service>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch signals")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch signals")?;
+    let stopping = service.stopping.clone();
+    service.watch(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = stopping.cancelled() => return,
+        };
+        info!(name, "asked to end by a signal");
+        stopping.cancel();
+    });
+    Ok(())
+}
+
+/// Tells whoever started us, once.
+fn say(ready: &mut Option<File>, what: &str) {
+    if let Some(mut pipe) = ready.take() {
+        // The starter may have given up.
+        let _ = writeln!(pipe, "{what}");
+    }
+}
+
+fn fail(error: &anyhow::Error, ready: &mut Option<File>) -> ExitCode {
+    say(ready, &format!("failed: {error:#}"));
+    let _ = writeln!(std::io::stderr(), "vitted: {error:#}");
+    ExitCode::from(if error.is::<EndpointError>() {
+        EXIT_UNAVAILABLE
+    } else if error.is::<vitted::config::ConfigError>() || error.is::<logging::LoggingError>() {
+        EXIT_CONFIG
+    } else {
+        EXIT_INTERNAL
+    })
+}

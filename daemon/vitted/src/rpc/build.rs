@@ -1,0 +1,168 @@
+//! `BuildService`.
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tonic::{Code, Request, Response, Status};
+use vitte_driver::BuildRequest;
+use vitte_proto::v1;
+use vitte_proto::v1::build_service_server::BuildService;
+use vitte_proto::v1::event::Kind;
+
+use super::stream::{ResponseStream, deadline, events};
+use crate::convert;
+use crate::operation::{NewOperation, OperationKind, WhenUnwatched};
+use crate::service::Service;
+use crate::status::Refusal;
+
+/// Most bytes of one piece of a stage.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The implementation over [`Service`].
+#[derive(Clone)]
+pub struct Build(pub Arc<Service>);
+
+#[tonic::async_trait]
+impl BuildService for Build {
+    type CheckStream = ResponseStream<v1::CheckResponse>;
+    type BuildStream = ResponseStream<v1::BuildResponse>;
+    type EmitStream = ResponseStream<v1::EmitResponse>;
+
+    async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<Self::CheckStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let message = request.into_inner();
+        let when_unwatched = convert::when_unwatched(message.on_disconnect());
+        let build = parse(&self.0, message.options)?;
+        let new = NewOperation {
+            kind: OperationKind::Check,
+            title: title("check", &build),
+            request_id: message.request_id,
+            when_unwatched,
+        };
+        let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
+            let outcome = service
+                .drive(&operation, move |driver, sink, cancel| driver.check(&build, sink, cancel))
+                .await?;
+            operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
+            Ok(())
+        })?;
+        Ok(Response::new(events(subscription, |event| v1::CheckResponse { event: Some(event) })))
+    }
+
+    async fn build(&self, request: Request<v1::BuildRequest>) -> Result<Response<Self::BuildStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let message = request.into_inner();
+        let when_unwatched = convert::when_unwatched(message.on_disconnect());
+        let build = parse(&self.0, message.options)?;
+        let new = NewOperation {
+            kind: OperationKind::Build,
+            title: title("build", &build),
+            request_id: message.request_id,
+            when_unwatched,
+        };
+        let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
+            let outcome = service
+                .drive(&operation, move |driver, sink, cancel| driver.build(&build, sink, cancel))
+                .await?;
+            operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
+            Ok(())
+        })?;
+        Ok(Response::new(events(subscription, |event| v1::BuildResponse { event: Some(event) })))
+    }
+
+    async fn emit(&self, request: Request<v1::EmitRequest>) -> Result<Response<Self::EmitStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let message = request.into_inner();
+        let stage = convert::stage(message.stage())?;
+        let filter = Some(message.filter).filter(|filter| !filter.is_empty());
+        let build = parse(&self.0, message.options)?;
+        let new = NewOperation {
+            kind: OperationKind::Emit,
+            title: title("emit", &build),
+            request_id: String::new(),
+            when_unwatched: WhenUnwatched::Cancel,
+        };
+        let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
+            let outcome = service
+                .drive(&operation, move |driver, sink, cancel| {
+                    driver.emit(&build, stage, filter.as_deref(), sink, cancel)
+                })
+                .await?;
+            let mut rest = Bytes::from(outcome.bytes);
+            while !rest.is_empty() {
+                let data = rest.split_to(rest.len().min(PIECE_BYTES));
+                operation.emit_paced(Kind::StageOutput(v1::StageOutput { data })).await;
+            }
+            let finished = v1::BuildFinished { errors: outcome.errors, ..Default::default() };
+            operation.emit(Kind::BuildFinished(finished));
+            Ok(())
+        })?;
+        Ok(Response::new(events(subscription, |event| v1::EmitResponse { event: Some(event) })))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        let v1::ExplainRequest { code, language } = request.into_inner();
+        let asked = code.clone();
+        let markdown = self.0.ask(move |driver| driver.explain(&code, &language)).await?;
+        let markdown = markdown.ok_or_else(|| {
+            Refusal::new(Code::NotFound, "UNKNOWN_CODE", format!("there is no diagnostic code `{asked}`"))
+                .help("codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too")
+        })?;
+        Ok(Response::new(v1::ExplainResponse { markdown }))
+    }
+
+    async fn clean(&self, request: Request<v1::CleanRequest>) -> Result<Response<v1::CleanResponse>, Status> {
+        let cwd = PathBuf::from(request.into_inner().cwd);
+        let removed = self.0.ask(move |_| clean(&cwd)).await??;
+        let removed = removed.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Response::new(v1::CleanResponse { removed }))
+    }
+}
+
+/// The driver's request, with the workspace it names looked up.
+pub(super) fn parse(service: &Service, options: Option<v1::BuildOptions>) -> Result<BuildRequest, Refusal> {
+    let name = options.as_ref().map(|options| options.workspace.as_str()).filter(|name| !name.is_empty());
+    let workspace = name.map(|name| service.workspaces.get(name)).transpose()?;
+    convert::build_request(options, workspace.as_ref())
+}
+
+/// `build hello.vit`
+pub(super) fn title(verb: &str, build: &BuildRequest) -> String {
+    format!("{verb} {}", build.entry.as_ref().unwrap_or(&build.cwd).display())
+}
+
+/// Removes the `target` folder of the package around `cwd`.
+fn clean(cwd: &Path) -> Result<Option<PathBuf>, Refusal> {
+    if !cwd.is_absolute() {
+        return Err(Refusal::bad_field("cwd", "must be an absolute path"));
+    }
+    let package =
+        cwd.ancestors().find(|folder| folder.join("vitte-package.json").is_file()).ok_or_else(|| {
+            Refusal::new(
+                Code::NotFound,
+                "NOT_FOUND",
+                format!("there is no package around `{}`", cwd.display()),
+            )
+            .help("`clean` works in a folder with a `vitte-package.json`, or below one")
+        })?;
+    let target = package.join("target");
+    let io_error =
+        |source| vitte_driver::DriverError::Io { operation: "remove", path: target.clone(), source };
+    match fs::symlink_metadata(&target) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error(error).into()),
+        // A link may lead anywhere: removing the link is enough and harms nobody.
+        Ok(data) if data.is_symlink() => {
+            fs::remove_file(&target).map_err(io_error)?;
+            Ok(Some(target))
+        }
+        Ok(_) => {
+            fs::remove_dir_all(&target).map_err(io_error)?;
+            Ok(Some(target))
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The gRPC services: parse, call, render.
+mod build;
+mod operation;
+mod page;
+mod run;
+mod stream;
+mod system;
+mod workspace;
+
+pub use build::Build;
+pub use operation::OperationsApi;
+pub use run::Run;
+pub use system::System;
+pub use workspace::WorkspacesApi;

@@ -1,0 +1,241 @@
+//! What all gRPC services share: the driver, the pool, the tables, and how long work is done.
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, error, info, info_span};
+use vitte_driver::{Driver, DriverError, EventSink};
+use vitte_proto::v1;
+use vitte_proto::v1::event::Kind;
+
+use crate::config::Config;
+use crate::connections::Connections;
+use crate::convert;
+use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
+use crate::pool::{Pool, PoolError};
+use crate::status::Refusal;
+use crate::workspaces::Workspaces;
+
+/// After this long in the queue a request is told what it waits for.
+const WAIT_SILENT_MAX: Duration = Duration::from_millis(300);
+/// How long work may take to notice that its deadline is over.
+const CANCEL_MAX: Duration = Duration::from_secs(5);
+
+/// Where a service came from and where its things are.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// Changes whenever the executable is replaced.
+    pub build_id: String,
+    /// The socket; empty for a private service.
+    pub socket: PathBuf,
+    /// The log file; empty for none.
+    pub log: PathBuf,
+}
+
+/// The service's state. One per process; all gRPC services hold it.
+pub struct Service {
+    /// Settings in effect.
+    pub config: Config,
+    /// Who we are.
+    pub identity: Identity,
+    /// The engine.
+    pub driver: Driver,
+    /// Long work.
+    pub operations: Operations,
+    /// Open workspaces.
+    pub workspaces: Workspaces,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// Cancelled when the service shall end.
+    pub stopping: CancellationToken,
+    /// When it began, for `uptime`.
+    pub began: Instant,
+    /// When it began, for `started_at`.
+    pub began_at: SystemTime,
+    pool: Pool,
+    tasks: TaskTracker,
+    /// Cancelled when the drain limit is over.
+    abandon: CancellationToken,
+}
+
+impl Service {
+    /// A service that has not been asked anything yet.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(config: Config, identity: Identity, driver: Driver) -> std::io::Result<Arc<Self>> {
+        let abandon = CancellationToken::new();
+        Ok(Arc::new(Self {
+            pool: Pool::new(config.compile_threads.get())?,
+            config,
+            identity,
+            driver,
+            operations: Operations::new(abandon.clone()),
+            workspaces: Workspaces::default(),
+            connections: Arc::default(),
+            stopping: CancellationToken::new(),
+            began: Instant::now(),
+            began_at: SystemTime::now(),
+            tasks: TaskTracker::new(),
+            abandon,
+        }))
+    }
+
+    /// Begins long work, or joins equal work that has the same request id. `deadline` bounds all of it.
+    ///
+    /// # Errors
+    /// When the service is draining or has too much to do already.
+    pub fn begin<F, W>(
+        self: &Arc<Self>,
+        new: NewOperation,
+        deadline: Option<Duration>,
+        work: W,
+    ) -> Result<Subscription, Refusal>
+    where
+        W: FnOnce(Arc<Self>, Arc<Operation>, ProgramInput) -> F,
+        F: Future<Output = Result<(), Refusal>> + Send + 'static,
+    {
+        if self.stopping.is_cancelled() {
+            return Err(Refusal::draining());
+        }
+        let title = new.title.clone();
+        let (subscription, input) = match self.operations.begin(new)? {
+            Begun::Joined(subscription) => return Ok(subscription),
+            Begun::New(subscription, input) => (subscription, input),
+        };
+        let operation = Arc::clone(subscription.operation());
+        let span = info_span!("operation", name = operation.name(), title);
+        let work = work(Arc::clone(self), Arc::clone(&operation), input);
+        let service = Arc::clone(self);
+        let task = async move {
+            let outcome = within(deadline, &operation, work).await;
+            let elapsed_ms = operation.elapsed().as_millis() as u64;
+            match &outcome {
+                Ok(()) => info!(elapsed_ms, "done"),
+                Err(refusal) => {
+                    info!(elapsed_ms, reason = %refusal.reason, message = refusal.message, "not done")
+                }
+            }
+            service.operations.finish(&operation, &outcome);
+        };
+        self.tasks.spawn(task.instrument(span));
+        Ok(subscription)
+    }
+
+    /// Runs `call` on the driver, on a thread of the pool; its events become the operation's.
+    ///
+    /// # Errors
+    /// What the driver refuses; `CANCELLED` if the operation is; `INTERNAL` if the driver panics.
+    pub async fn drive<T: Send + 'static>(
+        self: &Arc<Self>,
+        operation: &Arc<Operation>,
+        call: impl FnOnce(&Driver, &dyn EventSink, &CancellationToken) -> Result<T, DriverError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let service = Arc::clone(self);
+        let worker = Arc::clone(operation);
+        let span = tracing::Span::current();
+        let job = self.pool.run(move || {
+            let _entered = span.entered();
+            let sink = |event| worker.emit(convert::event(event));
+            call(&service.driver, &sink, worker.cancel())
+        });
+        tokio::pin!(job);
+        let explain_wait = async {
+            if self.pool.has_free_thread() {
+                return;
+            }
+            tokio::time::sleep(WAIT_SILENT_MAX).await;
+            let own = format!("{} ", operation.name());
+            let mut others = self.operations.describe_running();
+            others.retain(|other| !other.starts_with(&own));
+            if !self.pool.has_free_thread() && !others.is_empty() {
+                let message = format!("waiting for {}; Ctrl-C leaves the queue", others.join(", "));
+                operation.emit(Kind::Note(v1::Note { message }));
+            }
+        };
+        let result = tokio::select! {
+            result = &mut job => result,
+            () = operation.cancel().cancelled() => return Err(DriverError::Cancelled.into()),
+            () = explain_wait => tokio::select! {
+                result = &mut job => result,
+                () = operation.cancel().cancelled() => return Err(DriverError::Cancelled.into()),
+            },
+        };
+        self.flatten(result)
+    }
+
+    /// Runs a driver call that is no operation on a thread of the pool.
+    ///
+    /// # Errors
+    /// `INTERNAL` if the driver panics.
+    pub async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        call: impl FnOnce(&Driver) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let service = Arc::clone(self);
+        let result = self.pool.run(move || call(&service.driver)).await;
+        self.flatten(result.map(Ok))
+    }
+
+    fn flatten<T>(&self, result: Result<Result<T, DriverError>, PoolError>) -> Result<T, Refusal> {
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(DriverError::Internal(what))) => {
+                error!(what, "internal error");
+                Err(Refusal::internal(&what))
+            }
+            Ok(Err(refused)) => Err(refused.into()),
+            Err(PoolError::Panicked(what)) => {
+                error!(what, "the compiler panicked");
+                Err(Refusal::internal(&what))
+            }
+            Err(PoolError::Closed) => Err(Refusal::draining()),
+        }
+    }
+
+    /// Owns a task that ends with `stopping`.
+    pub fn watch(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Gives running work until the drain limit, then cancels it; returns when no task is left.
+    pub async fn drain(self: &Arc<Self>) {
+        self.tasks.close();
+        if timeout(self.config.drain_max, self.tasks.wait()).await.is_err() {
+            info!(running = self.operations.running(), "the drain limit is over");
+            self.abandon.cancel();
+            if timeout(CANCEL_MAX, self.tasks.wait()).await.is_err() {
+                error!("some work does not end; leaving it");
+                return;
+            }
+        }
+        let service = Arc::clone(self);
+        let closed = tokio::task::spawn_blocking(move || service.pool.close());
+        if timeout(CANCEL_MAX, closed).await.is_err() {
+            error!("the compile pool does not end; leaving it");
+        }
+    }
+}
+
+/// Runs `work` until its deadline, then cancels it and waits a little for it to notice.
+async fn within(
+    deadline: Option<Duration>,
+    operation: &Operation,
+    work: impl Future<Output = Result<(), Refusal>>,
+) -> Result<(), Refusal> {
+    tokio::pin!(work);
+    let Some(deadline) = deadline else { return work.await };
+    match timeout(deadline, &mut work).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            operation.cancel().cancel();
+            let _ = timeout(CANCEL_MAX, work).await;
+            let message = format!("not done within its deadline of {deadline:.1?}");
+            Err(Refusal::new(tonic::Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Errors as `google.rpc.Status`: every one with an `ErrorInfo`, its code chosen here and nowhere else.
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use vitte_driver::DriverError;
+use vitte_proto::v1;
+
+/// The domain of every `ErrorInfo` that this service sends.
+pub const DOMAIN: &str = "vitte";
+
+/// Why a call cannot be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code on the wire.
+    pub code: Code,
+    /// UPPER_SNAKE, stable.
+    pub reason: Cow<'static, str>,
+    /// One sentence.
+    pub message: String,
+    /// What to do next; may be empty.
+    pub help: String,
+    /// A tool's own output; may be empty.
+    pub output: String,
+}
+
+impl Refusal {
+    /// A refusal without further help.
+    pub fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            help: String::new(),
+            output: String::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// A field of the request is missing or malformed.
+    pub fn bad_field(field: &str, why: &str) -> Self {
+        Self::new(Code::InvalidArgument, "INVALID_FIELD", format!("`{field}` {why}"))
+    }
+
+    /// Nothing has this resource name.
+    pub fn unknown(kind: &str, name: &str) -> Self {
+        Self::new(Code::NotFound, "UNKNOWN_RESOURCE", format!("there is no {kind} `{name}`"))
+    }
+
+    /// Our own fault; the details are in the log.
+    pub fn internal(what: &str) -> Self {
+        Self::new(Code::Internal, "INTERNAL", format!("internal error: {what}"))
+            .help("this is a bug; `vitte daemon logs` has the details")
+    }
+
+    /// The service is on its way out.
+    pub fn draining() -> Self {
+        Self::new(Code::Unavailable, "DRAINING", "the service is shutting down")
+    }
+
+    /// The same as an event's payload.
+    pub fn to_failure(&self) -> v1::Failure {
+        v1::Failure {
+            code: self.code as i32,
+            reason: self.reason.clone().into_owned(),
+            message: self.message.clone(),
+            help: self.help.clone(),
+            output: self.output.clone(),
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { code, reason, message, help, output } = refusal;
+        let metadata: HashMap<String, String> = [("help", help), ("output", output)]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        Self::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, metadata))
+    }
+}
+
+impl From<DriverError> for Refusal {
+    fn from(error: DriverError) -> Self {
+        match error {
+            DriverError::BadInput { reason, message, help } => {
+                let code = if reason == "NOT_FOUND" { Code::NotFound } else { Code::InvalidArgument };
+                Self::new(code, reason, message).help(help)
+            }
+            DriverError::Io { operation, path, source } => {
+                let message = format!("cannot {operation} `{}`: {source}", path.display());
+                let code = match source.kind() {
+                    io::ErrorKind::NotFound => Code::NotFound,
+                    io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::ResourceExhausted,
+                    _ => Code::FailedPrecondition,
+                };
+                Self::new(code, "IO_ERROR", message)
+            }
+            DriverError::Tool { message, output, help } => {
+                Self { output, ..Self::new(Code::FailedPrecondition, "TOOL_FAILED", message).help(help) }
+            }
+            DriverError::Cancelled => Self::new(Code::Cancelled, "CANCELLED", "cancelled"),
+            DriverError::Internal(what) => Self::internal(&what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_refusal_carries_one_error_info() {
+        let status =
+            Status::from(Refusal::bad_field("cwd", "must be absolute").help("send an absolute path"));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("INVALID_FIELD", DOMAIN));
+        assert_eq!(info.metadata.get("help").map(String::as_str), Some("send an absolute path"));
+    }
+}

@@ -1,0 +1,195 @@
+//! Where the service and its clients meet: one directory per user and settings, one socket, one lock.
+//!
+//! `$XDG_RUNTIME_DIR/vitte/ID/vitted.sock`; without `XDG_RUNTIME_DIR`, `/tmp/vitte-UID/ID/vitted.sock`.
+//! `ID` is `default`, or a digest of `VITTE_HOME` when that is set, so that separate homes get separate services.
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::{SysError, net, process};
+
+/// The environment variables that decide where things are. Read once, at the edge.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_dir: Option<OsString>,
+    /// `XDG_STATE_HOME`.
+    pub state_home: Option<OsString>,
+    /// `XDG_CONFIG_HOME`.
+    pub config_home: Option<OsString>,
+    /// `VITTE_HOME`: one folder for settings, state and cache instead of the XDG ones.
+    pub vitte_home: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<OsString>,
+}
+
+impl Environment {
+    /// Reads this process's environment. Empty values count as unset, as the XDG specification says.
+    pub fn of_this_process() -> Self {
+        let read = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            runtime_dir: read("XDG_RUNTIME_DIR"),
+            state_home: read("XDG_STATE_HOME"),
+            config_home: read("XDG_CONFIG_HOME"),
+            vitte_home: read("VITTE_HOME"),
+            home: read("HOME"),
+        }
+    }
+}
+
+/// The places of one service. Making this value touches no file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendezvous {
+    runtime_root: PathBuf,
+    id: String,
+    state: Option<PathBuf>,
+    config: Option<PathBuf>,
+}
+
+impl Rendezvous {
+    /// The places that `environment` asks for.
+    pub fn new(environment: &Environment) -> Self {
+        let Environment { runtime_dir, state_home, config_home, vitte_home, home } = environment;
+        let absolute =
+            |value: &Option<OsString>| value.as_ref().map(PathBuf::from).filter(|p| p.is_absolute());
+        let vitte_home = absolute(vitte_home);
+        let below_home = |folder: &str| absolute(home).map(|home| home.join(folder));
+        let runtime_root = match absolute(runtime_dir) {
+            Some(folder) => folder.join("vitte"),
+            None => PathBuf::from(format!("/tmp/vitte-{}", process::effective_uid())),
+        };
+        let id = match &vitte_home {
+            None => "default".to_owned(),
+            Some(folder) => format!("{:016x}", fnv1a(folder.as_os_str().as_bytes())),
+        };
+        let state = match &vitte_home {
+            Some(folder) => Some(folder.join("state")),
+            None => {
+                absolute(state_home).or_else(|| below_home(".local/state")).map(|folder| folder.join("vitte"))
+            }
+        };
+        let config = match &vitte_home {
+            Some(folder) => Some(folder.join("config.toml")),
+            None => absolute(config_home)
+                .or_else(|| below_home(".config"))
+                .map(|folder| folder.join("vitte/config.toml")),
+        };
+        Self { runtime_root, id, state, config }
+    }
+
+    /// The service's own directory, mode 0700.
+    pub fn directory(&self) -> PathBuf {
+        self.runtime_root.join(&self.id)
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory().join("vitted.sock")
+    }
+
+    /// The lock file. Whoever holds it is, or is starting, the service.
+    pub fn lock(&self) -> PathBuf {
+        self.directory().join("vitted.lock")
+    }
+
+    /// The log file; `None` when there is no home to put it in.
+    pub fn log(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|folder| folder.join("vitted.log"))
+    }
+
+    /// The user's settings file; `None` when there is no home to look in.
+    pub fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Makes the directories, or checks that they belong to this user alone.
+    ///
+    /// # Errors
+    /// When a directory cannot be made, belongs to someone else, or lets others in; when the socket's
+    /// path would not fit into the kernel's structure.
+    pub fn prepare(&self) -> Result<(), SysError> {
+        net::check_socket_path(&self.socket())?;
+        // The parent too: whoever owns it could put another directory in our directory's place.
+        net::private_directory(&self.runtime_root)?;
+        net::private_directory(&self.directory())
+    }
+}
+
+/// FNV-1a, 64 bits. Names a directory; nothing depends on its strength.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// What identifies an executable file on this machine: it changes when the file is replaced.
+///
+/// # Errors
+/// When the file cannot be examined.
+pub fn executable_identity(path: &Path) -> Result<String, SysError> {
+    let data = std::fs::metadata(path).map_err(|error| SysError::new("examine", path, error))?;
+    let modified_ns = i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec());
+    Ok(format!("{:x}-{:x}-{:x}-{modified_ns:x}", data.dev(), data.ino(), data.size()))
+}
+
+/// Takes what was handed over on standard input, and leaves `/dev/null` there in its place.
+///
+/// The result is close-on-exec, so no child of ours inherits it.
+///
+/// # Errors
+/// When descriptors run out.
+pub fn take_stdin() -> io::Result<OwnedFd> {
+    let handed_over = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    Ok(handed_over)
+}
+
+/// Takes standard output, and leaves `/dev/null` there in its place.
+///
+/// # Errors
+/// When descriptors run out.
+pub fn take_stdout() -> io::Result<OwnedFd> {
+    let handed_over = io::stdout().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdout(std::fs::File::options().write(true).open("/dev/null")?)?;
+    Ok(handed_over)
+}
+
+/// Leaves the terminal's session, so that neither Ctrl-C nor a hang-up reaches this process.
+pub fn detach_from_terminal() {
+    // It fails only for a process-group leader, which its own shell has put in a group already.
+    let _ = rustix::process::setsid();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment {
+            runtime_dir: Some("/run/user/7".into()),
+            home: Some("/home/u".into()),
+            ..Environment::default()
+        }
+    }
+
+    #[test]
+    fn places_follow_the_environment() {
+        let places = Rendezvous::new(&environment());
+        assert_eq!(places.socket(), Path::new("/run/user/7/vitte/default/vitted.sock"));
+        assert_eq!(places.log().as_deref(), Some(Path::new("/home/u/.local/state/vitte/vitted.log")));
+        assert_eq!(places.config(), Some(Path::new("/home/u/.config/vitte/config.toml")));
+        let other = Rendezvous::new(&Environment { vitte_home: Some("/v".into()), ..environment() });
+        assert_ne!(other.socket(), places.socket());
+        assert_eq!(other.log().as_deref(), Some(Path::new("/v/state/vitted.log")));
+    }
+
+    #[test]
+    fn without_a_runtime_directory_the_uid_names_it() {
+        let places = Rendezvous::new(&Environment { runtime_dir: None, ..environment() });
+        let uid = process::effective_uid();
+        assert_eq!(places.directory(), PathBuf::from(format!("/tmp/vitte-{uid}/default")));
+    }
+}
