@@ -2,7 +2,6 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use cranelift_codegen::{Context, FinalizedRelocTarget};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -13,6 +12,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::unwind::UnwindInfo;
 use cranelift_codegen::isa::{CallConv, TargetIsa};
+use cranelift_codegen::{Context, FinalizedRelocTarget};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch};
 
 use super::{CodegenError, LineRow, MachineCode, Relocation, RelocationKind};
@@ -96,11 +96,7 @@ fn signature(params: impl IntoIterator<Item = ClifType>, ret: Option<ClifType>) 
     signature
 }
 
-fn translate(
-    function: &Function,
-    isa: &dyn TargetIsa,
-    scratch: &mut Scratch,
-) -> Result<Names, CodegenError> {
+fn translate(function: &Function, isa: &dyn TargetIsa, scratch: &mut Scratch) -> Result<Names, CodegenError> {
     if cfg!(debug_assertions) {
         crate::ssa::verify(function).map_err(CodegenError::Internal)?;
     }
@@ -287,7 +283,12 @@ impl<'a> Translation<'a> {
         function
     }
 
-    fn call_symbol(&mut self, symbol: &Symbol, args: &[ClifValue], ret: Option<ClifType>) -> Option<ClifValue> {
+    fn call_symbol(
+        &mut self,
+        symbol: &Symbol,
+        args: &[ClifValue],
+        ret: Option<ClifType>,
+    ) -> Option<ClifValue> {
         let params: Vec<_> = args.iter().map(|&arg| self.builder.func.dfg.value_type(arg)).collect();
         let function = self.function_ref(symbol, signature(params, ret));
         let call = self.builder.ins().call(function, args);
@@ -577,7 +578,8 @@ impl<'a> Translation<'a> {
                 _ => self.builder.ins().fcvt_to_uint_sat(ty, value),
             },
             ConvertOp::SignedToFloat => {
-                let value = if from.bits() < 32 { self.builder.ins().sextend(types::I32, value) } else { value };
+                let value =
+                    if from.bits() < 32 { self.builder.ins().sextend(types::I32, value) } else { value };
                 self.builder.ins().fcvt_from_sint(ty, value)
             }
             ConvertOp::UnsignedToFloat if from.bits() < 64 => {

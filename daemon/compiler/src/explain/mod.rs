@@ -106,7 +106,11 @@ mod tests {
         let text = explain("TYP0249", "en").unwrap();
         assert!(text.starts_with("# TYP0249 TYPECK_E_UNKNOWN_TYPE: an unknown type\n\n"));
         assert!(text.contains("Wrong:\n\n```vitte\n") && text.contains("Mended:\n\n```vitte\n"));
-        assert!(explain("TYP0249", "fr-FR").unwrap().starts_with("# TYP0249 TYPECK_E_UNKNOWN_TYPE: type inconnu\n"));
+        assert!(
+            explain("TYP0249", "fr-FR")
+                .unwrap()
+                .starts_with("# TYP0249 TYPECK_E_UNKNOWN_TYPE: type inconnu\n")
+        );
     }
 
     #[test]

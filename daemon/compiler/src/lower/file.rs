@@ -80,14 +80,12 @@ impl<'a> FileLowering<'a> {
 
     /// The one diagnostic of a construct that parses but is not supported yet.
     pub(super) fn not_supported(&mut self, feature: &str, span: Span) {
-        let plural = feature.ends_with('s') && !feature.ends_with("ss");
-        let verb = if plural { "are" } else { "is" };
         let diagnostic = Diagnostic::error(
             codes::NOT_SUPPORTED_YET,
             Phase::Sema,
             self.place(span),
-            format!("{feature} {verb} not supported yet"),
-            "not supported yet",
+            format!("not supported yet: {feature}"),
+            "no meaning so far",
         )
         .note("it is part of the language's grammar, but this compiler gives it no meaning so far")
         .help("write it with the supported constructs for now");

@@ -87,12 +87,12 @@ fn not_supported_yet() {
             proc f(x: <error>)
               let g = <error>
               <error>
-            1:1-8 SEM0901 traits are not supported yet | not supported yet
-            2:1-8 SEM0901 macros are not supported yet | not supported yet
-            3:11-15 SEM0901 raw pointers are not supported yet | not supported yet
-            3:27-28 SEM0901 lambdas are not supported yet | not supported yet
-            4:2-7 SEM0901 `defer` is not supported yet | not supported yet
-            5:2-7 SEM0901 declarations other than `proc` inside a block is not supported yet | not supported yet
+            1:1-8 SEM0901 not supported yet: traits | no meaning so far
+            2:1-8 SEM0901 not supported yet: macros | no meaning so far
+            3:11-15 SEM0901 not supported yet: raw pointers | no meaning so far
+            3:27-28 SEM0901 not supported yet: lambdas | no meaning so far
+            4:2-7 SEM0901 not supported yet: `defer` | no meaning so far
+            5:2-7 SEM0901 not supported yet: declarations other than `proc` inside a block | no meaning so far
         "#]],
     );
 }

@@ -92,7 +92,8 @@ impl Lowering<'_> {
         if to != Type::I128 {
             return self.convert(if signed { C::FloatToSigned } else { C::FloatToUnsigned }, value, to);
         }
-        let value = if self.b.ty(value) == Type::F32 { self.convert(C::Promote, value, Type::F64) } else { value };
+        let value =
+            if self.b.ty(value) == Type::F32 { self.convert(C::Promote, value, Type::F64) } else { value };
         let zero = self.float_constant(Type::F64, 0.0);
         let negative = self.b.push(Type::I8, Op::Compare(CompareOp::FLt, value, zero));
         let negated = self.b.push(Type::F64, Op::Unary(U::FNeg, value));
@@ -161,7 +162,8 @@ impl Lowering<'_> {
         let sticky = self.convert(C::ZeroExtend, sticky, Type::I64);
         let top = self.b.push(Type::I64, Op::Binary(B::Or, top, sticky));
         let rounded = self.convert(C::UnsignedToFloat, top, to);
-        let (bias, mantissa, bits) = if to == Type::F32 { (127, 23, Type::I32) } else { (1023, 52, Type::I64) };
+        let (bias, mantissa, bits) =
+            if to == Type::F32 { (127, 23, Type::I32) } else { (1023, 52, Type::I64) };
         let bias = self.b.int(Type::I64, bias + 64);
         let exponent = self.b.push(Type::I64, Op::Binary(B::Sub, bias, zeros));
         let mantissa = self.b.int(Type::I8, mantissa);

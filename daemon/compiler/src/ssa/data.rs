@@ -458,7 +458,11 @@ impl Op {
     /// Calls `f` on each operand.
     pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
         match self {
-            Self::Int(_) | Self::Float(_) | Self::SlotAddress(_) | Self::SymbolAddress(_) | Self::Alloc { .. } => {}
+            Self::Int(_)
+            | Self::Float(_)
+            | Self::SlotAddress(_)
+            | Self::SymbolAddress(_)
+            | Self::Alloc { .. } => {}
             Self::Unary(_, a) | Self::Convert(_, a) => f(*a),
             Self::Binary(_, a, b) | Self::Compare(_, a, b) => {
                 f(*a);
@@ -480,7 +484,9 @@ impl Op {
                 }
                 args.iter().copied().for_each(f);
             }
-            Self::Retain { value, .. } | Self::Release { value, .. } | Self::Unique { value, .. } => f(*value),
+            Self::Retain { value, .. } | Self::Release { value, .. } | Self::Unique { value, .. } => {
+                f(*value)
+            }
             Self::Check { condition, args, .. } => {
                 f(*condition);
                 args.iter().copied().for_each(f);
@@ -491,7 +497,11 @@ impl Op {
     /// Calls `f` on a mutable reference to each operand.
     pub fn for_each_operand_mut(&mut self, mut f: impl FnMut(&mut Value)) {
         match self {
-            Self::Int(_) | Self::Float(_) | Self::SlotAddress(_) | Self::SymbolAddress(_) | Self::Alloc { .. } => {}
+            Self::Int(_)
+            | Self::Float(_)
+            | Self::SlotAddress(_)
+            | Self::SymbolAddress(_)
+            | Self::Alloc { .. } => {}
             Self::Unary(_, a) | Self::Convert(_, a) => f(a),
             Self::Binary(_, a, b) | Self::Compare(_, a, b) => {
                 f(a);

@@ -124,7 +124,8 @@ fn write_terminator(out: &mut String, terminator: &Terminator) -> fmt::Result {
             writeln!(out, "branch v{}, {}, {}", condition.0, to(yes), to(no))
         }
         Terminator::Switch { value, cases, default } => {
-            let cases: Vec<_> = cases.iter().map(|(case, target)| format!("{case}: {}", to(target))).collect();
+            let cases: Vec<_> =
+                cases.iter().map(|(case, target)| format!("{case}: {}", to(target))).collect();
             writeln!(out, "switch v{}, [{}], {}", value.0, cases.join(", "), to(default))
         }
         Terminator::Return(Some(value)) => writeln!(out, "return v{}", value.0),

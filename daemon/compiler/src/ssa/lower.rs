@@ -8,9 +8,7 @@ use super::data::{
     Alias, BinaryOp as B, BlockId, Callee, CheckKind, CompareOp, ConvertOp, DropFn, Function, ObjectRepr, Op,
     SlotId, Source, Symbol, Target, Terminator, Type, UnaryOp as U, Value,
 };
-use super::layout::{
-    CAPACITY, COUNT, DATA, LENGTH, Layouts, TAG, TypeInfo, immediate_variant, value_type,
-};
+use super::layout::{CAPACITY, COUNT, DATA, LENGTH, Layouts, TAG, TypeInfo, immediate_variant, value_type};
 use crate::consteval::ConstValue;
 use crate::lower::hir::{BinaryOp, UnaryOp};
 use crate::lower::{ItemId, NodeId};
@@ -160,7 +158,10 @@ impl Lowering<'_> {
                     let fields = self.layouts.fields(&ty);
                     let offset = self.layouts.record(&ty).offsets[*field as usize];
                     let address = self.load(location, &ty);
-                    (Location::Memory { address, offset, alias: Alias::Field }, fields[*field as usize].clone())
+                    (
+                        Location::Memory { address, offset, alias: Alias::Field },
+                        fields[*field as usize].clone(),
+                    )
                 }
                 Projection::Payload { variant, field } => {
                     let shape = self.layouts.pick(&ty);
@@ -184,7 +185,10 @@ impl Lowering<'_> {
                 Projection::Deref => match &ty {
                     Ty::Ref(true, inner) => {
                         let address = self.load(location, &ty);
-                        (Location::Memory { address, offset: 0, alias: Alias::Unknown }, inner.as_ref().clone())
+                        (
+                            Location::Memory { address, offset: 0, alias: Alias::Unknown },
+                            inner.as_ref().clone(),
+                        )
                     }
                     // A shared reference is the value itself.
                     other => (location, value_type(other).clone()),

@@ -37,18 +37,19 @@ pub fn verify(function: &Function) -> Result<(), String> {
     };
     for (at, block) in order.iter().enumerate() {
         let data = &function.blocks[block.0 as usize];
-        let check_use = |value: Value, index: usize| match definitions.get(value.0 as usize).copied().flatten() {
-            Some((block, defined)) if block == at => {
-                if defined < index || (defined == 0 && index == 0) {
-                    Ok(())
-                } else {
-                    Err(format!("v{} is used before its definition in b{}", value.0, order[at].0))
+        let check_use =
+            |value: Value, index: usize| match definitions.get(value.0 as usize).copied().flatten() {
+                Some((block, defined)) if block == at => {
+                    if defined < index || (defined == 0 && index == 0) {
+                        Ok(())
+                    } else {
+                        Err(format!("v{} is used before its definition in b{}", value.0, order[at].0))
+                    }
                 }
-            }
-            Some((block, _)) if dominates(block, at) => Ok(()),
-            Some(_) => Err(format!("v{} does not dominate its use in b{}", value.0, order[at].0)),
-            None => Err(format!("v{} is not defined (b{})", value.0, order[at].0)),
-        };
+                Some((block, _)) if dominates(block, at) => Ok(()),
+                Some(_) => Err(format!("v{} does not dominate its use in b{}", value.0, order[at].0)),
+                None => Err(format!("v{} is not defined (b{})", value.0, order[at].0)),
+            };
         for (index, inst) in data.insts.iter().enumerate() {
             let mut result = Ok(());
             inst.op.for_each_operand(|value| {
@@ -80,7 +81,10 @@ pub fn verify(function: &Function) -> Result<(), String> {
             for (&param, &arg) in to.params.iter().zip(&target.args) {
                 and_then(check_use(arg, end));
                 if function.values.get(arg.0 as usize) != function.values.get(param.0 as usize) {
-                    and_then(Err(format!("b{} to b{}: v{} has the wrong type", block.0, target.block.0, arg.0)));
+                    and_then(Err(format!(
+                        "b{} to b{}: v{} has the wrong type",
+                        block.0, target.block.0, arg.0
+                    )));
                 }
             }
         });
@@ -189,9 +193,7 @@ fn check_types(function: &Function, inst: &Inst) -> Result<(), &'static str> {
             expect(ty(*condition) == Type::I8, "condition is not i8")?;
             expect(ty(*yes) == ty(*no) && result == Some(ty(*yes)), "operands and result differ")
         }
-        Op::Load { address, .. } => {
-            expect(ty(*address) == Type::I64 && result.is_some(), "bad load")
-        }
+        Op::Load { address, .. } => expect(ty(*address) == Type::I64 && result.is_some(), "bad load"),
         Op::Store { address, .. } => expect(ty(*address) == Type::I64 && result.is_none(), "bad store"),
         Op::SlotAddress(_) | Op::SymbolAddress(_) | Op::Alloc { .. } => {
             expect(result == Some(Type::I64), "an address is i64")

@@ -292,9 +292,9 @@ fn recovery() {
     errors(
         "let x = 1\nprintln(\"a\")\nproc f() { }\n}\n",
         &expect![[r#"
-        1:1-4 PAR0035 expected a declaration, found keyword `let` | expected a declaration
-        4:1-2 PAR0035 this `}` closes nothing | no block is open here
-    "#]],
+            1:1-4 PAR0035 expected a declaration, found keyword `let` | no declaration starts here
+            4:1-2 PAR0035 this `}` closes nothing | no block is open here
+        "#]],
     );
     errors(
         "struct A { a: int }\nenum B { C }\nfn f() -> int { var x = 1\n return x }\n",
@@ -314,13 +314,13 @@ fn recovery() {
     errors(
         "from a/b import x, y\nform F { a int\n b: }\npick P { A( }\n",
         &expect![[r#"
-        1:1-21 PAR0903 imports are written with `use` | old spelling
-          fix 1:1-21 `use a/b.{x, y}` (write it as `use`)
-        2:12-15 PAR0029 expected `:` and the field's type, found `int` | expected `:` and the field's type
-          fix 2:11-11 `: TYPE` (add its type)
-        3:5-6 PAR0027 expected a type, found `}` | expected a type
-        4:13-14 PAR0027 expected a type, found `}` | expected a type
-    "#]],
+            1:1-21 PAR0903 imports are written with `use` | old spelling
+              fix 1:1-21 `use a/b.{x, y}` (write it as `use`)
+            2:12-15 PAR0029 expected `:` and the field's type, found `int` | expected `:` and the field's type
+              fix 2:11-11 `:` (add it)
+            3:5-6 PAR0027 expected a type, found `}` | expected a type
+            4:13-14 PAR0027 expected a type, found `}` | expected a type
+        "#]],
     );
     errors(
         "proc f() {\n  let s = \"abc\n  let c = 'ab'\n  let n = 12abc\n  $ \n  let d = \"\\q\"\n}\n",
@@ -505,4 +505,47 @@ fn token_soup_never_panics() {
         crate::lower::file_diagnostics_syntax(&db, file);
         dump::ast(&text, &parse(&db, file).tree);
     }
+}
+
+#[test]
+fn literals() {
+    let cases = [
+        ("0x1F + 0b10 + 0o17", "((31 + 2) + 15)"),
+        ("1_000u64", "1000u64"),
+        ("1.5e3", "1500.0"),
+        (r#""a\n\u0041\u{42}\x43\0\'""#, r#""a\nABC\0'""#),
+        (r"'\u{e9}'", "'é'"),
+        (r#"r"\n""#, r#""\\n""#),
+        ("\"\"\"a\n\"b\" \"\"\"", "\"a\\n\\\"b\\\" \""),
+        (r#"b"a\xff""#, r#"b"a\xff""#),
+        ("0..n", "(0 .. n)"),
+        ("null", "null"),
+    ];
+    for (source, expected) in cases {
+        assert_eq!(shape(source).trim_end(), expected, "for {source}");
+    }
+}
+
+#[test]
+fn names_are_normalised() {
+    // The same name, composed and decomposed.
+    assert_eq!(shape("let caf\u{e9} = 1"), shape("let cafe\u{301} = 1"));
+}
+
+#[test]
+fn a_file_that_is_not_utf8() {
+    use salsa::Setter as _;
+    let (mut db, file) = with_file("");
+    file.set_contents(&mut db).to(crate::base::FileContents::NotUtf8(7));
+    let diagnostics = &parse(&db, file).diagnostics;
+    assert_eq!(diagnostics.len(), 1);
+    assert_eq!(diagnostics[0].code.code, "LEX0014");
+    assert!(diagnostics[0].message.contains("offset 7"));
+}
+
+#[test]
+fn many_elifs_are_one_diagnostic() {
+    let text = format!("proc f() {{ if a {{ }}{} }}\n", " elif b { }".repeat(10_000));
+    let (db, file) = with_file(&text);
+    assert_eq!(parse(&db, file).diagnostics.len(), 1);
 }
