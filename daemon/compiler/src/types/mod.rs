@@ -13,7 +13,6 @@ pub mod thir; // the result of checking a body
 pub mod ty; // types
 pub mod typeref; // written types to types
 
-pub use bodies::check_body;
 pub use intrinsic::Intrinsic;
 pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
 pub use render::ty_name;
