@@ -12,6 +12,7 @@ pub mod consteval; // bounded evaluation of constants
 pub mod explain;
 pub mod lower; // syntax tree -> item tree and HIR
 pub mod mir; // control flow with moves, drops and checks explicit; borrow check
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod mono; // which instances a program needs
 pub mod opt; // optimisation passes over SSA
 pub mod runtime; // the prelude, written in Vitte

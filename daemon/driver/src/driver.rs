@@ -213,7 +213,7 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         let engine = self.engines.get(plan.folders());
         let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
-            show::resolve(db, &cwd, &plan.lints, &describe_link_error(error, *program.entry(db)))
+            show::resolve(db, &cwd, &plan.lints, &describe_link_error(error, program.entry(db)))
         })?;
         Ok(resolved)
     }

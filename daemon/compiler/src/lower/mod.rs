@@ -12,6 +12,7 @@ pub mod codes;
 pub mod dump; // stable text of the HIR
 mod file; // items and their signatures
 pub mod hir;
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod item;
 
 #[cfg(test)]

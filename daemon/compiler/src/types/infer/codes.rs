@@ -54,8 +54,6 @@ crate::codes! {
     CAST = "TYP0230" "TYPECK_E_INVALID_CAST";
     /// Something that has no elements.
     NOT_INDEXABLE = "TYP0234" "TYPECK_E_NOT_INDEXABLE";
-    /// A name that its module keeps to itself.
-    NOT_EXPORTED = "RES0070" "RESOLVE_E_SYMBOL_NOT_EXPORTED";
     /// A match that misses a case.
     NON_EXHAUSTIVE = "TYP0242" "TYPECK_E_NON_EXHAUSTIVE";
     /// A `give` that does not fit the proc.

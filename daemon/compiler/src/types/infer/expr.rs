@@ -228,7 +228,6 @@ impl Checker<'_> {
                     *slot = Some(self.check(*id, &ty, &Reason::Element));
                 }
             }
-            let ty = if ty == Ty::Never { Ty::Error } else { ty };
             let values = values.into_iter().flatten().collect();
             return expr(Ty::List(Arc::new(ty)), node, ExprKind::List(values));
         }

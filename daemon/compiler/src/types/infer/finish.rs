@@ -11,11 +11,14 @@ use crate::base::Diagnostic;
 struct Solve<'t> {
     table: &'t Table,
     unsolved: BTreeSet<u32>,
+    /// Met a type that was reported, perhaps by another item's check.
+    poisoned: bool,
 }
 
 impl walk::Change for Solve<'_> {
     fn ty(&mut self, ty: &mut Ty) {
         if is_ground(ty) {
+            self.poisoned |= *ty == Ty::Error;
             return;
         }
         let resolved = self.table.resolve(ty);
@@ -56,16 +59,16 @@ impl Checker<'_> {
             block,
             ok: false,
         };
-        let mut solve = Solve { table: &self.table, unsolved: BTreeSet::new() };
+        let mut solve = Solve { table: &self.table, unsolved: BTreeSet::new(), poisoned: self.broken };
         walk::body(&mut body, &mut solve);
-        let unsolved = solve.unsolved;
+        let (unsolved, poisoned) = (solve.unsolved, solve.poisoned);
         // With another error in the body an open type is most likely its consequence.
         if !self.diagnostics.iter().any(Diagnostic::is_error) {
             for variable in unsolved {
                 self.report_unsolved(variable);
             }
         }
-        body.ok = !self.diagnostics.iter().any(Diagnostic::is_error);
+        body.ok = !poisoned && !self.diagnostics.iter().any(Diagnostic::is_error);
         CheckedBody { body, diagnostics: self.diagnostics.into() }
     }
 

@@ -38,7 +38,7 @@ use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
-use crate::types::{const_ty, proc_data, resolve_type};
+use crate::types::{const_ty, core_item, proc_data, resolve_type};
 
 /// Stack that must be left before one more level of an expression is checked, and how much is added.
 const STACK_RED_ZONE: usize = 128 * 1024;
@@ -200,6 +200,12 @@ struct Checker<'a> {
     flexible: Vec<Option<bool>>,
     /// Locals that the later alternatives of an or-pattern bind again.
     alternatives: Option<HashMap<Name, LocalId>>,
+    /// Something is wrong that another item's check reports.
+    broken: bool,
+    /// The prelude's `Option`.
+    option: Option<ItemId>,
+    /// The prelude's `Result`.
+    result: Option<ItemId>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -221,6 +227,9 @@ impl<'a> Checker<'a> {
             constant: false,
             flexible: vec![None; hir.exprs.len()],
             alternatives: None,
+            broken: false,
+            option: core_item(db, ItemKind::Pick, "Option"),
+            result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),
         }
     }
@@ -426,7 +435,7 @@ impl<'a> Checker<'a> {
 
     /// An item of the prelude.
     fn core(&self, name: &str) -> Option<ItemId> {
-        crate::types::core_item(self.db, ItemKind::Proc, name)
+        core_item(self.db, ItemKind::Proc, name)
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::thir::LocalId;
 use crate::base::{Db, Name, SourceFile};
 use crate::lower::hir::ItemHir;
 use crate::lower::{ItemId, ItemKind, item_hir};
-use crate::types::scope::{Def, exported_names, lookup_exported, lookup_name, scope_names};
+use crate::types::{Binding, exports as module_exports, lookup_name, module_scope, names_in_scope};
 
 /// A name bound in a block.
 #[derive(Clone, Copy, Debug)]
@@ -73,41 +73,52 @@ pub(super) enum Entity {
     Item(ItemId),
     /// Several different items.
     Ambiguous(Vec<ItemId>),
+    /// An import that failed and was reported.
+    Reported,
 }
 
-fn entity(def: Def) -> Entity {
-    match def {
-        Def::Module(file) => Entity::Module(file),
-        Def::Item(item) => Entity::Item(item),
-        Def::Ambiguous(items) => Entity::Ambiguous(items),
+fn entity(binding: &Binding) -> Entity {
+    match binding {
+        Binding::Module(file) => Entity::Module(*file),
+        Binding::Item(item) => Entity::Item(*item),
+        Binding::Ambiguous(items) => Entity::Ambiguous(items.clone()),
+        Binding::Error => Entity::Reported,
     }
 }
 
-/// A name as a module sees it.
-pub(super) fn lookup(db: &dyn Db, file: SourceFile, name: &str) -> Option<Entity> {
-    lookup_name(db, file, name).map(entity)
+/// A name as a module sees it; an item before a qualifier.
+pub(super) fn lookup(db: &dyn Db, file: SourceFile, name: &Name) -> Option<Entity> {
+    lookup_name(db, file, name).as_ref().map(entity)
+}
+
+/// A name before a dot: a qualifier before an item.
+pub(super) fn lookup_qualifier(db: &dyn Db, file: SourceFile, name: &Name) -> Option<Entity> {
+    match module_scope(db, file).qualifier(name) {
+        Some(binding) => Some(entity(binding)),
+        None => lookup(db, file, name),
+    }
+}
+
+/// Whether unknown names of a module may come from a glob import that failed.
+pub(super) fn is_incomplete(db: &dyn Db, file: SourceFile) -> bool {
+    module_scope(db, file).incomplete
 }
 
 /// A name that a module exports.
 pub(super) fn lookup_in(db: &dyn Db, module: SourceFile, name: &str) -> Option<Entity> {
-    lookup_exported(db, module, name).map(entity)
-}
-
-/// The names that a module exports, sorted.
-pub(super) fn exports(db: &dyn Db, module: SourceFile) -> Vec<Name> {
-    exported_names(db, module)
+    module_exports(db, module).get(name).map(entity)
 }
 
 /// The names that a module sees, sorted.
 pub(super) fn module_names(db: &dyn Db, file: SourceFile) -> Vec<Name> {
-    scope_names(db, file)
+    names_in_scope(db, file)
 }
 
 /// The item that a name means in a module, if it means one.
 pub(super) fn item_named(db: &dyn Db, file: SourceFile, name: &str) -> Option<ItemId> {
-    match lookup(db, file, name)? {
-        Entity::Item(item) => Some(item),
-        Entity::Module(_) | Entity::Ambiguous(_) => None,
+    match module_scope(db, file).item(name)? {
+        Binding::Item(item) => Some(*item),
+        Binding::Module(_) | Binding::Ambiguous(_) | Binding::Error => None,
     }
 }
 

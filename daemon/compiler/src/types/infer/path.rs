@@ -9,6 +9,7 @@ use super::{Checker, Expect, builtin, codes, expr};
 use crate::base::{Applicability, Name, Place, SourceFile};
 use crate::lower::hir::{self, ExprId, ExprKind as Hir, Ident, TypeRef};
 use crate::lower::{ItemId, ItemKind, NodeId};
+use crate::types::scope::missing_export;
 use crate::types::{const_ty, form_data, pick_data, proc_data, variants_in_scope};
 
 /// What a (qualified) name means.
@@ -51,7 +52,7 @@ impl<'a> Checker<'a> {
         match &node.kind {
             Hir::Path(path) => {
                 let [first, rest @ ..] = path.segments.as_slice() else { return None };
-                let mut meaning = self.first_name(first, if rest.is_empty() { expected } else { None });
+                let mut meaning = self.first_name(first, expected, !rest.is_empty());
                 let mut last = first;
                 for (index, segment) in rest.iter().enumerate() {
                     // `Type<int>::Variant` gives the type its arguments.
@@ -66,12 +67,39 @@ impl<'a> Checker<'a> {
                 if !matches!(self.hir_expr(*base).kind, Hir::Path(_) | Hir::Field { .. }) || !self.is_qualifier(*base) {
                     return None;
                 }
-                let base = self.named(*base, None)?;
+                let base = self.qualifier(*base)?;
                 let meaning = self.member_name(base.meaning, base.name, name, base.args, expected)?;
                 let args = if args.is_empty() { base.args } else { args.as_slice() };
                 Some(Named { meaning, name, args })
             }
             _ => None,
+        }
+    }
+
+    /// What the path of a record literal means: a type, or whatever was written there.
+    pub(super) fn path_meaning(&mut self, path: &hir::ExprPath) -> Meaning {
+        let [first, rest @ ..] = path.segments.as_slice() else { return Meaning::Reported };
+        let mut meaning = self.first_name(first, None, !rest.is_empty());
+        let mut last = first;
+        for segment in rest {
+            match self.member_name(meaning, last, segment, &[], None) {
+                Some(next) => meaning = next,
+                None => return Meaning::Builtin("record"),
+            }
+            last = segment;
+        }
+        meaning
+    }
+
+    /// The left side of a dot that is known to start with a module or type.
+    fn qualifier(&mut self, id: ExprId) -> Option<Named<'a>> {
+        match &self.hir_expr(id).kind {
+            Hir::Path(path) if path.segments.len() == 1 => {
+                let name = path.segments.first()?;
+                let meaning = self.first_name(name, None, true);
+                Some(Named { meaning, name, args: &path.args })
+            }
+            _ => self.named(id, None),
         }
     }
 
@@ -86,13 +114,13 @@ impl<'a> Checker<'a> {
                     if self.names.find(&first.name).is_some() {
                         return false;
                     }
-                    return match names::lookup(self.db, self.file, &first.name) {
-                        Some(Entity::Module(_)) => true,
+                    return match names::lookup_qualifier(self.db, self.file, &first.name) {
+                        Some(Entity::Module(_) | Entity::Reported) => true,
                         Some(Entity::Item(item)) => {
                             matches!(item.kind(self.db), ItemKind::Form | ItemKind::Pick | ItemKind::Alias)
                         }
                         Some(Entity::Ambiguous(_)) => true,
-                        None => builtin::core_pick(self.db, &first.name).is_some(),
+                        None => false,
                     };
                 }
                 _ => return false,
@@ -101,13 +129,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a bare name is a local or an item: then its meaning does not depend on what is expected.
-    pub(super) fn is_bound(&self, name: &str) -> bool {
+    pub(super) fn is_bound(&self, name: &Name) -> bool {
         self.names.find(name).is_some() || names::lookup(self.db, self.file, name).is_some()
     }
 
     /// A bare name, in the order of §4.3: locals, items, variants of the expected pick, variants of any pick
     /// in scope, built-in names.
-    fn first_name(&mut self, name: &Ident, expected: Option<&Ty>) -> Meaning {
+    fn first_name(&mut self, name: &Ident, expected: Option<&Ty>, qualifies: bool) -> Meaning {
         match self.names.find(&name.name) {
             Some((Bound::Local(local), _)) => return Meaning::Local(local),
             Some((Bound::Proc(item), _)) => return Meaning::Proc(item),
@@ -116,7 +144,12 @@ impl<'a> Checker<'a> {
         if let Some(item) = names::enclosing_proc(self.db, self.item, &name.name) {
             return Meaning::Proc(item);
         }
-        if let Some(entity) = names::lookup(self.db, self.file, &name.name) {
+        let found = if qualifies {
+            names::lookup_qualifier(self.db, self.file, &name.name)
+        } else {
+            names::lookup(self.db, self.file, &name.name)
+        };
+        if let Some(entity) = found {
             return self.entity(entity, name);
         }
         if let Some(expected) = expected {
@@ -157,16 +190,14 @@ impl<'a> Checker<'a> {
                 return Meaning::Reported;
             }
         }
-        if let Some((pick, index)) = builtin::core_variant(self.db, &name.name) {
-            return self.variant_of(pick, index, name.node);
-        }
-        if let Some(pick) = builtin::core_pick(self.db, &name.name) {
-            return Meaning::Type(pick);
-        }
         if let Some(builtin) = builtin::NAMES.iter().find(|known| **known == name.name) {
             return Meaning::Builtin(builtin);
         }
-        self.unknown_name(name);
+        if names::is_incomplete(self.db, self.file) {
+            self.broken = true;
+        } else {
+            self.unknown_name(name);
+        }
         Meaning::Reported
     }
 
@@ -182,6 +213,10 @@ impl<'a> Checker<'a> {
                     Meaning::Reported
                 }
             },
+            Entity::Reported => {
+                self.broken = true;
+                Meaning::Reported
+            }
             Entity::Ambiguous(items) => {
                 let mut diagnostic = self
                     .error(
@@ -214,7 +249,8 @@ impl<'a> Checker<'a> {
             Meaning::Module(module) => match names::lookup_in(self.db, module, &name.name) {
                 Some(entity) => self.entity(entity, name),
                 None => {
-                    self.no_export(module, base_name, name);
+                    let diagnostic = missing_export(self.db, module, &name.name, self.place(name.node));
+                    self.report(diagnostic);
                     Meaning::Reported
                 }
             },
@@ -251,41 +287,6 @@ impl<'a> Checker<'a> {
             | Meaning::Variant(..)
             | Meaning::Builtin(_) => return None,
         })
-    }
-
-    fn no_export(&mut self, module: SourceFile, base: &Ident, name: &Ident) {
-        let exported = names::exports(self.db, module);
-        let hidden = names::item_named(self.db, module, &name.name);
-        let mut diagnostic = match hidden {
-            Some(item) => self
-                .error(
-                    codes::NOT_EXPORTED,
-                    name.node,
-                    format!("`{}` is private to module `{}`", name.name, base.name),
-                    "not exported",
-                )
-                .label(Place::Node(item, NodeId::default()), "declared here")
-                .note("nothing is visible outside of its module unless it is exported"),
-            None => self
-                .error(
-                    codes::UNKNOWN_IDENTIFIER,
-                    name.node,
-                    format!("module `{}` has no `{}`", base.name, name.name),
-                    "not found in this module",
-                )
-                .note("only what a module exports can be named through it"),
-        };
-        diagnostic = match crate::base::spelling::nearest(&name.name, exported.iter().map(Name::as_str)) {
-            Some(near) if hidden.is_none() => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
-            _ if hidden.is_some() => diagnostic.help(format!("write `share {}` in that module", name.name)),
-            _ => diagnostic.help("check the spelling, or the module"),
-        };
-        self.report(diagnostic);
     }
 
     /// Reports a variant that a pick does not have.
@@ -356,9 +357,9 @@ impl<'a> Checker<'a> {
                 Ty::Pick(item, args.into())
             }
             ItemKind::Alias => {
-                let (generics, ty) = crate::types::alias_data(self.db, item);
-                let args = self.type_arguments(item, &generics, args, node);
-                ty.subst(&args)
+                let alias = crate::types::alias_data(self.db, item);
+                let args = self.type_arguments(item, &alias.generics, args, node);
+                alias.ty.subst(&args)
             }
             _ => return Ty::Error,
         };

@@ -98,8 +98,6 @@ impl Checker<'_> {
             }
             (None, None) => (self.table.fresh(self.hir_pat(pat).node, Origin::Binding), None),
         };
-        // A value that never comes leaves a local of any type.
-        let ty = if ty == Ty::Never { Ty::Error } else { ty };
         let first = self.locals.len();
         let pat = self.let_pattern(pat, &ty);
         if constant {
@@ -307,7 +305,8 @@ impl Checker<'_> {
         };
         let (lo, hi) = self.operands(lo, hi, None);
         let (lo, hi) = (self.read(lo), self.read(hi));
-        match (&lo.ty, &hi.ty) {
+        let (lo_ty, hi_ty) = (lo.ty.clone(), hi.ty.clone());
+        match (&lo_ty, &hi_ty) {
             (Ty::Int(a), Ty::Int(b)) => {
                 let ty = super::operator::wider(*a, *b);
                 let lo = self.convert_int(lo, *a, ty);
