@@ -1,19 +1,18 @@
 //! The places where signatures and programs ask for checked bodies.
-use std::sync::Arc;
-
+use super::infer::check_body;
 use super::ty::Ty;
 use crate::base::Db;
 use crate::base::diagnostic::Diagnostics;
 use crate::lower::ItemId;
 
 /// The type of the value of a const without a written type.
-pub(super) fn value_type(_db: &dyn Db, _item: ItemId) -> Ty {
-    Ty::Error
+pub(super) fn value_type(db: &dyn Db, item: ItemId) -> Ty {
+    check_body(db, item).body.ret.clone()
 }
 
 /// What the type check of an item's body found.
-pub(super) fn body_diagnostics(_db: &dyn Db, _item: ItemId) -> Diagnostics {
-    Arc::from([])
+pub(super) fn body_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
+    check_body(db, item).diagnostics.clone()
 }
 
 /// What the borrow check of an item's body found.

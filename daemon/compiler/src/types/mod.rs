@@ -15,6 +15,9 @@ pub mod thir; // the result of checking a body
 pub mod ty; // types
 pub mod typeref; // written types to types
 
+#[cfg(test)]
+mod tests;
+
 pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
 pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
