@@ -1,4 +1,6 @@
 //! The places where signatures and programs ask for checked bodies.
+use std::sync::Arc;
+
 use super::infer::check_body;
 use super::ty::Ty;
 use crate::base::Db;
