@@ -55,11 +55,18 @@ fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics>
     }
 }
 
-/// The instances whose code is reachable from `main`, with their symbols and code, in order of symbol.
-pub(super) fn reachable_code(
-    db: &dyn Db,
-    program: Program,
-) -> Result<Vec<(String, Instance, &Arc<MachineCode>)>, Diagnostics> {
+/// An instance whose code a program needs.
+pub(super) struct Reached<'a> {
+    /// Its symbol.
+    pub symbol: String,
+    /// Which it is.
+    pub instance: Instance,
+    /// Its code.
+    pub code: &'a MachineCode,
+}
+
+/// The instances whose code is reachable from `main`, in order of symbol.
+pub(super) fn reachable_code(db: &dyn Db, program: Program) -> Result<Vec<Reached<'_>>, Diagnostics> {
     let main = main_instance(db, program)?;
     let options = CodeOptions::of(db, program.options(db));
     let mut seen = HashSet::from([main]);
@@ -80,9 +87,9 @@ pub(super) fn reachable_code(
                 work.push(next);
             }
         }
-        reached.push((symbol_name(db, instance), instance, code));
+        reached.push(Reached { symbol: symbol_name(db, instance), instance, code });
     }
-    reached.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    reached.sort_by(|a, b| a.symbol.cmp(&b.symbol));
     Ok(reached)
 }
 
@@ -114,9 +121,9 @@ fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostic
 pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, Diagnostics> {
     let reached = reachable_code(db, program)?;
     let functions: Vec<_> = (reached.iter())
-        .map(|(symbol, instance, code)| FunctionInput {
+        .map(|Reached { symbol, instance, code }| FunctionInput {
             instance: *instance,
-            symbol: symbol.clone(),
+            symbol,
             name: debugger_name(db, *instance, symbol),
             exported: matches!(instance.kind(db), InstanceKind::Main(_)),
             declared: declaration(db, *instance),

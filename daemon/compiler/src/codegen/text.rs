@@ -5,7 +5,7 @@ use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
 
 use super::isa::target_isa;
-use super::program::reachable_code;
+use super::program::{Reached, reachable_code};
 use super::{CodegenError, MachineCode, clif_text};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
@@ -37,7 +37,7 @@ pub fn emit_text(
 ) -> Result<String, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
     let mut out = String::new();
-    for (symbol, instance, code) in reachable_code(db, program)? {
+    for Reached { symbol, instance, code } in reachable_code(db, program)? {
         if filter.is_some_and(|filter| !symbol.contains(filter)) {
             continue;
         }
