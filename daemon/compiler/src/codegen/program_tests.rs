@@ -25,7 +25,8 @@ fn run(fixture: &str) -> Option<(String, String, i32)> {
     outputs.pop()
 }
 
-fn link_and_run(object: &[u8]) -> Option<(String, String, i32)> {
+/// Links in a folder of its own, which the caller removes.
+fn link(object: &[u8]) -> Option<std::path::PathBuf> {
     if Command::new("cc").arg("--version").output().is_err() {
         return None;
     }
@@ -44,6 +45,11 @@ fn link_and_run(object: &[u8]) -> Option<(String, String, i32)> {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    Some(folder)
+}
+
+fn link_and_run(object: &[u8]) -> Option<(String, String, i32)> {
+    let folder = link(object)?;
     let output = Command::new(folder.join("program")).output().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -204,4 +210,51 @@ fn constants_are_data() {
         "square\n4\n2\ndot\n0\n0\nchanged\nsquare\nnone\nseven\n",
         0,
     );
+}
+
+#[test]
+fn debuggers_find_lines_and_names() {
+    use gimli::{EndianSlice, LittleEndian};
+    use object::{Object, ObjectSection};
+    let db = TestDb::new(
+        "proc helper(n: int) -> int {\n    let a = n * 3\n    println(a)\n    give a + 1\n}\n\
+         proc main() -> int {\n    give helper(2)\n}\n",
+    );
+    let object = program_object(&db, db.program_with(options(OptLevel::O0))).unwrap();
+    let Some(folder) = link(&object.bytes) else { return };
+    let bytes = std::fs::read(folder.join("program")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let section = |id: gimli::SectionId| -> Result<_, gimli::Error> {
+        let data = file.section_by_name(id.name()).and_then(|section| section.data().ok());
+        Ok(EndianSlice::new(data.unwrap_or(&[]), LittleEndian))
+    };
+    let dwarf = gimli::Dwarf::load(section).unwrap();
+    let (mut lines, mut names) = (Vec::new(), Vec::new());
+    let mut headers = dwarf.units();
+    while let Some(header) = headers.next().unwrap() {
+        let unit = dwarf.unit(header).unwrap();
+        let name = dwarf.attr_string(&unit, gimli::AttributeValue::String(unit.name.unwrap())).unwrap();
+        if name.slice() != b"main.vit" {
+            continue;
+        }
+        let mut rows = unit.line_program.clone().unwrap().rows();
+        while let Some((header, row)) = rows.next_row().unwrap() {
+            let file = row.file(header).unwrap().path_name();
+            if dwarf.attr_string(&unit, file).unwrap().slice() == b"main.vit" {
+                lines.extend(row.line().map(std::num::NonZero::get));
+            }
+        }
+        let mut entries = unit.entries();
+        while let Some(entry) = entries.next_dfs().unwrap() {
+            if entry.tag() == gimli::DW_TAG_subprogram {
+                let name = entry.attr_value(gimli::DW_AT_name).unwrap();
+                names.push(dwarf.attr_string(&unit, name).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines, [1, 2, 3, 4, 6, 7]);
+    assert!(names.contains(&"helper".to_owned()) && names.contains(&"main".to_owned()), "{names:?}");
 }

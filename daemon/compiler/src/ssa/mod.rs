@@ -17,3 +17,6 @@ pub use layout::TypeInfo;
 pub use lower::lower_mir;
 pub use query::{CodeOptions, DbTypes, optimised_ssa, ssa};
 pub use verify::verify;
+
+#[cfg(test)]
+mod tests;
