@@ -2,6 +2,8 @@
 mod bodies; // where checked bodies are asked for
 pub mod codes; // codes of name resolution and signatures
 pub mod data; // resolved items
+mod exhaustive; // which patterns match what
+mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod modules; // which file a `use` path names
 pub mod program; // whole programs: modules, diagnostics, the entry point
@@ -13,6 +15,10 @@ pub mod thir; // the result of checking a body
 pub mod ty; // types
 pub mod typeref; // written types to types
 
+#[cfg(test)]
+mod tests;
+
+pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
 pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
 pub use render::ty_name;
