@@ -1,5 +1,5 @@
 //! The real `vitte` against the real `vitted`: starting, sharing, losing and replacing the service.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

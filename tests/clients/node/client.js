@@ -7,7 +7,7 @@ const loader = require("@grpc/proto-loader");
 
 const [socket, protos, program, expected] = process.argv.slice(2);
 const files = ["system", "run", "operation"].map((name) => `vitte/v1/${name}.proto`);
-const definition = loader.loadSync(files, { includeDirs: [protos], longs: Number, enums: String, oneofs: true });
+const definition = loader.loadSync(files, { includeDirs: [protos], keepCase: true, longs: Number, enums: String, oneofs: true });
 const { vitte } = grpc.loadPackageDefinition(definition);
 const target = `unix:${socket}`;
 const credentials = grpc.credentials.createInsecure();
