@@ -9,11 +9,13 @@
 pub mod base; // files, spans, names, diagnostics, the database trait
 pub mod codegen; // machine code, debug information, objects
 pub mod consteval; // bounded evaluation of constants
+pub mod explain;
 pub mod lower; // syntax tree -> item tree and HIR
 pub mod mir; // control flow with moves, drops and checks explicit; borrow check
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod mono; // which instances a program needs
 pub mod opt; // optimisation passes over SSA
-pub mod runtime;
+pub mod runtime; // the prelude, written in Vitte
 pub mod ssa; // scalar single-assignment form
 pub mod syntax; // lexer, parser, syntax tree
-pub mod types; // modules, signatures, type check: HIR -> THIR // the prelude, written in Vitte
+pub mod types; // modules, signatures, type check: HIR -> THIR // every diagnostic code in words

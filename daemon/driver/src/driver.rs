@@ -1,41 +1,148 @@
-//! The driver itself.
-use crate::api::*;
+//! The driver itself: one door for each verb.
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
+use vitte_sys::fs::Durability;
+
+use crate::api::{
+    BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
+    ResolvedDiagnostic, Stage,
+};
+use crate::engine::{Database, Engines, STAGES, Work, doors, internal, show};
+use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox};
+use crate::plan::BuildPlan;
+use crate::project::{bad_input, io_error};
+
+const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
+const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
+const NO_ENTRY_POINT: Code = Code { code: "LNK0071", key: "LINK_E_NO_ENTRY_POINT" };
 
 /// Compiles, links and describes programs. Cheap to share; one per service.
-#[derive(Debug, Default)]
-pub struct Driver {}
+#[derive(Debug)]
+pub struct Driver {
+    engines: Engines,
+    linkers: Linkers,
+    tools: Toolbox,
+}
+
+impl Default for Driver {
+    /// A driver without a worker for the embedded linker: it checks, and links with other linkers.
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// What the compiler made of a program, with spans looked up.
+struct Compiled {
+    diagnostics: Vec<Arc<ResolvedDiagnostic>>,
+    errors: u64,
+    object: Option<doors::Object>,
+    text: String,
+}
+
+/// How far a request wants to go.
+#[derive(Clone, Copy)]
+enum Goal<'a> {
+    Diagnostics,
+    Object,
+    Text(Stage, Option<&'a str>),
+}
 
 impl Driver {
     /// A driver with nothing in memory. `worker` is the command (program and leading arguments) that
-    /// runs this crate's [`worker_main`](crate) in a child process, for the embedded linker.
-    pub fn new(worker: Vec<std::ffi::OsString>) -> Self {
-        let _ = worker;
-        Self {}
+    /// runs [`worker_main`](crate::worker_main) in a child process, for the embedded linker.
+    pub fn new(worker: Vec<OsString>) -> Self {
+        Self::with_tools(worker, Toolbox::from_environment())
+    }
+
+    /// A driver that searches linkers in `tools` only.
+    pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
+        Self { engines: Engines::default(), linkers: Linkers::new(worker, tools.clone()), tools }
     }
 
     /// Checks a program; diagnostics come as events, in order.
+    ///
+    /// # Errors
+    /// When there is no such program or the caller gives up. A program with errors is none.
     pub fn check(
         &self,
         request: &BuildRequest,
         events: &dyn EventSink,
         cancel: &CancellationToken,
     ) -> Result<BuildOutcome, DriverError> {
-        let _ = (request, events, cancel);
-        Err(DriverError::Internal("not built yet".into()))
+        let plan = BuildPlan::new(request)?;
+        let described = plan.describe("none");
+        if request.dry_run {
+            return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
+        }
+        let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
+        Ok(outcome(&compiled.diagnostics, described))
     }
 
     /// Checks, generates code and links.
+    ///
+    /// # Errors
+    /// When there is no such program, a linker is missing or fails, the output cannot be written, or
+    /// the caller gives up. A program with errors is none, not even one with undefined symbols.
     pub fn build(
         &self,
         request: &BuildRequest,
         events: &dyn EventSink,
         cancel: &CancellationToken,
     ) -> Result<BuildOutcome, DriverError> {
-        let _ = (request, events, cancel);
-        Err(DriverError::Internal("not built yet".into()))
+        let plan = BuildPlan::new(request)?;
+        let linker = self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?;
+        let described = plan.describe(&linker.identity());
+        check_output(&plan)?;
+        if request.dry_run {
+            return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
+        }
+        linker.prepare();
+        let compiled = self.compile(&plan, &request.cwd, Goal::Object, events, cancel)?;
+        let mut outcome = outcome(&compiled.diagnostics, described);
+        let Some(object) = compiled.object else { return Ok(outcome) };
+
+        events.event(Event::PhaseStarted { phase: "link" });
+        let started = Instant::now();
+        let linked = match link(&plan, &*linker, &object, cancel) {
+            Ok(report) => Ok(report),
+            Err(error @ (LinkError::Undefined(_) | LinkError::Duplicate(_))) => {
+                Err(self.link_diagnostics(&plan, &request.cwd, &error, cancel)?)
+            }
+            Err(error) => return Err(tool_error(error)),
+        };
+        events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
+        match linked {
+            Ok(report) => {
+                for warning in &report.warnings {
+                    events.event(Event::Note(format!("{}: {warning}", report.linker)));
+                }
+                write_executable(&plan.output, &report.bytes)?;
+                events.event(Event::Artifact {
+                    kind: "executable",
+                    path: plan.output.clone(),
+                    sha256: crate::digest::sha256(&report.bytes),
+                    size_bytes: report.bytes.len() as u64,
+                });
+                outcome.executable = Some(plan.output);
+            }
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    outcome.errors += 1;
+                    events.event(Event::Diagnostic(diagnostic));
+                }
+            }
+        }
+        Ok(outcome)
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
+    ///
+    /// # Errors
+    /// As [`Driver::check`].
     pub fn emit(
         &self,
         request: &BuildRequest,
@@ -44,18 +151,249 @@ impl Driver {
         events: &dyn EventSink,
         cancel: &CancellationToken,
     ) -> Result<EmitOutcome, DriverError> {
-        let _ = (request, stage, filter, events, cancel);
-        Err(DriverError::Internal("not built yet".into()))
+        let plan = BuildPlan::new(request)?;
+        let goal = match stage {
+            Stage::Obj => Goal::Object,
+            Stage::Tokens | Stage::Ast | Stage::Hir | Stage::Mir | Stage::Ssa | Stage::Clif | Stage::Asm => {
+                Goal::Text(stage, filter)
+            }
+        };
+        let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
+        let bytes =
+            compiled.object.map_or_else(|| compiled.text.into_bytes(), |object| object.bytes.to_vec());
+        Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
 
     /// What this machine offers: targets, linkers, tools, and which are chosen.
     pub fn doctor(&self) -> Vec<Finding> {
-        Vec::new()
+        crate::doctor::findings(&self.linkers, &self.tools)
     }
 
     /// The long explanation of a code, key or `E0001`-style name, as Markdown. `language` is `en` or `fr`.
     pub fn explain(&self, code: &str, language: &str) -> Option<String> {
-        let _ = (code, language);
-        None
+        doors::explain(code, language)
     }
+
+    /// Runs the compiler as far as `goal`; reports phases and diagnostics.
+    fn compile(
+        &self,
+        plan: &BuildPlan,
+        cwd: &Path,
+        goal: Goal<'_>,
+        events: &dyn EventSink,
+        cancel: &CancellationToken,
+    ) -> Result<Compiled, DriverError> {
+        // Diagnostics show paths as the user would type them, and ours are free of symlinks.
+        let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
+        events.event(Event::PhaseStarted { phase: STAGES[0].0 });
+        let engine = self.engines.get(plan.folders());
+        let (compiled, work) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
+            readable(db, program, &plan.project.entry_file)?;
+            Ok(compile_snapshot(db, program, &cwd, plan, goal))
+        })?;
+        let compiled = compiled?;
+        report_work(events, &work, matches!(goal, Goal::Object) && compiled.errors == 0);
+        for diagnostic in &compiled.diagnostics {
+            events.event(Event::Diagnostic(Arc::clone(diagnostic)));
+        }
+        if matches!(goal, Goal::Object) && compiled.errors == 0 && compiled.object.is_none() {
+            return Err(internal("there is neither an error nor an object file"));
+        }
+        Ok(compiled)
+    }
+
+    /// Symbols that are missing or there twice, as diagnostics about the program.
+    fn link_diagnostics(
+        &self,
+        plan: &BuildPlan,
+        cwd: &Path,
+        error: &LinkError,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Arc<ResolvedDiagnostic>>, DriverError> {
+        let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
+        let engine = self.engines.get(plan.folders());
+        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
+            show::resolve(db, &cwd, &plan.lints, &describe_link_error(error, program.entry(db)))
+        })?;
+        Ok(resolved)
+    }
+}
+
+fn compile_snapshot(
+    db: &Database,
+    program: Program,
+    cwd: &Path,
+    plan: &BuildPlan,
+    goal: Goal<'_>,
+) -> Compiled {
+    let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
+    let mut diagnostics = resolve(&found);
+    let (mut object, mut text) = (None, String::new());
+    let clean = count(&diagnostics, "error") == 0;
+    match goal {
+        Goal::Diagnostics => {}
+        Goal::Object if clean => match doors::object(db, program) {
+            Ok(made) => object = Some(made),
+            Err(more) => {
+                found.extend(more.iter().cloned());
+                diagnostics = resolve(&found);
+            }
+        },
+        Goal::Object => {}
+        // The first stages stand even where a program is wrong.
+        Goal::Text(stage @ (Stage::Tokens | Stage::Ast | Stage::Hir), filter) => {
+            text = doors::emit(db, program, stage, filter);
+        }
+        Goal::Text(stage, filter) if clean => text = doors::emit(db, program, stage, filter),
+        Goal::Text(..) => {}
+    }
+    let errors = count(&diagnostics, "error");
+    Compiled { diagnostics, errors, object, text }
+}
+
+/// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
+fn readable(db: &Database, program: Program, path: &Path) -> Result<(), DriverError> {
+    let shown = path.display();
+    match program.entry(db).contents(db) {
+        FileContents::Text(_) => Ok(()),
+        FileContents::Missing => Err(bad_input(
+            "NOT_FOUND",
+            format!("`{shown}` does not exist"),
+            "check the spelling and the folder you are in",
+        )),
+        FileContents::NotUtf8(offset) => {
+            let message = format!("`{shown}` is not UTF-8: the first bad byte is at offset {offset}");
+            Err(bad_input("NOT_UTF8", message, "save the file as UTF-8"))
+        }
+        FileContents::Unreadable(reason) => Err(bad_input(
+            "UNREADABLE",
+            format!("`{shown}` cannot be read: {reason}"),
+            "check its permissions",
+        )),
+    }
+}
+
+fn count(diagnostics: &[Arc<ResolvedDiagnostic>], severity: &str) -> u64 {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count() as u64
+}
+
+fn outcome(diagnostics: &[Arc<ResolvedDiagnostic>], plan: String) -> BuildOutcome {
+    BuildOutcome {
+        errors: count(diagnostics, "error"),
+        warnings: count(diagnostics, "warning"),
+        executable: None,
+        plan,
+    }
+}
+
+/// Tells the stages in the order of the pipeline. The first was announced before the work began. Later
+/// ones are told when all were asked for, or something was done in them.
+fn report_work(events: &dyn EventSink, work: &[Work; STAGES.len()], all: bool) {
+    /// Stages up to this one belong to every request.
+    const CHECK: usize = 2;
+    for (index, ((phase, _), work)) in STAGES.iter().zip(work).enumerate() {
+        if index > CHECK && !all && work.executed == 0 {
+            continue;
+        }
+        if index > 0 {
+            events.event(Event::PhaseStarted { phase });
+        }
+        events.event(Event::PhaseFinished { phase, elapsed: work.elapsed, executed: work.executed });
+    }
+}
+
+fn link(
+    plan: &BuildPlan,
+    linker: &dyn Linker,
+    object: &doors::Object,
+    cancel: &CancellationToken,
+) -> Result<LinkReport, LinkError> {
+    let object = LinkObject { name: "program.o".into(), bytes: Arc::clone(&object.bytes) };
+    let plan = LinkPlan {
+        target: plan.target.into(),
+        debug: plan.debug,
+        mode: plan.link_mode,
+        libraries: plan.libraries.clone(),
+        flags: plan.link_flags.clone(),
+        ..LinkPlan::executable(object)
+    };
+    linker.link(&plan, cancel)
+}
+
+fn describe_link_error(error: &LinkError, entry: vitte_compiler::base::SourceFile) -> Vec<Diagnostic> {
+    let about = |code, message, label| show::about_file(code, Phase::Linker, entry, message, label);
+    match error {
+        LinkError::Undefined(symbols) => symbols
+            .iter()
+            .map(|symbol| {
+                if symbol.name == "main" {
+                    return about(NO_ENTRY_POINT, "the program has no entry point".into(), "no `main` here")
+                        .note("an executable begins with `proc main`")
+                        .help("add `proc main() -> int { give 0 }`, or check the file as a library");
+                }
+                let message = format!("undefined symbol `{}`", symbol.name);
+                let diagnostic = about(UNDEFINED_SYMBOL, message, "while linking this program")
+                    .note("neither the program nor the C library defines it");
+                match &symbol.similar {
+                    Some(similar) => diagnostic.help(format!("did you mean `{similar}`?")),
+                    None => diagnostic
+                        .help("name the library that defines it in `link.libraries` of `vitte-package.json`"),
+                }
+            })
+            .collect(),
+        LinkError::Duplicate(symbols) => symbols
+            .iter()
+            .map(|symbol| {
+                let message = format!("the symbol `{}` is defined twice", symbol.name);
+                about(DUPLICATE_SYMBOL, message, "while linking this program")
+                    .note(format!("first in `{}`, again in `{}`", symbol.first, symbol.second))
+                    .help("rename one of the two")
+            })
+            .collect(),
+        LinkError::Unsupported { .. } | LinkError::Tool { .. } | LinkError::Cancelled => Vec::new(),
+    }
+}
+
+fn tool_error(error: LinkError) -> DriverError {
+    match error {
+        LinkError::Cancelled => DriverError::Cancelled,
+        LinkError::Tool { message, output, help } => DriverError::Tool { message, output, help },
+        LinkError::Unsupported { .. } => DriverError::Tool {
+            message: error.to_string(),
+            output: String::new(),
+            help: "choose another linker with `--linker cc`".into(),
+        },
+        LinkError::Undefined(_) | LinkError::Duplicate(_) => internal(error.to_string()),
+    }
+}
+
+/// Refuses outputs that would destroy something, before any work is done.
+fn check_output(plan: &BuildPlan) -> Result<(), DriverError> {
+    let output = &plan.output;
+    if output.is_dir() {
+        let message = format!("the output `{}` is a directory", output.display());
+        return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));
+    }
+    if vitte_sys::fs::canonical(output).is_ok_and(|output| output == plan.project.entry_file) {
+        let message = format!("the output `{}` is the source file", output.display());
+        return Err(bad_input("OUTPUT_IS_INPUT", message, "name another file with `-o`"));
+    }
+    Ok(())
+}
+
+/// Puts the executable in place, unless exactly it is there already.
+fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
+    let same_size = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+    if same_size
+        && vitte_sys::fs::is_executable(path)
+        && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)
+    {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        vitte_sys::fs::create_directories(parent).map_err(io_error)?;
+    }
+    // What can be made again need not survive a crash of the machine.
+    vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
 }

@@ -1,15 +1,21 @@
 //! The driver: from a request to diagnostics, an executable, or a running program.
 //!
 //! Start at [`Driver`]. It owns the compiler's databases, decides nothing about back end, options or
-//! warnings (a [`BuildPlan`](plan) says all that) and has never heard of gRPC.
+//! warnings (a [`BuildPlan`] says all that) and has never heard of gRPC.
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
 mod digest; // digests as text
+mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb
+mod engine; // databases over real folders, and what becomes of diagnostics
 pub mod link; // linkers behind one trait
+mod plan; // BuildPlan: all decisions of a build
+pub mod project; // packages, workspaces, lone files
 pub mod run; // programs in their own process group
+mod spelling; // how far apart two names are
 
 pub use api::*;
 pub use driver::Driver;
 pub use link::worker_main;
+pub use plan::BuildPlan;

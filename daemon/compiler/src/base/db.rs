@@ -99,6 +99,7 @@ pub struct Options {
 #[salsa::input(debug)]
 pub struct Program {
     /// The file that holds `main`.
+    #[returns(copy)]
     pub entry: SourceFile,
     /// Where else modules may be, in order of preference.
     #[returns(ref)]

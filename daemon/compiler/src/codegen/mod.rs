@@ -1,1 +1,89 @@
-//! See the crate's table of contents.
+//! SSA to machine code, objects and listings.
+//!
+//! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
+//! equal SSA is not compiled again. What does depend on it (line tables, panic locations) is filled in
+//! by [`program_object`].
+pub mod compile; // one function to machine code
+pub mod data; // literals, constants, panic locations
+pub mod debug; // DWARF
+pub mod isa; // target descriptions
+pub mod object; // one ELF object
+pub mod program; // whole programs, memoised
+pub mod text; // listings
+
+pub use compile::{clif_text, compile_function};
+pub use object::ObjectFile;
+pub use program::{machine_code, program_instances, program_object};
+pub use text::{TextStage, emit_text};
+
+use cranelift_codegen::isa::unwind::systemv::UnwindInfo;
+
+use crate::ssa::{Source, Symbol};
+
+/// Why no code could be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodegenError {
+    /// The compiler's own fault, in words.
+    Internal(String),
+}
+
+impl std::fmt::Display for CodegenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Internal(what) => write!(f, "internal error in code generation: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for CodegenError {}
+
+/// Machine code of one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineCode {
+    /// Instructions, then constants.
+    pub bytes: Vec<u8>,
+    /// Of the first byte, in bytes.
+    pub alignment: u32,
+    /// References to other symbols, by offset.
+    pub relocations: Vec<Relocation>,
+    /// Where the code from each offset on comes from; by offset.
+    pub lines: Vec<LineRow>,
+    /// How to unwind it.
+    pub unwind: Option<UnwindInfo>,
+}
+
+/// A reference from code to a symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relocation {
+    /// Offset of the bytes to fill in.
+    pub offset: u32,
+    /// How.
+    pub kind: RelocationKind,
+    /// With whose address.
+    pub target: Symbol,
+    /// Added to the address.
+    pub addend: i64,
+}
+
+/// How a reference is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelocationKind {
+    /// 32 bits relative to their own address.
+    Pc32,
+    /// As [`Self::Pc32`], in a call, which may go through a stub.
+    Call,
+    /// 64 bits, absolute.
+    Abs64,
+}
+
+/// From `offset` on, code comes from `source`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineRow {
+    /// Offset from the start of the function.
+    pub offset: u32,
+    /// `None`: the compiler's own.
+    pub source: Option<Source>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,35 +9,29 @@ crate::codes! {
     /// A module does not have the imported name.
     IMPORT_NOT_FOUND = "RES0066" "RESOLVE_E_IMPORT_NOT_FOUND";
     /// No file for a module path.
-    MODULE_NOT_FOUND = "RES0067" "RESOLVE_E_MODULE_NOT_FOUND";
+    MODULE_NOT_FOUND = "RES0067" "MOD_E_MODULE_NOT_FOUND";
     /// The name exists but its module does not export it.
     NOT_EXPORTED = "RES0070" "RESOLVE_E_SYMBOL_NOT_EXPORTED";
     /// Two files fit one module path.
-    MODULE_SHADOWED = "SEM0901" "RESOLVE_W_MODULE_SHADOWED";
+    MODULE_SHADOWED = "SEM0940" "RESOLVE_W_MODULE_SHADOWED";
 
     // Names.
     /// A name with two meanings.
     AMBIGUOUS = "SEM0010" "SEMA_E_AMBIGUOUS_NAME";
-    /// A local, parameter or type parameter declared twice in one scope.
-    DUPLICATE_BINDING = "SEM0011" "SEMA_E_DUPLICATE_BINDING";
-    /// Two fields of one name.
-    DUPLICATE_FIELD = "SEM0013" "SEMA_E_DUPLICATE_FIELD";
     /// `export` of an unknown name, or two exports under one name.
-    BAD_EXPORT = "SEM0018" "SEMA_E_BAD_EXPORT";
-    /// The language has it, this compiler does not yet.
-    UNSUPPORTED = "SEM0925" "SEMA_E_UNSUPPORTED";
+    BAD_EXPORT = "SEM0018" "SEMA_E_INVALID_EXPORT";
     /// Two variants have one ordinal.
-    DUPLICATE_ORDINAL = "SEM0904" "SEMA_E_DUPLICATE_ORDINAL";
+    DUPLICATE_ORDINAL = "SEM0941" "SEMA_E_DUPLICATE_ORDINAL";
     /// The program's `main` has parameters or type parameters that it cannot have.
-    BAD_MAIN = "SEM0905" "SEMA_E_BAD_MAIN";
+    BAD_MAIN = "SEM0942" "SEMA_E_BAD_MAIN";
     /// The program's `main` gives something that is no exit status.
-    MAIN_RESULT = "SEM0906" "SEMA_W_MAIN_RESULT";
+    MAIN_RESULT = "SEM0943" "SEMA_W_MAIN_RESULT";
     /// One name exported twice.
-    REPEATED_EXPORT = "SEM0907" "SEMA_W_REPEATED_EXPORT";
+    REPEATED_EXPORT = "SEM0944" "SEMA_W_REPEATED_EXPORT";
 
     // Constants.
     /// Consts need each other's values.
-    CONST_CYCLE = "TYP0001" "TYPECK_E_CONST_CYCLE";
+    CONST_CYCLE = "TYP0001" "CONST_EVAL_E_CYCLE";
 
     // Types.
     /// A value or module has no such member.
@@ -45,15 +39,15 @@ crate::codes! {
     /// An unknown type.
     UNKNOWN_TYPE = "TYP0249" "TYPECK_E_UNKNOWN_TYPE";
     /// Wrong number of type arguments.
-    TYPE_ARGUMENTS = "TYP0902" "TYPECK_E_TYPE_ARGUMENTS";
+    TYPE_ARGUMENTS = "TYP0940" "TYPECK_E_TYPE_ARGUMENTS";
     /// A form that contains itself.
-    RECURSIVE_TYPE = "TYP0903" "TYPECK_E_RECURSIVE_TYPE";
+    RECURSIVE_TYPE = "TYP0941" "TYPECK_E_RECURSIVE_TYPE";
     /// An alias that stands for itself.
-    ALIAS_CYCLE = "TYP0905" "TYPECK_E_ALIAS_CYCLE";
+    ALIAS_CYCLE = "TYP0942" "TYPECK_E_ALIAS_CYCLE";
     /// `str`, `String` for `string`.
-    FOREIGN_TYPE_NAME = "TYP0906" "TYPECK_L_FOREIGN_TYPE_NAME";
+    FOREIGN_TYPE_NAME = "TYP0943" "TYPECK_L_FOREIGN_TYPE_NAME";
     /// A type that is too large when its aliases are replaced.
-    TYPE_TOO_LARGE = "TYP0907" "TYPECK_E_TYPE_TOO_LARGE";
+    TYPE_TOO_LARGE = "TYP0944" "TYPECK_E_TYPE_TOO_LARGE";
 
     // Programs.
     /// A program without `main`.

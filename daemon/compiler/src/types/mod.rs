@@ -2,8 +2,11 @@
 mod bodies; // where checked bodies are asked for
 pub mod codes; // codes of name resolution and signatures
 pub mod data; // resolved items
+mod exhaustive; // which patterns match what
+mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod modules; // which file a `use` path names
+pub mod program; // whole programs: modules, diagnostics, the entry point
 pub mod render; // types as the user writes them
 pub mod resolve; // what paths and bare names stand for
 pub mod scope; // imports, exports, what a module can see
@@ -12,7 +15,12 @@ pub mod thir; // the result of checking a body
 pub mod ty; // types
 pub mod typeref; // written types to types
 
+#[cfg(test)]
+mod tests;
+
+pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
+pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
 pub use render::ty_name;
 pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,

@@ -1,4 +1,6 @@
 //! Which file a `use` path names (§2.4 of the reference).
+use std::sync::Arc;
+
 use smol_str::SmolStr;
 
 use crate::base::{Db, FileContents, Name, SourceFile, SourcePath};
@@ -28,6 +30,15 @@ pub fn exists(db: &dyn Db, file: SourceFile) -> bool {
     match file.contents(db) {
         FileContents::Missing => false,
         FileContents::Text(_) | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => true,
+    }
+}
+
+/// Why the file cannot be read, if something stands there that cannot.
+#[salsa::tracked(returns(clone))]
+pub fn unreadable(db: &dyn Db, file: SourceFile) -> Option<Arc<str>> {
+    match file.contents(db) {
+        FileContents::Unreadable(reason) => Some(reason),
+        FileContents::Missing | FileContents::Text(_) | FileContents::NotUtf8(_) => None,
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::codes;
-use super::modules::{FoundModule, ModuleNotFound, resolve_module};
+use super::modules::{FoundModule, ModuleNotFound, resolve_module, unreadable};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::spelling::nearest;
 use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, SourceFile};
@@ -208,6 +208,9 @@ fn import(db: &dyn Db, file: SourceFile, decl: &UseDecl, imports: &mut Imports) 
                 }
                 UseKind::Glob => bind(NodeId(0), module, ImportKind::Glob),
             }
+            if let Some(reason) = unreadable(db, module) {
+                imports.diagnostics.push(unreadable_module(db, place, &path, module, &reason));
+            }
             if let Some(other) = shadowed {
                 imports.diagnostics.push(shadowed_module(db, place, &path, module, other));
             }
@@ -245,6 +248,18 @@ fn shadowed_module(
     )
     .note(format!("`{}` fits too and is not used", other.path(db)))
     .help("rename or remove one of the two files")
+}
+
+fn unreadable_module(db: &dyn Db, place: Place, path: &[Name], file: SourceFile, reason: &str) -> Diagnostic {
+    Diagnostic::error(
+        codes::MODULE_NOT_FOUND,
+        Phase::Resolver,
+        place,
+        format!("module `{}` cannot be read", path.join("/")),
+        format!("this is `{}`", file.path(db)),
+    )
+    .note(reason)
+    .help("make the file readable, or correct the path")
 }
 
 fn module_not_found(
@@ -691,6 +706,9 @@ impl ScopeBuilder<'_> {
 
 /// Whether `module` would pass on `name` but for an import of its own that failed and was reported.
 fn import_failed_there(db: &dyn Db, module: SourceFile, name: &Name) -> bool {
+    if unreadable(db, module).is_some() {
+        return true;
+    }
     let imports = imports(db, module);
     own_items(db, module).export_all && (imports.unresolved.contains(name) || imports.unresolved_glob)
 }

@@ -3,7 +3,7 @@ use super::patterns::BraceAfterPath;
 use super::stmts::{is_assignment, starts_plain_value};
 use super::*;
 use crate::lower::hir::BinaryOp;
-use crate::syntax::ast::{Arg, Arm, Literal, Stmt, StmtKind, UnaryOp, Unsupported};
+use crate::syntax::ast::{Arg, Literal, UnaryOp, Unsupported};
 use crate::syntax::lexer::continues_line;
 use crate::syntax::literal;
 
@@ -186,6 +186,11 @@ impl Parser<'_> {
             };
         }
         left
+    }
+
+    /// An operand with its prefix operators: everything that binds more tightly than `is`.
+    pub(super) fn operand(&mut self) -> ExprId {
+        self.operators(strength::CAST + 1)
     }
 
     fn chain_too_long(&mut self) {
@@ -492,7 +497,7 @@ impl Parser<'_> {
         let mut fields = Vec::new();
         let mut rest = None;
         loop {
-            if self.at(TokenKind::RBrace) || self.at(TokenKind::Eof) {
+            if self.past_end_of(open) || self.at(TokenKind::RBrace) || self.at(TokenKind::Eof) {
                 break;
             }
             let (before, errors) = (self.pos, self.errors);
@@ -548,7 +553,7 @@ impl Parser<'_> {
         }
         self.in_brackets = outer_brackets;
         self.no_record = outer_no_record;
-        if !self.eat(TokenKind::RBrace) {
+        if !self.past_end_of(open) && !self.eat(TokenKind::RBrace) {
             self.report_unclosed(open);
         }
         self.add_expr(start, ExprKind::Record { path, fields, rest })
@@ -746,162 +751,6 @@ impl Parser<'_> {
         if self.at(TokenKind::LParen) || self.at(TokenKind::LBracket) || self.at(TokenKind::Ident) {
             self.skip_tree();
         }
-    }
-
-    /// `if c { } elif d { } else { }`, with `else if` for `elif`.
-    pub(super) fn if_expr(&mut self) -> ExprId {
-        let start = self.bump().start;
-        let cond = self.head();
-        let mut branches = vec![(cond, self.block("the condition of an `if`"))];
-        let mut other = None;
-        loop {
-            if self.at(TokenKind::Elif) {
-                self.bump();
-            } else if self.at(TokenKind::Else) && self.nth(1).kind == TokenKind::If {
-                self.bump();
-                self.bump();
-            } else if self.eat(TokenKind::Else) {
-                other = Some(self.block("`else`"));
-                break;
-            } else if matches!(self.word(), "elseif" | "elsif") {
-                let span = self.tok().span();
-                let diagnostic = self
-                    .error(
-                        codes::FOREIGN_KEYWORD,
-                        span,
-                        format!("`{}` is not a keyword", self.word()),
-                        "not Vitte",
-                    )
-                    .note("further conditions are written `elif`")
-                    .suggest(self.place(span), "elif", "write `elif`", Applicability::MachineApplicable);
-                self.report(diagnostic);
-                self.errors -= 1;
-                self.bump();
-            } else {
-                break;
-            }
-            let cond = self.head();
-            branches.push((cond, self.block("the condition of an `elif`")));
-        }
-        self.add_expr(start, ExprKind::If { branches, other })
-    }
-
-    /// `when e is P { .. }`
-    pub(super) fn when_expr(&mut self) -> ExprId {
-        let start = self.bump().start;
-        let outer = std::mem::replace(&mut self.no_record, true);
-        let scrutinee = self.operators(strength::CAST + 1);
-        self.no_record = outer;
-        if !self.eat_word("is") {
-            let diagnostic = self
-                .expected(codes::EXPECTED_TOKEN, "`is`")
-                .note("it is written `when e is P { .. }`")
-                .help("write `is` and a pattern");
-            self.report(diagnostic);
-        }
-        let at = self.tok().start;
-        let pat = self.pat(BraceAfterPath::Body);
-        let body = self.block("the pattern of a `when`");
-        let arm = Arm { span: self.span_from(at), pat, guard: None, body };
-        let mut arms = vec![arm];
-        if self.at(TokenKind::Else) && self.nth(1).kind == TokenKind::LBrace {
-            arms.push(self.arm());
-        }
-        self.add_expr(start, ExprKind::Match { scrutinee, arms, partial: true })
-    }
-
-    /// `pick e { .. }`, `match e { .. }`, `select e { .. }`
-    pub(super) fn match_expr(&mut self, start: u32) -> ExprId {
-        let keyword = self.bump();
-        let partial = self.text_of(keyword) == "select";
-        let scrutinee = self.head();
-        if !self.at(TokenKind::LBrace) {
-            let diagnostic = self
-                .expected(codes::EXPECTED_BLOCK, "`{` and the arms")
-                .note("a match is written `match e { case P { .. } else { .. } }`")
-                .help("write the arms in braces");
-            self.report(diagnostic);
-            return self.add_expr(start, ExprKind::Match { scrutinee, arms: Vec::new(), partial });
-        }
-        let arms = self.nested(Self::arms, |_| Vec::new());
-        self.add_expr(start, ExprKind::Match { scrutinee, arms, partial })
-    }
-
-    fn arms(&mut self) -> Vec<Arm> {
-        let open = self.pos;
-        let outer_brackets = std::mem::replace(&mut self.in_brackets, false);
-        let outer_no_record = std::mem::replace(&mut self.no_record, false);
-        self.bump();
-        let mut arms = Vec::new();
-        loop {
-            while self.eat(TokenKind::Semi) || self.eat(TokenKind::Comma) {}
-            if self.eat(TokenKind::RBrace) {
-                break;
-            }
-            let ended = self.at(TokenKind::Eof)
-                || (self.partner(open).is_none() && self.in_first_column(self.tok()) && self.item_starts());
-            if ended {
-                self.report_unclosed(open);
-                break;
-            }
-            let (before, errors) = (self.pos, self.errors);
-            arms.push(self.arm());
-            if self.errors != errors {
-                // Go on with the next line, past whatever the broken arm left behind.
-                while !matches!(self.kind(), TokenKind::RBrace | TokenKind::Eof)
-                    && (self.pos == before || !self.tok().newline)
-                {
-                    self.skip_tree();
-                }
-            }
-        }
-        self.in_brackets = outer_brackets;
-        self.no_record = outer_no_record;
-        arms
-    }
-
-    fn arm(&mut self) -> Arm {
-        let start = self.tok().start;
-        let wildcard = self.at(TokenKind::Else)
-            || self.at_word("otherwise")
-                && matches!(self.nth(1).kind, TokenKind::LBrace | TokenKind::FatArrow);
-        let pat = if wildcard {
-            self.bump();
-            self.add_pat(start, PatKind::Wild)
-        } else {
-            let prefixed = matches!(self.word(), "case" | "when")
-                && !matches!(
-                    self.nth(1).kind,
-                    TokenKind::LBrace
-                        | TokenKind::FatArrow
-                        | TokenKind::Dot
-                        | TokenKind::Pipe
-                        | TokenKind::If
-                );
-            if prefixed {
-                self.bump();
-            }
-            self.pat(BraceAfterPath::Body)
-        };
-        let guard = (self.eat(TokenKind::If) || self.eat_word("when")).then(|| self.head());
-        let body = if self.eat(TokenKind::FatArrow) {
-            if self.at(TokenKind::LBrace) { self.block("`=>`") } else { self.arrow_body() }
-        } else {
-            self.block("the pattern of an arm")
-        };
-        Arm { span: self.span_from(start), pat, guard, body }
-    }
-
-    /// `=> e`, `=> give e`, `=> set x = e`: a block of one statement.
-    fn arrow_body(&mut self) -> Block {
-        let start = self.tok().start;
-        let kind = self.nested(Self::stmt_kind_in_arm, |p| StmtKind::Expr(p.error_expr()));
-        let span = self.span_from(start);
-        Block { span, stmts: vec![Stmt { span, kind, semi: false }] }
-    }
-
-    fn stmt_kind_in_arm(&mut self) -> StmtKind {
-        self.stmt_kind()
     }
 }
 

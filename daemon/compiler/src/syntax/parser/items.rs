@@ -70,7 +70,8 @@ impl Parser<'_> {
             .note("all blocks before it are closed already")
             .help("remove it, or look for a `{` that is missing above")
         } else {
-            self.expected(codes::EXPECTED_DECLARATION, "a declaration")
+            let message = format!("expected a declaration, found {}", self.found());
+            self.error(codes::EXPECTED_DECLARATION, self.tok().span(), message, "no declaration starts here")
         };
         self.report(diagnostic);
         loop {
@@ -237,7 +238,7 @@ impl Parser<'_> {
             }
             "export" | "share" => self.export_decl(),
             "import" => self.use_decl(),
-            "from" => self.from_import(),
+            "from" => self.old_import(),
             "intrinsic" => {
                 self.bump();
                 self.eat(TokenKind::Proc);
@@ -369,7 +370,7 @@ impl Parser<'_> {
     }
 
     /// `from a/b import x, y`: reported with the `use` that means the same.
-    fn from_import(&mut self) -> ItemKind {
+    fn old_import(&mut self) -> ItemKind {
         let start = self.bump().start;
         let at = self.tok().start;
         let (up, path, dotted) = self.path_segments();
@@ -662,7 +663,7 @@ impl Parser<'_> {
         self.bump();
         loop {
             while self.eat(TokenKind::Comma) || self.eat(TokenKind::Semi) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 return;
             }
             let ended = self.at(TokenKind::Eof)
@@ -726,17 +727,22 @@ impl Parser<'_> {
             }
             if !p.eat(TokenKind::Colon) {
                 let end = name.span.end;
+                let type_there =
+                    matches!(p.kind(), TokenKind::Ident | TokenKind::LBracket) && !p.tok().newline;
+                let (text, applicability) = if type_there {
+                    (":", Applicability::MachineApplicable)
+                } else {
+                    (": TYPE", Applicability::HasPlaceholders)
+                };
                 let diagnostic = p
                     .expected(codes::EXPECTED_TOKEN, "`:` and the field's type")
                     .note("a field is written `name: type`")
-                    .suggest(
-                        p.place(Span::new(end, end)),
-                        ": TYPE",
-                        "add its type",
-                        Applicability::HasPlaceholders,
-                    );
+                    .suggest(p.place(Span::new(end, end)), text, "add it", applicability);
                 p.report(diagnostic);
-                return;
+                if !type_there {
+                    return;
+                }
+                p.errors -= 1;
             }
             let ty = p.ty();
             let extra = p.eat(TokenKind::Eq).then(|| {

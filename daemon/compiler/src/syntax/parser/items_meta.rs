@@ -135,7 +135,7 @@ impl Parser<'_> {
         self.bump();
         loop {
             while self.eat(TokenKind::Semi) || self.eat(TokenKind::Comma) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 return;
             }
             if self.at(TokenKind::Eof) {

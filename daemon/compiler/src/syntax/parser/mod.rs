@@ -4,7 +4,8 @@
 //! a broken list element is skipped to the next comma or closing bracket, a broken statement to the
 //! next line, a broken item to the next line that starts one. Brackets were paired by the lexer, so
 //! skipping a group costs nothing and every loop advances: time is linear in the text.
-mod exprs; // operators, primaries, conditionals, matches
+mod branches; // conditionals and matches
+mod exprs; // operators, postfix forms, primaries
 mod items; // declarations
 mod items_meta; // extern, tests, traits and what is only kept as text
 mod patterns;
@@ -143,6 +144,11 @@ impl<'a> Parser<'a> {
         (partner != NO_PARTNER).then_some(partner as usize)
     }
 
+    /// Whether recovery has moved past the end of the group that opened at `open`.
+    fn past_end_of(&self, open: usize) -> bool {
+        self.partner(open).is_some_and(|close| close < self.pos)
+    }
+
     /// Whether the current token stands on a later line than the one before and that matters here.
     fn on_new_line(&self) -> bool {
         self.tok().newline && !self.in_brackets
@@ -223,9 +229,17 @@ impl Parser<'_> {
             return;
         }
         self.quiet_until = Some(self.pos);
-        if !self.at(TokenKind::Error) {
+        if !self.at(TokenKind::Error) && !self.after_unclosed_literal() {
             self.push(diagnostic);
         }
+    }
+
+    /// Whether the token before is a string that its line does not close: it has swallowed what
+    /// would have followed, and the lexer has said so.
+    fn after_unclosed_literal(&self) -> bool {
+        let Some(token) = self.pos.checked_sub(1).map(|i| self.tokens[i]) else { return false };
+        matches!(token.kind, TokenKind::Str | TokenKind::RawStr | TokenKind::ByteStr | TokenKind::Char)
+            && !super::literal::body_of(self.text_of(token)).1
     }
 
     /// Adds a diagnostic with at least one note and one help or suggestion.
@@ -346,7 +360,9 @@ impl Parser<'_> {
 
     /// A name where any word is one: after `.` and `proc`, before `:` in lists.
     fn any_word(&mut self, what: &str) -> Ident {
-        if self.at(TokenKind::Ident) || self.kind().is_keyword() && !self.on_new_line() {
+        let keyword =
+            self.kind().is_keyword() && (!self.on_new_line() || self.nth(1).kind == TokenKind::Colon);
+        if self.at(TokenKind::Ident) || keyword {
             let token = self.bump();
             return self.ident_of(token);
         }

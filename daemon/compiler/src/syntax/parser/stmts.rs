@@ -25,7 +25,7 @@ impl Parser<'_> {
         let mut stmts = Vec::new();
         loop {
             while self.eat(TokenKind::Semi) {}
-            if self.eat(TokenKind::RBrace) {
+            if self.past_end_of(open) || self.eat(TokenKind::RBrace) {
                 break;
             }
             let ended = self.at(TokenKind::Eof)
@@ -143,7 +143,7 @@ impl Parser<'_> {
         let word = self.word();
         let next = self.nth(1);
         let same_line = !next.newline;
-        let keyword: &'static str = *[
+        let keyword: &'static str = [
             "set",
             "loop",
             "break",
@@ -218,7 +218,6 @@ impl Parser<'_> {
             }
             TokenKind::For => self.for_stmt(),
             TokenKind::Const => {
-                let start = self.tok().start;
                 self.bump();
                 let name = self.ident("the constant's name");
                 let ty = self.eat(TokenKind::Colon).then(|| self.ty());
@@ -227,7 +226,6 @@ impl Parser<'_> {
                 let span = name.span;
                 self.tree.pats.push(Pat { span, kind: PatKind::Name { name, binding: true } });
                 let pat = PatId(self.tree.pats.len() as u32 - 1);
-                let _ = start;
                 StmtKind::Let { pat, ty, init, constant: true }
             }
             TokenKind::Use => self.local_item(),
@@ -356,12 +354,11 @@ impl Parser<'_> {
                 self.errors -= 1;
                 Some(self.let_stmt())
             }
-            word @ ("fn" | "func" | "function" | "def" | "fun")
+            "fn" | "func" | "function" | "def" | "fun"
                 if next.kind == TokenKind::Ident
                     && !next.newline
                     && self.nth(2).kind == TokenKind::LParen =>
             {
-                let _ = word;
                 Some(self.local_item())
             }
             "switch" if !next.newline && starts_plain_value(next.kind) => {
@@ -472,10 +469,10 @@ impl Parser<'_> {
         } else {
             self.expr_without_assignment()
         };
-        if self.errors == errors && is_assignment(self.kind()) {
-            if let Some(op) = self.assignment_op() {
-                return StmtKind::Assign { place: e, op, value: self.expr() };
-            }
+        if self.errors == errors
+            && let Some(op) = self.assignment_op()
+        {
+            return StmtKind::Assign { place: e, op, value: self.expr() };
         }
         StmtKind::Expr(e)
     }

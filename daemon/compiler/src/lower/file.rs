@@ -1,0 +1,577 @@
+//! A file's items and their signatures.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::body::BodyBuilder;
+use super::hir::{
+    Abi, AliasHir, ConstHir, ExportDecl, ExportKind, Expr, ExprKind, Field, FormHir, Ident, ItemEntry,
+    ItemHir, ItemTree, Param, ParamMode, PickHir, ProcHir, ProcSig, SourceMap, TypeRef, TypeRefKind,
+    UseAnchor, UseDecl, UseKind, Variant,
+};
+use super::item::{ItemId, ItemKind, NodeId};
+use super::{LoweredFile, LoweredItem, codes};
+use crate::base::{Db, Diagnostic, Name, Phase, Place, SourceFile, Span};
+use crate::syntax::ast;
+
+/// Lowers a file's tree.
+pub(super) fn lower(db: &dyn Db, file: SourceFile, tree: &ast::File) -> LoweredFile {
+    let mut lowering = FileLowering {
+        db,
+        file,
+        tree,
+        out: LoweredFile::default(),
+        item_tree: ItemTree {
+            space: tree.space.as_ref().map(|s| s.path.iter().map(|i| i.name.clone()).collect()),
+            ..ItemTree::default()
+        },
+        ordinals: HashMap::new(),
+        declared: HashMap::new(),
+        shadowed: shadowed_builtins(tree),
+        has_main: tree
+            .items
+            .iter()
+            .any(|i| matches!(&i.kind, ast::ItemKind::Proc(p) if p.name.name == "main")),
+    };
+    lowering.attributes(&tree.attrs);
+    for item in &tree.items {
+        lowering.item(item, None);
+    }
+    let FileLowering { mut out, item_tree, .. } = lowering;
+    out.tree = Arc::new(item_tree);
+    out
+}
+
+/// Which of `panic` and `assert` the file itself declares or imports by name.
+fn shadowed_builtins(tree: &ast::File) -> Vec<Name> {
+    let mut names = Vec::new();
+    for item in &tree.items {
+        match &item.kind {
+            ast::ItemKind::Proc(proc) => names.push(proc.name.name.clone()),
+            ast::ItemKind::Use(ast::Use { kind: ast::UseKind::Group(list), .. }) => {
+                names.extend(list.iter().map(|(n, a)| a.as_ref().unwrap_or(n).name.clone()));
+            }
+            _ => {}
+        }
+    }
+    names.retain(|n| n == "panic" || n == "assert");
+    names
+}
+
+pub(super) struct FileLowering<'a> {
+    pub(super) db: &'a dyn Db,
+    pub(super) file: SourceFile,
+    pub(super) tree: &'a ast::File,
+    pub(super) out: LoweredFile,
+    item_tree: ItemTree,
+    ordinals: HashMap<(ItemKind, Name), u32>,
+    declared: HashMap<Name, Span>,
+    pub(super) shadowed: Vec<Name>,
+    has_main: bool,
+}
+
+impl<'a> FileLowering<'a> {
+    pub(super) fn place(&self, span: Span) -> Place {
+        Place::File(self.file, span)
+    }
+
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.out.diagnostics.push(diagnostic);
+    }
+
+    /// The one diagnostic of a construct that parses but is not supported yet.
+    pub(super) fn not_supported(&mut self, feature: &str, span: Span) {
+        let diagnostic = Diagnostic::error(
+            codes::NOT_SUPPORTED_YET,
+            Phase::Sema,
+            self.place(span),
+            format!("not supported yet: {feature}"),
+            "no meaning so far",
+        )
+        .note("it is part of the language's grammar, but this compiler gives it no meaning so far")
+        .help("write it with the supported constructs for now");
+        self.push(diagnostic);
+    }
+
+    fn extras(&mut self, extras: &[ast::Extra]) {
+        for extra in extras {
+            self.not_supported(extra.feature, extra.span);
+        }
+    }
+
+    fn attributes(&mut self, attrs: &[ast::Attr]) {
+        for attr in attrs {
+            let diagnostic = Diagnostic::warning(
+                codes::UNKNOWN_ATTRIBUTE,
+                Phase::Sema,
+                self.place(attr.span),
+                format!("attribute `{}` is ignored", attr.name.name),
+                "means nothing here",
+            )
+            .note("no attribute has a meaning for this compiler so far")
+            .help("remove it, or keep it for other tools");
+            self.push(diagnostic);
+        }
+    }
+
+    fn duplicate(&mut self, code: crate::base::Code, what: &str, name: &ast::Ident, first: Span, help: &str) {
+        let diagnostic = Diagnostic::error(
+            code,
+            Phase::Sema,
+            self.place(name.span),
+            format!("{what} `{}` is declared twice", name.name),
+            "declared again here",
+        )
+        .label(self.place(first), "first declared here")
+        .note("only the first declaration counts")
+        .help(help);
+        self.push(diagnostic);
+    }
+
+    fn new_id(&mut self, kind: ItemKind, name: &Name) -> ItemId {
+        let ordinal = self.ordinals.entry((kind, name.clone())).or_insert(0);
+        let id = ItemId::new(self.db, self.file, kind, name.clone(), *ordinal);
+        *ordinal += 1;
+        id
+    }
+
+    pub(super) fn finish(&mut self, id: ItemId, hir: ItemHir, spans: Vec<Span>) {
+        let lowered = LoweredItem { hir: Arc::new(hir), map: Arc::new(SourceMap { spans }) };
+        self.out.items.insert(id, lowered);
+    }
+
+    /// Lowers an item. `outer` is the name of the proc around it; gives the id of a local proc.
+    pub(super) fn item(&mut self, item: &'a ast::Item, outer: Option<&Name>) -> Option<ItemId> {
+        self.attributes(&item.attrs);
+        let exported = item.visibility == ast::Visibility::Public;
+        match &item.kind {
+            ast::ItemKind::Proc(proc) => {
+                let name = match outer {
+                    Some(outer) => Name::new(format!("{outer}.{}", proc.name.name)),
+                    None => proc.name.name.clone(),
+                };
+                let id = self.declare(ItemKind::Proc, &name, &proc.name, exported, outer.is_some());
+                let mut spans = Vec::new();
+                let hir = self.proc(proc, &name, &mut spans);
+                self.finish(id, hir, spans);
+                return Some(id);
+            }
+            _ if outer.is_some() => {
+                self.not_supported("declarations other than `proc` inside a block", item.span)
+            }
+            ast::ItemKind::Use(decl) => self.use_decl(decl),
+            ast::ItemKind::Export(decl) => self.export_decl(decl, item.span),
+            ast::ItemKind::Form(form) => {
+                let id = self.declare(ItemKind::Form, &form.name.name, &form.name, exported, false);
+                let mut types = TypeLowering::new(self);
+                let name = types.ident(&form.name);
+                let generics = types.generics(&form.generics);
+                let fields = types.fields(&form.fields, "field");
+                let spans = types.spans;
+                self.extras(&form.extras);
+                self.finish(id, ItemHir::Form(FormHir { name, generics, fields }), spans);
+            }
+            ast::ItemKind::Pick(pick) => {
+                let id = self.declare(ItemKind::Pick, &pick.name.name, &pick.name, exported, false);
+                let mut types = TypeLowering::new(self);
+                let name = types.ident(&pick.name);
+                let generics = types.generics(&pick.generics);
+                let variants = types.variants(&pick.variants);
+                let spans = types.spans;
+                self.finish(id, ItemHir::Pick(PickHir { name, generics, variants }), spans);
+            }
+            ast::ItemKind::Const(constant) => {
+                let id = self.declare(ItemKind::Const, &constant.name.name, &constant.name, exported, false);
+                let mut types = TypeLowering::new(self);
+                let name = types.ident(&constant.name);
+                let ty = constant.ty.map(|t| types.ty(t));
+                let mut spans = types.spans;
+                let body =
+                    Arc::new(BodyBuilder::value(self, &mut spans, &constant.name.name, constant.value));
+                self.finish(id, ItemHir::Const(ConstHir { name, ty, body }), spans);
+            }
+            ast::ItemKind::Alias(alias) => {
+                let id = self.declare(ItemKind::Alias, &alias.name.name, &alias.name, exported, false);
+                let mut types = TypeLowering::new(self);
+                let name = types.ident(&alias.name);
+                let generics = types.generics(&alias.generics);
+                let ty = types.ty(alias.ty);
+                let spans = types.spans;
+                self.finish(id, ItemHir::Alias(AliasHir { name, generics, ty }), spans);
+            }
+            ast::ItemKind::Extern(block) => {
+                for inner in &block.items {
+                    match &inner.kind {
+                        ast::ItemKind::Proc(_) => {
+                            self.item(inner, None);
+                        }
+                        _ => self.not_supported("declarations other than `proc` inside `extern`", inner.span),
+                    }
+                }
+            }
+            ast::ItemKind::Test(test) => self.test(test),
+            ast::ItemKind::Entry(entry) => {
+                if let Some(body) = entry.body.as_ref().filter(|_| !self.has_main) {
+                    self.has_main = true;
+                    self.entry(entry, body, exported);
+                }
+            }
+            ast::ItemKind::StaticAssert(assert) => {
+                let id = self.new_id(ItemKind::StaticAssert, &Name::default());
+                self.item_tree.items.push(ItemEntry { id, exported: false, duplicate: false });
+                let mut spans = vec![assert.keyword];
+                let body = Arc::new(BodyBuilder::value(self, &mut spans, &Name::default(), assert.cond));
+                let message = assert.message.as_deref().map(Name::new);
+                self.finish(id, ItemHir::StaticAssert(body, message), spans);
+            }
+            ast::ItemKind::Members(members) => self.not_supported(members.feature, members.head),
+            ast::ItemKind::Unsupported(u) => self.not_supported(u.feature, u.head),
+        }
+        None
+    }
+
+    /// Gives an item its identity and enters it into the tree; reports `SEM0012`.
+    fn declare(
+        &mut self,
+        kind: ItemKind,
+        name: &Name,
+        ident: &ast::Ident,
+        exported: bool,
+        local: bool,
+    ) -> ItemId {
+        let id = self.new_id(kind, name);
+        if local {
+            return id;
+        }
+        let first = if name.is_empty() { None } else { self.declared.get(name).copied() };
+        match first {
+            Some(first) => {
+                self.duplicate(
+                    codes::DUPLICATE_ITEM,
+                    "item",
+                    ident,
+                    first,
+                    "rename or remove one of the two",
+                );
+            }
+            None => {
+                self.declared.insert(name.clone(), ident.span);
+            }
+        }
+        self.item_tree.items.push(ItemEntry { id, exported, duplicate: first.is_some() });
+        id
+    }
+
+    fn proc(&mut self, proc: &'a ast::Proc, name: &Name, spans: &mut Vec<Span>) -> ItemHir {
+        let mut types = TypeLowering::new(self);
+        let ident = types.ident(&proc.name);
+        let generics = types.generics(&proc.generics);
+        let mut params = Vec::new();
+        let mut seen: HashMap<&Name, Span> = HashMap::new();
+        for param in &proc.params {
+            if let Some(&first) = seen.get(&param.name.name).filter(|_| !param.name.name.is_empty()) {
+                let help = "give every parameter a name of its own";
+                types.file.duplicate(codes::DUPLICATE_BINDING, "parameter", &param.name, first, help);
+            } else {
+                seen.insert(&param.name.name, param.name.span);
+            }
+            params.push(types.param(param));
+        }
+        let ret = proc.ret.map(|t| types.ty(t));
+        *spans = types.spans;
+        self.extras(&proc.extras);
+        let sig = Arc::new(ProcSig {
+            name: ident,
+            generics,
+            params,
+            ret,
+            abi: match proc.abi {
+                ast::Abi::Vitte => Abi::Vitte,
+                ast::Abi::C => Abi::C,
+                ast::Abi::Intrinsic => Abi::Intrinsic,
+            },
+            is_test: proc.name.name.starts_with("test_") && proc.params.is_empty(),
+        });
+        let names: Vec<Name> = proc.params.iter().map(|p| p.name.name.clone()).collect();
+        let body = proc.body.as_ref().map(|b| Arc::new(BodyBuilder::proc_body(self, spans, name, names, b)));
+        ItemHir::Proc(ProcHir { sig, body })
+    }
+
+    /// `test "title" { .. }`: a proc named after the title.
+    fn test(&mut self, test: &'a ast::Test) {
+        let prefix = if test.bench { "bench_" } else { "test_" };
+        let title = test.title.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        let name: Name = prefix.chars().chain(title).collect();
+        let id = self.new_id(ItemKind::Proc, &name);
+        self.item_tree.items.push(ItemEntry { id, exported: false, duplicate: false });
+        self.plain_proc(id, &name, test.keyword, None, !test.bench, &test.body);
+    }
+
+    fn entry(&mut self, entry: &'a ast::Entry, body: &'a ast::Block, exported: bool) {
+        let main = ast::Ident { name: Name::new("main"), span: entry.name.span };
+        let id = self.declare(ItemKind::Proc, &main.name, &main, exported, false);
+        self.plain_proc(id, &main.name, main.span, Some("int"), false, body);
+    }
+
+    fn plain_proc(
+        &mut self,
+        id: ItemId,
+        name: &Name,
+        span: Span,
+        ret: Option<&str>,
+        test: bool,
+        body: &'a ast::Block,
+    ) {
+        let mut spans = vec![span];
+        let ret = ret.map(|r| {
+            let node = add(&mut spans, span);
+            let ident = Ident { name: Name::new(r), node: add(&mut spans, span) };
+            TypeRef { node, kind: TypeRefKind::Path { path: vec![ident], args: Vec::new() } }
+        });
+        let sig = Arc::new(ProcSig {
+            name: Ident { name: name.clone(), node: NodeId(0) },
+            generics: Vec::new(),
+            params: Vec::new(),
+            ret,
+            abi: Abi::Vitte,
+            is_test: test,
+        });
+        let body = Some(Arc::new(BodyBuilder::proc_body(self, &mut spans, name, Vec::new(), body)));
+        self.finish(id, ItemHir::Proc(ProcHir { sig, body }), spans);
+    }
+
+    fn use_decl(&mut self, decl: &ast::Use) {
+        let id = self.new_id(ItemKind::Use, &Name::default());
+        let mut spans = vec![decl.path_span];
+        let path = decl.path.iter().map(|i| named(&mut spans, i)).collect();
+        let kind = match &decl.kind {
+            ast::UseKind::Plain(alias) => {
+                let alias = alias.as_ref().map(|a| named(&mut spans, a));
+                if decl.dotted { UseKind::ModuleOrItem { alias } } else { UseKind::Module { alias } }
+            }
+            ast::UseKind::Group(names) => UseKind::Group(renamed(&mut spans, names)),
+            ast::UseKind::Glob => UseKind::Glob,
+        };
+        let anchor = decl.up.map_or(UseAnchor::Search, UseAnchor::Relative);
+        self.item_tree.uses.push(UseDecl { id, anchor, path, kind });
+        self.finish(id, ItemHir::Missing, spans);
+    }
+
+    fn export_decl(&mut self, decl: &ast::Export, span: Span) {
+        let id = self.new_id(ItemKind::Export, &Name::default());
+        let mut spans = vec![span];
+        let kind = match &decl.names {
+            Some(names) => ExportKind::Names(renamed(&mut spans, names)),
+            None => ExportKind::All,
+        };
+        self.item_tree.exports.push(ExportDecl { id, kind });
+        self.finish(id, ItemHir::Missing, spans);
+    }
+}
+
+/// Numbers a new node.
+pub(super) fn add(spans: &mut Vec<Span>, span: Span) -> NodeId {
+    spans.push(span);
+    NodeId(spans.len() as u32 - 1)
+}
+
+/// A name with a node of its own.
+pub(super) fn named(spans: &mut Vec<Span>, ident: &ast::Ident) -> Ident {
+    Ident { name: ident.name.clone(), node: add(spans, ident.span) }
+}
+
+fn renamed(spans: &mut Vec<Span>, names: &[(ast::Ident, Option<ast::Ident>)]) -> Vec<(Ident, Option<Ident>)> {
+    names.iter().map(|(n, a)| (named(spans, n), a.as_ref().map(|a| named(spans, a)))).collect()
+}
+
+/// Signatures and types of one item; numbers their nodes.
+pub(super) struct TypeLowering<'f, 'a> {
+    pub(super) file: &'f mut FileLowering<'a>,
+    pub(super) spans: Vec<Span>,
+}
+
+impl<'f, 'a> TypeLowering<'f, 'a> {
+    fn new(file: &'f mut FileLowering<'a>) -> Self {
+        Self { file, spans: Vec::new() }
+    }
+
+    /// Lowers one type while an item's `spans` are being filled.
+    pub(super) fn one(file: &mut FileLowering<'_>, spans: &mut Vec<Span>, ty: ast::TypeId) -> TypeRef {
+        let mut types = TypeLowering { file, spans: std::mem::take(spans) };
+        let lowered = types.ty(ty);
+        *spans = types.spans;
+        lowered
+    }
+
+    fn ident(&mut self, ident: &ast::Ident) -> Ident {
+        named(&mut self.spans, ident)
+    }
+
+    fn generics(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
+        let mut out: Vec<Ident> = Vec::new();
+        for generic in generics {
+            if let Some(extra) = &generic.extra {
+                self.file.not_supported(extra.feature, extra.span);
+            }
+            if let Some(first) = out.iter().find(|g| g.name == generic.name.name && !g.name.is_empty()) {
+                let first = self.spans[first.node.0 as usize];
+                let help = "give every type parameter a name of its own";
+                self.file.duplicate(codes::DUPLICATE_BINDING, "type parameter", &generic.name, first, help);
+                continue;
+            }
+            out.push(self.ident(&generic.name));
+        }
+        out
+    }
+
+    fn param(&mut self, param: &'a ast::Param) -> Param {
+        let name = self.ident(&param.name);
+        let ty = match param.ty {
+            Some(ty) => self.ty(ty),
+            None => {
+                if param.name.name == "self" {
+                    let diagnostic = Diagnostic::error(
+                        crate::syntax::codes::EXPECTED_PARAMETER_COLON,
+                        Phase::Sema,
+                        self.file.place(param.name.span),
+                        "parameter `self` needs `:` and a type here",
+                        "its type is missing",
+                    )
+                    .note("only in traits and impls does `self` have a type of its own")
+                    .help("write `self: TYPE`");
+                    self.file.push(diagnostic);
+                }
+                TypeRef { node: add(&mut self.spans, param.name.span), kind: TypeRefKind::Error }
+            }
+        };
+        let mode = match param.mode {
+            ast::ParamMode::Plain => ParamMode::Plain,
+            ast::ParamMode::Move => ParamMode::Move,
+            ast::ParamMode::Ref => ParamMode::Ref,
+            ast::ParamMode::RefMut => ParamMode::RefMut,
+        };
+        let default = param
+            .default
+            .map(|e| Arc::new(BodyBuilder::value(self.file, &mut self.spans, &param.name.name, e)));
+        Param { name, mode, ty, default }
+    }
+
+    fn fields(&mut self, fields: &[ast::Field], what: &str) -> Vec<Field> {
+        let mut out: Vec<Field> = Vec::new();
+        let mut seen: HashMap<&Name, Span> = HashMap::new();
+        for field in fields {
+            if let Some(extra) = &field.extra {
+                self.file.not_supported(extra.feature, extra.span);
+            }
+            if let Some(name) = &field.name {
+                if let Some(&first) = seen.get(&name.name) {
+                    let help = "rename or remove one of the two";
+                    self.file.duplicate(codes::DUPLICATE_FIELD, what, name, first, help);
+                    continue;
+                }
+                seen.insert(&name.name, name.span);
+            }
+            let name = field.name.as_ref().map(|n| self.ident(n));
+            let ty = self.ty(field.ty);
+            out.push(Field { name, ty });
+        }
+        out
+    }
+
+    fn variants(&mut self, variants: &[ast::Variant]) -> Vec<Variant> {
+        let mut out: Vec<Variant> = Vec::new();
+        let mut seen: HashMap<&Name, Span> = HashMap::new();
+        for variant in variants {
+            if let Some(&first) = seen.get(&variant.name.name) {
+                let help = "rename or remove one of the two";
+                self.file.duplicate(codes::DUPLICATE_FIELD, "variant", &variant.name, first, help);
+                continue;
+            }
+            seen.insert(&variant.name.name, variant.name.span);
+            let name = self.ident(&variant.name);
+            let fields = self.fields(&variant.fields, "payload field");
+            let ordinal = variant.ordinal.and_then(|e| self.ordinal(e));
+            out.push(Variant { name, fields, ordinal });
+        }
+        out
+    }
+
+    /// `= 3`, `= -1`.
+    fn ordinal(&mut self, id: ast::ExprId) -> Option<i128> {
+        let tree = self.file.tree;
+        let (negative, inner) = match tree.expr(id).kind {
+            ast::ExprKind::Unary(ast::UnaryOp::Neg, inner) => (true, inner),
+            _ => (false, id),
+        };
+        if let ast::ExprKind::Literal(ast::Literal::Int(value, _)) = tree.expr(inner).kind
+            && let Ok(value) = i128::try_from(value)
+        {
+            return Some(if negative { -value } else { value });
+        }
+        if !matches!(tree.expr(id).kind, ast::ExprKind::Error) {
+            let diagnostic = Diagnostic::error(
+                codes::ORDINAL_NOT_LITERAL,
+                Phase::Sema,
+                self.file.place(tree.expr(id).span),
+                "the number of a variant must be an integer literal",
+                "not an integer literal",
+            )
+            .note("the numbers of variants are fixed where they are declared")
+            .help("write the number itself");
+            self.file.push(diagnostic);
+        }
+        None
+    }
+
+    pub(super) fn ty(&mut self, id: ast::TypeId) -> TypeRef {
+        let tree = self.file.tree;
+        let ty = tree.ty(id);
+        let node = add(&mut self.spans, ty.span);
+        let kind = match &ty.kind {
+            ast::TypeKind::Error => TypeRefKind::Error,
+            ast::TypeKind::Path(path, args) => match (path.as_slice(), args.as_slice()) {
+                ([name], &[element]) if name.name == "list" => TypeRefKind::List(Box::new(self.ty(element))),
+                _ => TypeRefKind::Path {
+                    path: path.iter().map(|i| named(&mut self.spans, i)).collect(),
+                    args: args.iter().map(|&a| self.ty(a)).collect(),
+                },
+            },
+            ast::TypeKind::List(element) => TypeRefKind::List(Box::new(self.ty(*element))),
+            ast::TypeKind::Array(element, length) => {
+                if !matches!(
+                    tree.expr(*length).kind,
+                    ast::ExprKind::Literal(ast::Literal::Int(..)) | ast::ExprKind::Error
+                ) {
+                    self.file
+                        .not_supported("array lengths other than integer literals", tree.expr(*length).span);
+                }
+                TypeRefKind::List(Box::new(self.ty(*element)))
+            }
+            ast::TypeKind::Ref(mutable, inner) => TypeRefKind::Ref(*mutable, Box::new(self.ty(*inner))),
+            ast::TypeKind::Option(inner) => TypeRefKind::Path {
+                path: vec![Ident { name: Name::new("Option"), node: add(&mut self.spans, ty.span) }],
+                args: vec![self.ty(*inner)],
+            },
+            ast::TypeKind::Proc(params, ret) => {
+                let params = params.iter().map(|&p| self.ty(p)).collect();
+                TypeRefKind::Proc(params, ret.map(|r| Box::new(self.ty(r))))
+            }
+            ast::TypeKind::Tuple(elements) if elements.is_empty() => TypeRefKind::Path {
+                path: vec![Ident { name: Name::new("unit"), node: add(&mut self.spans, ty.span) }],
+                args: Vec::new(),
+            },
+            ast::TypeKind::Tuple(elements) => {
+                TypeRefKind::Tuple(elements.iter().map(|&e| self.ty(e)).collect())
+            }
+            ast::TypeKind::Unsupported(feature) => {
+                self.file.not_supported(feature, ty.span);
+                TypeRefKind::Error
+            }
+        };
+        TypeRef { node, kind }
+    }
+}
+
+/// An expression that has been reported.
+pub(super) fn error_expr(node: NodeId) -> Expr {
+    Expr { node, kind: ExprKind::Error }
+}

@@ -1,0 +1,116 @@
+//! The end of a check: solved variables are put in, unsolved ones reported.
+use std::collections::BTreeSet;
+
+use super::super::data::CheckedBody;
+use super::super::thir;
+use super::super::ty::Ty;
+use super::unify::{Origin, Table};
+use super::{Checker, codes, walk};
+use crate::base::Diagnostic;
+
+struct Solve<'t> {
+    table: &'t Table,
+    unsolved: BTreeSet<u32>,
+    /// Met a type that was reported, perhaps by another item's check.
+    poisoned: bool,
+}
+
+impl walk::Change for Solve<'_> {
+    fn ty(&mut self, ty: &mut Ty) {
+        if is_ground(ty) {
+            self.poisoned |= *ty == Ty::Error;
+            return;
+        }
+        let resolved = self.table.resolve(ty);
+        *ty = if let Some(variable) = self.table.unsolved(&resolved) {
+            self.unsolved.insert(variable);
+            Ty::Error
+        } else {
+            resolved
+        };
+    }
+}
+
+/// Whether a type has no inner types at all: the common case.
+fn is_ground(ty: &Ty) -> bool {
+    matches!(
+        ty,
+        Ty::Error
+            | Ty::Unit
+            | Ty::Never
+            | Ty::Bool
+            | Ty::Char
+            | Ty::Int(_)
+            | Ty::Float(_)
+            | Ty::String
+            | Ty::Bytes
+            | Ty::Param(..)
+    )
+}
+
+impl Checker<'_> {
+    /// Makes the checked body.
+    pub(super) fn finish(mut self, block: thir::Block, param_count: usize) -> CheckedBody {
+        let mut body = thir::Body {
+            generics: std::mem::take(&mut self.generics),
+            param_count,
+            locals: std::mem::take(&mut self.locals),
+            ret: self.ret.clone(),
+            block,
+            ok: false,
+        };
+        let mut solve = Solve { table: &self.table, unsolved: BTreeSet::new(), poisoned: self.broken };
+        walk::body(&mut body, &mut solve);
+        let (unsolved, poisoned) = (solve.unsolved, solve.poisoned);
+        // With another error in the body an open type is most likely its consequence.
+        if !self.diagnostics.iter().any(Diagnostic::is_error) {
+            for variable in unsolved {
+                self.report_unsolved(variable);
+            }
+        }
+        body.ok = !poisoned && !self.diagnostics.iter().any(Diagnostic::is_error);
+        CheckedBody { body, diagnostics: self.diagnostics.into() }
+    }
+
+    /// Reports a variable that nothing decided.
+    pub(super) fn report_unsolved(&mut self, variable: u32) {
+        let Some((node, origin)) = self.table.origin(variable) else { return };
+        let origin = origin.clone();
+        let diagnostic = match origin {
+            Origin::EmptyList => self
+                .error(
+                    codes::INFERENCE,
+                    node,
+                    "the element type of this empty list is not known",
+                    "a list of what?",
+                )
+                .note("an empty list takes its type from its context or from the first list added to it")
+                .help("write the type: `let xs: [int] = []`"),
+            Origin::Parameter(parameter, owner) => self
+                .error(
+                    codes::INFERENCE,
+                    node,
+                    format!("the type argument `{parameter}` of `{owner}` is not known"),
+                    format!("nothing here decides `{parameter}`"),
+                )
+                .note("type arguments are inferred from the arguments, then from the expected type")
+                .help(format!("write it: `{owner}<int>`, or give the target a type")),
+            Origin::Binding => self
+                .error(codes::INFERENCE, node, "the type of this local is not known", "needs a type")
+                .note("a `let` without a value needs a type")
+                .help("write the type: `let x: int`"),
+        };
+        self.report(diagnostic);
+    }
+
+    /// The type, which must be known at this point of the body; reports and gives `Error` if it is not.
+    pub(super) fn known(&mut self, ty: &Ty) -> Ty {
+        let ty = self.table.shallow(ty);
+        if let Ty::Infer(variable) = ty {
+            self.report_unsolved(variable);
+            self.table.unify(&Ty::Infer(variable), &Ty::Error);
+            return Ty::Error;
+        }
+        ty
+    }
+}

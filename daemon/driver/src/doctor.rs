@@ -1,0 +1,54 @@
+//! What `vitte doctor` says of this machine.
+use std::path::Path;
+
+use crate::api::Finding;
+use crate::link::{HOST_TARGET, Linkers, Toolbox};
+
+/// The dynamic loader that every executable names.
+const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+/// Target, loader, linkers, debugger.
+pub(crate) fn findings(linkers: &Linkers, tools: &Toolbox) -> Vec<Finding> {
+    let mut all = vec![target(), loader()];
+    all.extend(linkers.findings());
+    all.push(debugger(tools));
+    all
+}
+
+fn target() -> Finding {
+    let host = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+    let runs = host == "x86_64-linux";
+    Finding {
+        subject: "target".into(),
+        state: if runs { "ok" } else { "warning" }.into(),
+        detail: format!("{HOST_TARGET} on {host}"),
+        chosen: true,
+        help: if runs {
+            String::new()
+        } else {
+            "programs are built here but run on x86-64 Linux only".into()
+        },
+    }
+}
+
+fn loader() -> Finding {
+    let there = Path::new(LOADER).exists();
+    Finding {
+        subject: "dynamic loader".into(),
+        state: if there { "ok" } else { "missing" }.into(),
+        detail: LOADER.into(),
+        chosen: there,
+        help: if there { String::new() } else { "programs need glibc to run; building works without".into() },
+    }
+}
+
+fn debugger(tools: &Toolbox) -> Finding {
+    let found = ["gdb", "lldb"].into_iter().find_map(|name| tools.search(name));
+    Finding {
+        subject: "debugger".into(),
+        state: if found.is_some() { "ok" } else { "missing" }.into(),
+        chosen: found.is_some(),
+        help: if found.is_some() { String::new() } else { "install gdb to debug programs".into() },
+        detail: found.map_or_else(|| "neither gdb nor lldb".into(), |path| path.display().to_string()),
+    }
+}

@@ -1,0 +1,171 @@
+//! The incremental engine: one database for each set of folders, kept between requests.
+//!
+//! A request brings the database up to date with the disk, takes a snapshot, and reads from it without
+//! holding any lock. A later request that finds changed files cancels readers, which begin again.
+mod database; // files on disk as the compiler's inputs
+pub(crate) mod doors; // every query of the compiler that the driver asks
+mod meter; // what was done anew, and cancellation
+pub(crate) mod show; // diagnostics: lint levels, order, spans
+
+pub(crate) use database::{Database, Folders};
+pub(crate) use meter::{STAGES, Work};
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vitte_compiler::base::{Db as _, Options, Program, SourcePath};
+
+use crate::api::{CancellationToken, DriverError};
+
+/// Databases that are kept. One workspace of ordinary size takes some megabytes.
+const DATABASES_MAX: usize = 8;
+/// Programs of one database whose inputs are kept.
+const PROGRAMS_MAX: usize = 256;
+/// Times that a request begins again when files change under it; then it holds the lock and finishes.
+const RESTARTS_MAX: u32 = 8;
+
+/// All databases, least recently used first.
+#[derive(Debug, Default)]
+pub(crate) struct Engines {
+    engines: Mutex<Vec<(Folders, Arc<Engine>)>>,
+}
+
+impl Engines {
+    /// The engine for `folders`.
+    pub(crate) fn get(&self, folders: Folders) -> Arc<Engine> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = match engines.iter().position(|(known, _)| *known == folders) {
+            Some(index) => engines.remove(index),
+            None => {
+                if engines.len() >= DATABASES_MAX {
+                    // Whoever still uses it keeps it alive until done.
+                    engines.remove(0);
+                }
+                (folders.clone(), Arc::new(Engine::new(folders)))
+            }
+        };
+        let engine = Arc::clone(&entry.1);
+        engines.push(entry);
+        engine
+    }
+}
+
+/// One database and the programs in it.
+pub(crate) struct Engine {
+    state: Mutex<State>,
+}
+
+struct State {
+    database: Database,
+    programs: HashMap<(SourcePath, Options), Program>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn program(&mut self, entry: &SourcePath, options: &Options) -> Program {
+        let key = (entry.clone(), options.clone());
+        if let Some(program) = self.programs.get(&key) {
+            return *program;
+        }
+        if self.programs.len() >= PROGRAMS_MAX {
+            // Inputs cannot be taken back: begin again with an empty database.
+            let folders = self.database.folders().clone();
+            self.database = Database::new(folders);
+            self.programs.clear();
+        }
+        let file = self.database.file(entry);
+        let roots = self.database.source_roots().to_vec();
+        let program = Program::new(&self.database, file, roots, options.clone());
+        self.programs.insert(key, program);
+        program
+    }
+}
+
+impl Engine {
+    fn new(folders: Folders) -> Self {
+        Self { state: Mutex::new(State { database: Database::new(folders), programs: HashMap::new() }) }
+    }
+
+    /// Brings the files up to date and runs `read` on a snapshot; also says what was done anew, by
+    /// index in [`STAGES`]. `read` may run more than once.
+    ///
+    /// # Errors
+    /// [`DriverError::Cancelled`], or [`DriverError::Internal`] when the compiler panicked.
+    pub(crate) fn read<T>(
+        &self,
+        entry: &SourcePath,
+        options: &Options,
+        cancel: &CancellationToken,
+        read: impl Fn(&Database, Program) -> T,
+    ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
+        for attempt in 0.. {
+            if cancel.is_cancelled() {
+                return Err(DriverError::Cancelled);
+            }
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.database.refresh();
+            let program = state.program(entry, options);
+            let snapshot = state.database.clone();
+            // The lock is kept in the end, so that a folder that never rests cannot starve us.
+            let held = (attempt >= RESTARTS_MAX).then_some(state);
+            // A panic of the compiler is a fault of ours and must end one request only. Its memos stay
+            // as they were, as with cancellation.
+            let attempted = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                attempt_read(&snapshot, program, cancel, &read)
+            }));
+            let result = match attempted {
+                Ok(result) => result,
+                Err(panic) => {
+                    return Err(internal(format!("the compiler panicked: {}", panic_words(&*panic))));
+                }
+            };
+            match result {
+                Ok(result) => return Ok(result),
+                Err(salsa::Cancelled::Local) => return Err(DriverError::Cancelled),
+                Err(salsa::Cancelled::PropagatedPanic) => {
+                    return Err(internal("a query panicked in another request"));
+                }
+                // A write is pending (the type allows for more reasons): the snapshot must go before
+                // the lock is asked for again, because the writer waits for it.
+                Err(_) => drop(snapshot),
+            }
+            drop(held);
+        }
+        Err(internal("attempts ran out"))
+    }
+}
+
+fn attempt_read<T>(
+    snapshot: &Database,
+    program: Program,
+    cancel: &CancellationToken,
+    read: &impl Fn(&Database, Program) -> T,
+) -> Result<(T, [Work; STAGES.len()]), salsa::Cancelled> {
+    use salsa::Database as _;
+    meter::start(cancel, snapshot.cancellation_token());
+    // A query that unwinds leaves its memo untouched: that is how salsa cancels.
+    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program)));
+    let mut work = [Work::default(); STAGES.len()];
+    for (query, done) in meter::finish() {
+        let stage = &mut work[meter::stage_of(&snapshot.ingredient_debug_name(query))];
+        stage.executed += done.executed;
+        stage.elapsed += done.elapsed;
+    }
+    result.map(|value| (value, work))
+}
+
+fn panic_words(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// A fault of our own.
+pub(crate) fn internal(message: impl Into<String>) -> DriverError {
+    DriverError::Internal(message.into())
+}

@@ -1,0 +1,265 @@
+//! Diagnostics on their way out: spans looked up, lint levels applied, ordered, each once.
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use vitte_compiler::base::{
+    Applicability, Code, Diagnostic, FileContents, LabelKind, LineIndex, Phase, Place, Severity, SourceFile,
+    Span,
+};
+
+use super::{Database, doors};
+use crate::api::{FileSpan, LintLevel, Position, ResolvedDiagnostic, ResolvedLabel, ResolvedSuggestion};
+
+/// Most source lines that travel with a span.
+const LINES_MAX: u32 = 8;
+
+/// Looks up and orders `diagnostics`: by file, then position, then code; duplicates removed.
+/// Those that are switched off are left out.
+pub(crate) fn resolve(
+    db: &Database,
+    cwd: &Path,
+    lints: &[(LintLevel, String)],
+    diagnostics: &[Diagnostic],
+) -> Vec<Arc<ResolvedDiagnostic>> {
+    let mut texts = Texts { db, cwd, files: HashMap::new() };
+    let mut shown: Vec<ResolvedDiagnostic> = diagnostics
+        .iter()
+        .filter_map(|diagnostic| {
+            let severity = severity(diagnostic.severity, diagnostic.code, lints)?;
+            Some(texts.diagnostic(diagnostic, severity))
+        })
+        .collect();
+    shown.sort_by(|a, b| order(a).cmp(&order(b)));
+    shown.dedup();
+    shown.into_iter().map(Arc::new).collect()
+}
+
+fn order(diagnostic: &ResolvedDiagnostic) -> (&str, u32, &str, &str) {
+    let (file, byte) =
+        diagnostic.labels.first().map_or(("", 0), |l| (l.span.file.as_str(), l.span.start.byte));
+    (file, byte, &diagnostic.code, &diagnostic.message)
+}
+
+/// `error` or `warning`, or `None` when it is not shown. An error stays one: only what the language
+/// leaves open can be set.
+fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Option<&'static str> {
+    let default = match severity {
+        Severity::Error => return Some("error"),
+        Severity::Warning => LintLevel::Warn,
+        Severity::Lint => LintLevel::Allow,
+    };
+    let concerns = |name: &str| {
+        (name == "warnings" && severity == Severity::Warning)
+            || name.eq_ignore_ascii_case(code.code)
+            || name.eq_ignore_ascii_case(code.key)
+    };
+    let level = lints.iter().rev().find(|(_, name)| concerns(name)).map_or(default, |(level, _)| *level);
+    match level {
+        LintLevel::Allow => None,
+        LintLevel::Warn => Some("warning"),
+        LintLevel::Deny => Some("error"),
+    }
+}
+
+/// A diagnostic about a whole file, for what is found after the compiler's work, such as link errors.
+pub(crate) fn about_file(
+    code: Code,
+    phase: Phase,
+    file: SourceFile,
+    message: String,
+    label: &str,
+) -> Diagnostic {
+    Diagnostic::error(code, phase, Place::File(file, Span::default()), message, label)
+}
+
+/// The name of a phase in the `vitte.diagnostic` schema.
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Lexer => "lexer",
+        Phase::Parser => "parser",
+        Phase::Resolver => "resolver",
+        Phase::Sema => "sema",
+        Phase::Typeck => "typeck",
+        Phase::Borrowck => "borrowck",
+        Phase::Mir => "mir",
+        Phase::Ir => "ir",
+        Phase::Codegen => "codegen",
+        Phase::Linker => "linker",
+        Phase::Ice => "ice",
+    }
+}
+
+fn applicability_name(applicability: Applicability) -> &'static str {
+    match applicability {
+        Applicability::MachineApplicable => "machine-applicable",
+        Applicability::MaybeIncorrect => "maybe-incorrect",
+        Applicability::HasPlaceholders => "has-placeholders",
+        Applicability::Unspecified => "unspecified",
+    }
+}
+
+/// A file as spans need it.
+struct Text {
+    shown: String,
+    text: Arc<str>,
+    lines: LineIndex,
+    is_ascii: bool,
+}
+
+impl Text {
+    fn position(&self, byte: u32) -> Position {
+        let mut byte = byte.min(self.text.len() as u32);
+        while !self.text.is_char_boundary(byte as usize) {
+            byte -= 1;
+        }
+        let (line, column) = self.lines.line_column(&self.text, byte);
+        let before = &self.text[..byte as usize];
+        let character = if self.is_ascii { byte } else { before.chars().count() as u32 };
+        Position { line, column, byte, character }
+    }
+
+    fn span(&self, span: Span) -> FileSpan {
+        let start = self.position(span.start);
+        let end = self.position(span.end.max(span.start));
+        // A span that ends at the very start of a line does not reach into it.
+        let last = if end.column == 1 && end.line > start.line { end.line - 1 } else { end.line };
+        let source_lines = (start.line..=last.min(start.line + LINES_MAX - 1))
+            .map(|line| {
+                let span = self.lines.line_span(&self.text, line);
+                self.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+            })
+            .collect();
+        FileSpan { file: self.shown.clone(), start, end, source_lines }
+    }
+}
+
+/// The files that diagnostics speak of, each looked at once.
+struct Texts<'a> {
+    db: &'a Database,
+    cwd: &'a Path,
+    files: HashMap<SourceFile, Text>,
+}
+
+impl Texts<'_> {
+    fn text(&mut self, file: SourceFile) -> &Text {
+        let (db, cwd) = (self.db, self.cwd);
+        self.files.entry(file).or_insert_with(|| {
+            let path = file.path(db);
+            let shown = match db.folders().on_disk(path) {
+                Some(real) => shown_path(&real, cwd).display().to_string(),
+                None => path.to_string(),
+            };
+            let text: Arc<str> = match file.contents(db) {
+                FileContents::Text(text) => text,
+                FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => "".into(),
+            };
+            Text { shown, lines: LineIndex::new(&text), is_ascii: text.is_ascii(), text }
+        })
+    }
+
+    fn place(&mut self, place: Place) -> FileSpan {
+        let (file, span) = match place {
+            Place::File(file, span) => (file, span),
+            Place::Node(item, node) => (item.file(self.db), doors::node_span(self.db, item, node)),
+        };
+        self.text(file).span(span)
+    }
+
+    fn diagnostic(&mut self, diagnostic: &Diagnostic, severity: &str) -> ResolvedDiagnostic {
+        let labels = diagnostic.labels.iter().map(|label| ResolvedLabel {
+            primary: label.kind == LabelKind::Primary,
+            message: label.message.clone(),
+            span: self.place(label.place),
+        });
+        let labels = labels.collect();
+        let suggestions = diagnostic.suggestions.iter().map(|suggestion| ResolvedSuggestion {
+            message: suggestion.message.clone(),
+            replacement: suggestion.replacement.clone(),
+            span: self.place(suggestion.place),
+            applicability: applicability_name(suggestion.applicability).into(),
+        });
+        let suggestions = suggestions.collect();
+        ResolvedDiagnostic {
+            code: diagnostic.code.code.into(),
+            message_key: diagnostic.code.key.into(),
+            severity: severity.into(),
+            phase: phase_name(diagnostic.phase).into(),
+            message: diagnostic.message.clone(),
+            labels,
+            notes: diagnostic.notes.clone(),
+            helps: diagnostic.helps.clone(),
+            suggestions,
+        }
+    }
+}
+
+/// As the user would type it: relative to `cwd` when below it, else absolute.
+pub(crate) fn shown_path(path: &Path, cwd: &Path) -> PathBuf {
+    path.strip_prefix(cwd).unwrap_or(path).to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::engine::Folders;
+    use vitte_compiler::base::{Db, SourcePath};
+
+    const ODD: Code = Code { code: "SEM0901", key: "SEMA_W_ODD" };
+    const WRONG: Code = Code { code: "TYP0213", key: "TYPECK_E_ASSIGN_MISMATCH" };
+
+    #[test]
+    fn levels_come_from_the_last_word() {
+        let set = |list: &[(LintLevel, &str)]| -> Option<&'static str> {
+            let list: Vec<_> = list.iter().map(|(level, name)| (*level, (*name).to_owned())).collect();
+            severity(Severity::Warning, ODD, &list)
+        };
+        assert_eq!(set(&[]), Some("warning"));
+        assert_eq!(set(&[(LintLevel::Deny, "warnings")]), Some("error"));
+        assert_eq!(set(&[(LintLevel::Deny, "warnings"), (LintLevel::Allow, "sem0901")]), None);
+        assert_eq!(set(&[(LintLevel::Allow, "SEMA_W_ODD"), (LintLevel::Warn, "SEM0901")]), Some("warning"));
+        let allow = [(LintLevel::Allow, "TYP0213".to_owned())];
+        assert_eq!(severity(Severity::Error, WRONG, &allow), Some("error"));
+        assert_eq!(severity(Severity::Lint, ODD, &[]), None);
+        assert_eq!(severity(Severity::Lint, ODD, &[(LintLevel::Warn, "SEM0901".into())]), Some("warning"));
+    }
+
+    #[test]
+    fn spans_order_and_duplicates() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        std::fs::write(real.join("b.vit"), "let é = 1\n\tset x = 2\n").unwrap();
+        std::fs::write(real.join("a.vit"), "x").unwrap();
+        let db = Database::new(Folders { workspace: real.clone(), roots: Vec::new() });
+        let file = |name: &str| db.file(&SourcePath::workspace(name));
+        let at = |name: &str, start, end, code| {
+            Diagnostic::error(code, Phase::Typeck, Place::File(file(name), Span::new(start, end)), "m", "l")
+        };
+        let list = [
+            at("b.vit", 16, 17, WRONG),
+            at("b.vit", 4, 6, WRONG),
+            at("b.vit", 4, 6, ODD),
+            at("b.vit", 4, 6, WRONG),
+            at("a.vit", 0, 1, WRONG),
+        ];
+        let shown = resolve(&db, &real, &[], &list);
+        let keys: Vec<_> = shown
+            .iter()
+            .map(|d| (d.labels[0].span.file.as_str(), d.labels[0].span.start.byte, d.code.as_str()))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                ("a.vit", 0, "TYP0213"),
+                ("b.vit", 4, "SEM0901"),
+                ("b.vit", 4, "TYP0213"),
+                ("b.vit", 16, "TYP0213")
+            ]
+        );
+        let span = &shown[3].labels[0].span;
+        assert_eq!(span.start, Position { line: 2, column: 6, byte: 16, character: 15 });
+        assert_eq!(span.source_lines, ["\tset x = 2"]);
+        assert_eq!(shown[1].labels[0].span.end, Position { line: 1, column: 6, byte: 6, character: 5 });
+    }
+}

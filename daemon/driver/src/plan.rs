@@ -1,0 +1,197 @@
+//! The build plan: everything that was decided before any work began, as data.
+use std::fmt::{self, Display};
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use vitte_compiler::base::Options;
+
+use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
+use crate::engine::Folders;
+use crate::link::{DebugInfo, HOST_TARGET, LinkMode};
+use crate::project::{Profile, Project, bad_input};
+
+/// Spellings of the targets that can be built, with the triple that each means.
+const TARGETS: [(&str, &str); 5] = [
+    ("x86_64-unknown-linux-gnu", HOST_TARGET),
+    ("x86_64-linux-gnu", HOST_TARGET),
+    ("x86_64-pc-linux-gnu", HOST_TARGET),
+    ("x86_64-linux", HOST_TARGET),
+    ("x86_64", HOST_TARGET),
+];
+
+/// What a build will do. Made from request, manifest and defaults; nothing is decided after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildPlan {
+    /// What to compile and where its parts are.
+    pub project: Project,
+    /// What the compiler needs to know.
+    pub options: Options,
+    /// Target triple.
+    pub target: &'static str,
+    /// Profile name.
+    pub profile: String,
+    /// Where the executable goes. Absolute.
+    pub output: PathBuf,
+    /// What the linker does with symbols and debug information.
+    pub debug: DebugInfo,
+    /// Dynamic or static.
+    pub link_mode: LinkMode,
+    /// The linker that was asked for, by the request or the manifest.
+    pub linker: Option<String>,
+    /// Shared libraries beyond the C library.
+    pub libraries: Vec<String>,
+    /// Further linker flags.
+    pub link_flags: Vec<String>,
+    /// Lint levels in order: the package's, then the request's.
+    pub lints: Vec<(LintLevel, String)>,
+}
+
+impl BuildPlan {
+    /// Decides everything. Reads project files, writes nothing.
+    ///
+    /// # Errors
+    /// [`DriverError::BadInput`] for a request that cannot be met, [`DriverError::Io`] when project
+    /// files cannot be read.
+    pub fn new(request: &BuildRequest) -> Result<Self, DriverError> {
+        let target = match &request.target {
+            None => HOST_TARGET,
+            Some(wanted) => match TARGETS.iter().find(|(name, _)| name == wanted) {
+                Some((_, triple)) => triple,
+                None => {
+                    let message = format!("the target `{wanted}` is not supported");
+                    return Err(bad_input("UNKNOWN_TARGET", message, format!("supported: {HOST_TARGET}")));
+                }
+            },
+        };
+        let project = Project::find(request)?;
+        let manifest = project.package.as_ref().map(|package| &package.manifest);
+        let profile_name = request.profile.clone().unwrap_or_else(|| "dev".into());
+        let profile = profile(&profile_name, manifest.and_then(|m| m.profiles.get(&profile_name)))?;
+        let output = match &request.output {
+            Some(output) => request.cwd.join(output),
+            None => project.default_output(&profile_name),
+        };
+        let options = Options {
+            // One spelling, so that equal programs share their results.
+            target: String::new(),
+            opt_level: request.opt_level.or(profile.opt_level).unwrap_or_default(),
+            disabled_passes: sorted(&request.disabled_passes),
+            debug_info: profile.debug_info.unwrap_or(true),
+            strict: profile.strict.unwrap_or(false),
+        };
+        let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
+        let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
+        lints.extend(request.lints.iter().cloned());
+        Ok(Self {
+            options,
+            target,
+            profile: profile_name,
+            output,
+            debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
+            link_mode: link.mode,
+            linker: request.linker.clone().or(link.linker),
+            libraries: link.libraries,
+            link_flags: link.flags,
+            lints,
+            project,
+        })
+    }
+
+    /// The folders that the engine reads.
+    pub(crate) fn folders(&self) -> Folders {
+        Folders { workspace: self.project.root.clone(), roots: self.project.roots.clone() }
+    }
+
+    /// SHA-256, in hex, of all that can change the bytes of the executable besides source texts and
+    /// `linker`, the linker's identity. Holds no absolute path: equal in every directory.
+    pub fn digest(&self, linker: &str) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |text: &str| {
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        part("vitte.build.plan.v1");
+        part(env!("CARGO_PKG_VERSION"));
+        part(self.target);
+        part(&self.project.entry.to_string());
+        part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
+        part(&self.options.disabled_passes.join(","));
+        part(&format!("{:?} {:?}", self.debug, self.link_mode));
+        part(linker);
+        for (root, _) in &self.project.roots {
+            part(&root.root);
+        }
+        for list in [&self.libraries, &self.link_flags] {
+            part(&list.join("\0"));
+        }
+        crate::digest::hex(&hash.finalize())
+    }
+
+    /// The plan in words, one fact a line.
+    pub fn describe(&self, linker: &str) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: &dyn Display| text.push_str(&format!("{name:<12}{value}\n"));
+        line("program", &self.project.name);
+        line("entry", &self.project.entry_file.display());
+        line("root", &self.project.root.display());
+        for (root, folder) in &self.project.roots {
+            line("modules", &format_args!("{} = {}", root.root, folder.display()));
+        }
+        line("target", &self.target);
+        line("profile", &self.profile);
+        line("optimise", &level(self.options.opt_level));
+        if !self.options.disabled_passes.is_empty() {
+            line("without", &self.options.disabled_passes.join(", "));
+        }
+        line("debug info", if self.options.debug_info { &"yes" } else { &"no" });
+        line("linker", &linker);
+        line("output", &self.output.display());
+        line("digest", &self.digest(linker));
+        text
+    }
+}
+
+/// The settings of a profile: built-in ones, overridden by the manifest.
+fn profile(name: &str, own: Option<&Profile>) -> Result<Profile, DriverError> {
+    let built_in = match name {
+        "dev" => Profile::default(),
+        "release" => Profile {
+            opt_level: Some(OptLevel::O2),
+            debug_info: Some(false),
+            strip: Some(true),
+            strict: None,
+        },
+        _ if own.is_some() => Profile::default(),
+        _ => {
+            let message = format!("the profile `{name}` does not exist");
+            return Err(bad_input(
+                "UNKNOWN_PROFILE",
+                message,
+                "use `dev`, `release`, or one of the manifest's `profiles`",
+            ));
+        }
+    };
+    let own = own.cloned().unwrap_or_default();
+    Ok(Profile {
+        opt_level: own.opt_level.or(built_in.opt_level),
+        debug_info: own.debug_info.or(built_in.debug_info),
+        strip: own.strip.or(built_in.strip),
+        strict: own.strict.or(built_in.strict),
+    })
+}
+
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn level(level: OptLevel) -> impl fmt::Display {
+    match level {
+        OptLevel::O0 => "0",
+        OptLevel::O1 => "1",
+        OptLevel::O2 => "2",
+        OptLevel::O3 => "3",
+    }
+}
