@@ -400,3 +400,41 @@ fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
     // What can be made again need not survive a crash of the machine.
     vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::link::{DuplicateSymbol, UndefinedSymbol};
+
+    #[test]
+    fn link_errors_become_diagnostics() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.vit"), "extern C {\n  proc mallloc(n: int) -> int;\n}\n")
+            .unwrap();
+        let request = BuildRequest {
+            entry: Some("a.vit".into()),
+            cwd: folder.path().to_path_buf(),
+            ..BuildRequest::default()
+        };
+        let (driver, plan) = (Driver::default(), BuildPlan::new(&request).unwrap());
+        let show = |error: LinkError| {
+            driver.link_diagnostics(&plan, &request.cwd, &error, &CancellationToken::new()).unwrap()
+        };
+        let undefined = |name: &str, similar: Option<&str>| UndefinedSymbol {
+            name: name.into(),
+            object: "program.o".into(),
+            similar: similar.map(String::from),
+        };
+        let shown =
+            show(LinkError::Undefined(vec![undefined("mallloc", Some("malloc")), undefined("main", None)]));
+        assert_eq!(shown.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["LNK0071", "LNK0058"]);
+        assert_eq!(shown[1].message, "undefined symbol `mallloc`");
+        assert_eq!(shown[1].helps, ["did you mean `malloc`?"]);
+        let place = &shown[1].labels[0].span;
+        assert_eq!((place.start.line, place.start.column, place.end.column), (2, 8, 15));
+        let twice = DuplicateSymbol { name: "f".into(), first: "a.o".into(), second: "b.o".into() };
+        let shown = show(LinkError::Duplicate(vec![twice]));
+        assert_eq!((shown[0].code.as_str(), shown[0].phase.as_str()), ("LNK0015", "linker"));
+    }
+}

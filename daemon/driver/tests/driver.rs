@@ -253,15 +253,25 @@ fn lint_levels_decide() {
 }
 
 #[test]
-fn an_undefined_c_procedure_is_a_diagnostic() {
-    let source = "extern \"C\" {\n  proc mallloc(n: int) -> int\n}\nproc main() -> int { give mallloc(1) }\n";
-    let folder = Folder::new(&[("a.vit", source)]);
-    let (outcome, told) = build(&driver(), &folder.request("a.vit")).unwrap();
-    let diagnostics = told.diagnostics();
-    assert_eq!(outcome.errors, 1, "{diagnostics:?}");
-    assert_eq!(diagnostics[0].code, "LNK0058");
-    assert!(diagnostics[0].message.contains("mallloc"));
-    assert_eq!(diagnostics[0].helps, ["did you mean `malloc`?"]);
+fn a_small_program_is_a_small_file() {
+    let folder = Folder::new(&[("a.vit", HELLO)]);
+    let mut request = folder.request("a.vit");
+    request.profile = Some("release".into());
+    let (outcome, _) = build(&driver(), &request).unwrap();
+    assert_eq!(output_of(outcome.executable.as_deref()), ("hello\n".into(), Some(3)));
+    let size = std::fs::metadata(outcome.executable.unwrap()).unwrap().len();
+    assert!(size < 32 * 1024, "{size} bytes");
+}
+
+#[test]
+fn a_module_without_main_can_be_checked_but_not_built() {
+    let folder = Folder::new(&[("a.vit", "proc helper() -> int { give 1 }\n")]);
+    let (driver, request) = (driver(), folder.request("a.vit"));
+    let outcome = driver.check(&request, &Told::default(), &CancellationToken::new()).unwrap();
+    assert_eq!(outcome.errors, 0);
+    let (outcome, told) = build(&driver, &request).unwrap();
+    assert_eq!((outcome.errors, outcome.executable), (1, None));
+    assert_eq!(told.diagnostics()[0].code, "LNK0071");
 }
 
 #[test]
