@@ -226,6 +226,54 @@ fn an_edit_is_seen_by_the_next_request() {
 }
 
 #[test]
+fn edits_under_running_builds_cancel_and_restart_them() {
+    let folder = Folder::new(&[("a.vit", HELLO)]);
+    let driver = driver();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let editor = scope.spawn(|| {
+            for round in 0.. {
+                if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    return round;
+                }
+                let text = HELLO.replace("give 3", &format!("give {}", 3 + round % 2));
+                // In one step, as editors do: a reader never sees half a file.
+                vitte_sys::fs::replace(
+                    &folder.path().join("a.vit"),
+                    text.as_bytes(),
+                    0o644,
+                    vitte_sys::fs::Durability::Cached,
+                )
+                .unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            0
+        });
+        let builders: Vec<_> = (0..3)
+            .map(|number| {
+                let (driver, folder) = (&driver, &folder);
+                scope.spawn(move || {
+                    let mut request = folder.request("a.vit");
+                    request.output = Some(format!("out{number}").into());
+                    for _ in 0..15 {
+                        let (outcome, told) = build(driver, &request).unwrap();
+                        assert_eq!(outcome.errors, 0, "{:?}", told.diagnostics());
+                        let (_, status) = output_of(outcome.executable.as_deref());
+                        assert!(matches!(status, Some(3 | 4)), "{status:?}");
+                    }
+                })
+            })
+            .collect();
+        let results: Vec<_> = builders.into_iter().map(|builder| builder.join()).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(editor.join().unwrap() > 0);
+        for result in results {
+            result.unwrap();
+        }
+    });
+}
+
+#[test]
 fn modules_are_found_through_use_and_missing_ones_when_they_come() {
     let folder = Folder::new(&[("a.vit", "use b\nproc main() -> int { give b.five() }\n")]);
     let driver = driver();
