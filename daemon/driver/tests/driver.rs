@@ -129,6 +129,29 @@ fn inputs_that_are_no_program_are_refused() {
 }
 
 #[test]
+fn an_empty_file_is_a_program_without_main() {
+    let folder = Folder::new(&[("a.vit", "")]);
+    let (outcome, told) = build(&driver(), &folder.request("a.vit")).unwrap();
+    assert_eq!(outcome.errors, 1);
+    let diagnostics = told.diagnostics();
+    assert_eq!(diagnostics[0].code, "LNK0071");
+    assert_eq!(diagnostics[0].labels[0].span.start.line, 1);
+}
+
+#[test]
+fn an_unreadable_file_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new(&[("a.vit", HELLO)]);
+    let path = folder.path().join("a.vit");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::read(&path).is_ok() {
+        eprintln!("skipped: root reads every file");
+        return;
+    }
+    assert_eq!(reason(build(&driver(), &folder.request("a.vit"))), "UNREADABLE");
+}
+
+#[test]
 fn a_dry_run_tells_the_plan_and_does_nothing() {
     let folder = Folder::new(&[("a.vit", HELLO)]);
     let mut request = folder.request("a.vit");
