@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::super::thir::{self, Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, fits};
+use super::super::dump::symbol;
 use super::{Checker, Expect, codes, expr};
 use crate::base::{Applicability, Diagnostic};
 use crate::lower::NodeId;
@@ -546,30 +547,4 @@ fn widen(value: Expr, from: IntTy, to: IntTy) -> Expr {
 
 fn is_bit_operator(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor | BinaryOp::Shl | BinaryOp::Shr)
-}
-
-/// An operator as written.
-pub(crate) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-    }
 }
