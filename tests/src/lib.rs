@@ -6,3 +6,4 @@ pub mod binaries;
 pub mod diff;
 pub mod home;
 pub mod process;
+pub mod stage;

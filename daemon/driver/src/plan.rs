@@ -88,7 +88,7 @@ impl BuildPlan {
             profile: profile_name,
             output,
             debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
-            link_mode: LinkMode::Dynamic,
+            link_mode: link.mode,
             linker: request.linker.clone().or(link.linker),
             libraries: link.libraries,
             link_flags: link.flags,

@@ -141,6 +141,14 @@ impl RunningProgram {
         signal_group(self.group.leader, signal)
     }
 
+    /// Kills the whole process group and waits until it is reaped: for an orderly end of the service.
+    pub async fn stop(mut self) {
+        self.group.end(Termination::Kill);
+        self.output.close();
+        // It ends by itself; a panic in it was reported where it happened.
+        let _ = (&mut self.supervisor).await;
+    }
+
     /// How the program ended, once it has. Borrows nothing, so `output` can be read meanwhile; read it
     /// to its end even after this has answered. Can be called again.
     pub fn wait(&self) -> impl Future<Output = Result<ExitKind, DriverError>> + Send + use<> {
@@ -157,12 +165,9 @@ impl RunningProgram {
 
 impl Drop for RunningProgram {
     fn drop(&mut self) {
+        // The supervisor sees the end within moments and reaps. Should the runtime go down first, its
+        // guard does the same.
         self.group.end(Termination::Kill);
-        // The supervisor sees the end within moments and reaps. Where it has not yet run, or the
-        // runtime goes down, its guard does the same.
-        if self.supervisor.is_finished() {
-            self.supervisor.abort();
-        }
     }
 }
 

@@ -94,8 +94,11 @@ fn the_embedded_linker_hardens_and_needs_libc_alone() {
     });
     assert!(bind_now, "all relocations are done at start");
     assert!(segments.iter().all(|s| s.p_flags(endian) & 3 != 3), "nothing is writable and executable");
+    let holds_debug = |bytes: &[u8]| bytes.windows(22).any(|window| window == b"a name in debug inform");
+    assert!(holds_debug(&bytes));
     let stripped = LinkPlan { debug: DebugInfo::Strip, ..LinkPlan::executable(hello()) };
-    assert!(link(&linkers(), None, &stripped).unwrap().len() < 8 * 1024);
+    let stripped = link(&linkers(), None, &stripped).unwrap();
+    assert!(stripped.len() < 8 * 1024 && !holds_debug(&stripped));
 }
 
 /// `int main() { char *p = malloc(8); *p = 7; exit(*p); }`, with `malloc` and `exit` through the GOT.
@@ -168,6 +171,47 @@ fn what_cannot_be_done_is_said() {
     ));
     let broken = Linkers::new(vec!["/bin/false".into()], Toolbox::default());
     assert!(matches!(link(&broken, None, &plan), Err(LinkError::Tool { .. })));
+}
+
+#[test]
+fn the_c_compiler_links_statically() {
+    let plan = LinkPlan { mode: LinkMode::Static, ..LinkPlan::executable(hello()) };
+    match link(&linkers(), Some("cc"), &plan) {
+        Ok(bytes) => assert_eq!(run(&bytes).status.code(), Some(42)),
+        Err(LinkError::Tool { message, output, .. }) => eprintln!("skipped: {message}: {output}"),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_worker_that_dies_is_replaced() {
+    // The first worker ends at once, later ones work.
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("worker");
+    let marker = folder.path().join("marker");
+    let text = format!("#!/bin/sh\n[ -e {0} ] || {{ : > {0}; exit 1; }}\nexec \"$@\"\n", marker.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = vec!["/bin/sh".into(), script.into_os_string()];
+    command.extend(worker_command());
+    let linkers = Linkers::new(command, Toolbox::default());
+    assert_eq!(run(&link(&linkers, None, &LinkPlan::executable(hello())).unwrap()).status.code(), Some(42));
+}
+
+#[test]
+fn a_worker_that_hangs_is_left_when_the_caller_leaves() {
+    let linkers = Linkers::new(vec!["/bin/sleep".into(), "1000".into()], Toolbox::default());
+    let linker = linkers.select(None).unwrap();
+    let cancel = CancellationToken::new();
+    let caller = cancel.clone();
+    let leaving = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        caller.cancel();
+    });
+    let started = Instant::now();
+    assert!(matches!(linker.link(&LinkPlan::executable(hello()), &cancel), Err(LinkError::Cancelled)));
+    assert!(started.elapsed().as_secs() < 5);
+    leaving.join().unwrap();
 }
 
 #[test]

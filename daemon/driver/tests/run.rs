@@ -1,6 +1,6 @@
 //! Programs of every temper: they are streamed, held back, stopped, and leave nobody behind.
 #![allow(clippy::unwrap_used, clippy::panic)]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
@@ -122,6 +122,14 @@ async fn dropping_kills_the_whole_group() {
     assert!(lives(&child) && lives(&leader));
     drop(program);
     assert!(gone(&child).await && gone(&leader).await);
+}
+
+#[tokio::test]
+async fn stopping_waits_for_the_end() {
+    let program = spawn(shell("trap '' TERM INT; yes")).await.unwrap();
+    let leader = program.id().to_string();
+    program.stop().await;
+    assert!(!Path::new(&format!("/proc/{leader}")).exists(), "it is reaped");
 }
 
 #[tokio::test]

@@ -3,10 +3,18 @@
 //! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
 //! equal SSA is not compiled again. What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
-pub mod compile;
-pub mod isa;
+pub mod compile; // one function to machine code
+pub mod data; // literals, constants, panic locations
+pub mod debug; // DWARF
+pub mod isa; // target descriptions
+pub mod object; // one ELF object
+pub mod program; // whole programs, memoised
+pub mod text; // listings
 
 pub use compile::{clif_text, compile_function};
+pub use object::ObjectFile;
+pub use program::{machine_code, program_instances, program_object};
+pub use text::{TextStage, emit_text};
 
 use cranelift_codegen::isa::unwind::systemv::UnwindInfo;
 
@@ -76,3 +84,6 @@ pub struct LineRow {
     /// `None`: the compiler's own.
     pub source: Option<Source>,
 }
+
+#[cfg(test)]
+mod tests;

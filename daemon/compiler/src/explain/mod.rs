@@ -91,6 +91,8 @@ mod tests {
     use std::path::Path;
 
     use super::{all, explain, find, french};
+    use crate::base::testing::TestDb;
+    use crate::types::program_diagnostics;
 
     #[test]
     fn codes_are_found_by_every_spelling() {
@@ -122,6 +124,39 @@ mod tests {
             assert!(french(entry.code).is_some(), "{} has no French title", entry.code);
         }
         assert!(codes.len() > 60);
+    }
+
+    /// The examples of one section: the failing one and the mended one.
+    fn examples(text: &str) -> Option<(&str, &str)> {
+        let mut blocks = text.split("```vitte\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        Some((blocks.next()?.0, blocks.next()?.0))
+    }
+
+    fn codes_of(text: &str) -> Vec<&'static str> {
+        let db = TestDb::new(text);
+        program_diagnostics(&db, db.program()).iter().map(|diagnostic| diagnostic.code.code).collect()
+    }
+
+    /// Examples of several modules say which is which in comments and are not tried.
+    #[test]
+    fn failing_examples_of_syntax_fail_as_said_and_mended_ones_do_not() {
+        let mut surprises = Vec::new();
+        for entry in all() {
+            let Some((wrong, mended)) = examples(entry.text) else { continue };
+            if wrong.contains("use ") || wrong.contains("from ") {
+                continue;
+            }
+            let found = codes_of(mended);
+            if !found.is_empty() {
+                surprises.push(format!("the mended example of {} gives {found:?}", entry.code));
+            }
+            let is_syntax = matches!(&entry.code[..3], "LEX" | "PAR");
+            let found = codes_of(wrong);
+            if is_syntax && !found.contains(&entry.code) {
+                surprises.push(format!("the failing example of {} gives {found:?}", entry.code));
+            }
+        }
+        assert!(surprises.is_empty(), "{}", surprises.join("\n"));
     }
 
     /// Reads the `codes!` declarations of the crate, so that nobody can add a code without explaining it.

@@ -1,3 +1,39 @@
 //! Mid-level IR: control flow with moves, copies, drops, uniqueness and checks explicit.
+//!
+//! [`build`] lowers a checked body to raw MIR, [`elaborate`] turns last uses into moves and makes drops exact,
+//! [`glue`] makes what no user wrote. [`modes`] says how parameters travel and [`borrow`] checks ownership on the
+//! raw MIR of the generic body.
 pub mod body;
+mod build;
+mod elaborate;
+mod glue;
+pub mod modes;
+pub mod tys;
+mod visit;
+mod walk;
+
+use std::sync::Arc;
+
 pub use body::*;
+pub use modes::pass_modes;
+
+use crate::base::Db;
+use crate::mono::{Instance, InstanceKind};
+
+/// The MIR of an instance. `Proc` instances of intrinsics and C procs, and procs with errors, have a body that
+/// cannot be reached.
+#[salsa::tracked(returns(ref))]
+pub fn mir(db: &dyn Db, instance: Instance) -> Arc<Mir> {
+    Arc::new(match instance.kind(db) {
+        InstanceKind::Proc(item, args) => {
+            let raw = build::build(db, *item, args);
+            elaborate::elaborate(db, raw.mir)
+        }
+        InstanceKind::Main(item) => glue::main(db, *item),
+        InstanceKind::Thunk(item, args) => glue::thunk(db, *item, args),
+        InstanceKind::Drop(ty) => glue::drop(db, ty),
+        InstanceKind::DropCycle(tys) => glue::drop_cycle(db, tys),
+        InstanceKind::Clone(ty) => glue::clone(db, ty),
+        InstanceKind::Eq(ty) => glue::eq(db, ty),
+    })
+}

@@ -1,6 +1,12 @@
 //! Monomorphisation: which instances of procs and glue a program needs.
+mod collect;
+mod symbol;
+
 use crate::lower::ItemId;
 use crate::types::Ty;
+
+pub use collect::{collect, collect_from, too_large};
+pub use symbol::{symbol_name, ty_text};
 
 /// What code is generated for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -9,11 +15,16 @@ pub enum InstanceKind {
     Proc(ItemId, Vec<Ty>),
     /// The C `main`: `(argc: i32, argv: usize) -> i32`; holds the user's `main`.
     Main(ItemId),
-    /// Adapter of a proc for calls through a procedure value: every by-value form parameter by place.
+    /// Adapter of a proc for calls through a procedure value: every by-value form parameter by place, other refcounted
+    /// parameters borrowed.
     Thunk(ItemId, Vec<Ty>),
     /// Frees an object of this refcounted type whose count has reached zero: `(object)`.
     Drop(Ty),
-    /// Shallow copy of an object of this form, tuple, payload-pick or list type, children retained: `(object) -> object`.
+    /// Frees a chain of dead objects of mutually recursive types without recursion: `(link: usize)`.
+    /// Only drop glue calls it.
+    DropCycle(Vec<Ty>),
+    /// Shallow copy of an object of this form, tuple, payload-pick, list or string type, children retained:
+    /// `(object) -> object`.
     Clone(Ty),
     /// `(a, b) -> bool` on borrowed values of this refcounted type.
     Eq(Ty),

@@ -312,10 +312,7 @@ impl Lowering<'_> {
         let (location, ty) = self.locate(place);
         let Some(repr) = self.layouts.repr(&ty) else { return };
         let value = self.load(location, &ty);
-        let clone = match value_type(&ty) {
-            Ty::String => self.layouts.types.core_proc("string_clone", Vec::new()),
-            ty => self.layouts.types.instance(InstanceKind::Clone(ty.clone())),
-        };
+        let clone = self.layouts.types.instance(InstanceKind::Clone(value_type(&ty).clone()));
         let fresh = self.b.push(Type::I64, Op::Unique { value, repr, clone });
         self.store(location, fresh);
     }

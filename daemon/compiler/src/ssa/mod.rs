@@ -1,16 +1,19 @@
 //! SSA: scalar single-assignment form, the one input of every backend and of all optimisations.
 //!
-//! [`lower_mir`] makes it from MIR; [`verify`] checks what passes rely on; [`dump`] prints it.
-pub mod build;
-mod convert;
-pub mod data;
-pub mod dump;
-pub mod layout;
-pub mod lower;
-pub mod verify;
+//! [`lower_mir`] makes it from MIR; [`verify`](verify()) checks what passes rely on; [`dump`](dump())
+//! prints it. [`ssa`] and [`optimised_ssa`] are the queries.
+pub mod build; // on-the-fly construction
+mod convert; // casts and comparisons
+pub mod data; // the data
+pub mod dump; // stable text
+pub mod layout; // sizes, offsets, representations
+pub mod lower; // MIR to SSA
+pub mod query; // per instance, memoised
+pub mod verify; // invariants
 
 pub use data::*;
 pub use dump::dump;
 pub use layout::TypeInfo;
 pub use lower::lower_mir;
+pub use query::{CodeOptions, DbTypes, optimised_ssa, ssa};
 pub use verify::verify;

@@ -5,6 +5,7 @@ use super::infer::{check_body, default_value};
 use super::ty::Ty;
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic};
+use crate::consteval::const_diagnostics;
 use crate::lower::{ItemId, proc_signature};
 
 /// The type of the value of a const without a written type.
@@ -12,18 +13,23 @@ pub(super) fn value_type(db: &dyn Db, item: ItemId) -> Ty {
     check_body(db, item).body.ret.clone()
 }
 
-/// What the type check of an item's body found.
+/// What the type check of an item's body and of its parameters' default values found, and the
+/// evaluation of it if it is a constant.
 pub(super) fn body_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     let checked = check_body(db, item);
-    let Some(signature) = proc_signature(db, item) else { return checked.diagnostics.clone() };
-    let with_default = signature.params.iter().enumerate().filter(|(_, param)| param.default.is_some());
-    let defaults = with_default.filter_map(|(index, _)| default_value(db, item, index as u32).as_ref());
-    let mut all: Vec<Diagnostic> = defaults.flat_map(|body| body.diagnostics.iter().cloned()).collect();
-    if all.is_empty() {
+    let mut more: Vec<Diagnostic> = const_diagnostics(db, item).to_vec();
+    let params = proc_signature(db, item).as_ref().map(|signature| signature.params.as_slice());
+    for (index, param) in params.unwrap_or_default().iter().enumerate() {
+        if param.default.is_some()
+            && let Some(default) = default_value(db, item, index as u32)
+        {
+            more.extend(default.diagnostics.iter().cloned());
+        }
+    }
+    if more.is_empty() {
         return checked.diagnostics.clone();
     }
-    all.extend(checked.diagnostics.iter().cloned());
-    all.into()
+    checked.diagnostics.iter().cloned().chain(more).collect()
 }
 
 /// What the borrow check of an item's body found.

@@ -18,10 +18,6 @@ crate::codes! {
     // Names.
     /// A name with two meanings.
     AMBIGUOUS = "SEM0010" "SEMA_E_AMBIGUOUS_NAME";
-    /// A local, parameter or type parameter declared twice in one scope.
-    DUPLICATE_BINDING = "SEM0011" "SEMA_E_DUPLICATE_BINDING";
-    /// Two fields of one name.
-    DUPLICATE_FIELD = "SEM0013" "SEMA_E_DUPLICATE_FIELD";
     /// `export` of an unknown name, or two exports under one name.
     BAD_EXPORT = "SEM0018" "SEMA_E_INVALID_EXPORT";
     /// Two variants have one ordinal.

@@ -16,6 +16,9 @@ pub mod thir; // the result of checking a body
 pub mod ty; // types
 pub mod typeref; // written types to types
 
+#[cfg(test)]
+mod tests;
+
 pub use dump::dump_thir;
 pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;

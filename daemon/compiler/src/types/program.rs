@@ -1,4 +1,5 @@
 //! Whole programs: which modules they have, everything that is wrong with them, where they start.
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use super::signature::{proc_data, signature_diagnostics};
 use super::ty::Ty;
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic, FileContents, Phase, Place, Program, SourceFile, Span};
-use crate::lower::hir::Abi;
-use crate::lower::{ItemId, ItemKind, NodeId, item_source_map, item_tree, lowering_diagnostics};
+use crate::lower::hir::{Abi, Block, ExprKind, ItemHir, ProcHir, Stmt};
+use crate::lower::{ItemId, ItemKind, NodeId, file_diagnostics_syntax, item_hir, item_source_map, item_tree};
 use crate::runtime::CORE_ROOT;
 
 /// Every module that a program reaches from its entry through `use`, the entry included, in order of
@@ -53,14 +54,43 @@ pub fn program_diagnostics(db: &dyn Db, program: Program) -> Diagnostics {
 /// several at a time on snapshots of the database and for [`program_diagnostics`] afterwards.
 #[salsa::tracked(returns(ref))]
 pub fn file_diagnostics(db: &dyn Db, file: SourceFile) -> Diagnostics {
-    let mut all = lowering_diagnostics(db, file).to_vec();
+    let mut all = file_diagnostics_syntax(db, file).to_vec();
     all.extend(scope_diagnostics(db, file).iter().cloned());
-    for entry in &item_tree(db, file).items {
-        all.extend(signature_diagnostics(db, entry.id).iter().cloned());
-        all.extend(body_diagnostics(db, entry.id).iter().cloned());
-        all.extend(borrow_diagnostics(db, entry.id).iter().cloned());
+    let mut items: Vec<ItemId> = item_tree(db, file).items.iter().map(|entry| entry.id).collect();
+    while let Some(item) = items.pop() {
+        all.extend(signature_diagnostics(db, item).iter().cloned());
+        all.extend(body_diagnostics(db, item).iter().cloned());
+        all.extend(borrow_diagnostics(db, item).iter().cloned());
+        items.extend(local_procs(db, item).iter().copied());
     }
     in_order(db, all)
+}
+
+/// The procs declared directly in a proc's body; the item tree of a file lists its top level only.
+#[salsa::tracked(returns(ref))]
+pub fn local_procs(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
+    let hir = item_hir(db, item);
+    let ItemHir::Proc(ProcHir { body: Some(body), .. }) = &**hir else {
+        return Arc::from([]);
+    };
+    let mut blocks: Vec<&Block> = vec![&body.block];
+    for expr in &body.exprs {
+        match &expr.kind {
+            ExprKind::If { then, other, .. } => {
+                blocks.push(then);
+                blocks.extend(other);
+            }
+            ExprKind::Match { arms, .. } => blocks.extend(arms.iter().map(|arm| &arm.body)),
+            ExprKind::Block(block) | ExprKind::While(_, block) | ExprKind::Loop(block) => blocks.push(block),
+            ExprKind::For { body, .. } | ExprKind::CFor { body, .. } => blocks.push(body),
+            _ => {} // every other expression has no block of its own
+        }
+    }
+    let procs = blocks.iter().flat_map(|block| &block.stmts).filter_map(|stmt| match stmt {
+        Stmt::Proc(local) => Some(*local),
+        Stmt::Let { .. } | Stmt::Expr(_) => None,
+    });
+    procs.collect()
 }
 
 /// The file and bytes of a place, as the text is now.
@@ -157,8 +187,8 @@ fn shortest_cycle(db: &dyn Db, start: SourceFile) -> Option<Vec<SourceFile>> {
                 cycle.reverse();
                 return Some(cycle);
             }
-            if !came_from.contains_key(&import.module) {
-                came_from.insert(import.module, file);
+            if let Entry::Vacant(entry) = came_from.entry(import.module) {
+                entry.insert(file);
                 queue.push_back(import.module);
             }
         }

@@ -9,9 +9,11 @@ use super::resolve::core_item;
 use super::ty::Ty;
 use super::typeref::{resolve_type, type_size};
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Code, Db, Diagnostic, Name, Phase, Place};
+use crate::base::{Db, Diagnostic, Name, Phase, Place};
+use crate::lower::codes::NOT_SUPPORTED_YET;
 use crate::lower::hir::{Abi, Body, ConstHir, ExprKind, Field, Ident, ItemHir, ParamMode};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir, proc_signature};
+use crate::runtime::CORE_ROOT;
 
 /// What is known of an item, and what is wrong with its signature.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,9 +90,7 @@ struct Resolver<'db> {
 impl<'db> Resolver<'db> {
     fn new(db: &'db dyn Db, item: ItemId, generics: &[Ident]) -> Self {
         let names = generics.iter().map(|ident| ident.name.clone()).collect();
-        let mut resolver = Self { db, item, generics: names, diagnostics: Vec::new() };
-        resolver.no_duplicates(generics, codes::DUPLICATE_BINDING, "type parameter");
-        resolver
+        Self { db, item, generics: names, diagnostics: Vec::new() }
     }
 
     fn ty(&mut self, ty: &crate::lower::hir::TypeRef) -> Ty {
@@ -115,27 +115,6 @@ impl<'db> Resolver<'db> {
 
     fn field(&mut self, field: &Field) -> (Option<Name>, Ty) {
         (field.name.as_ref().map(|ident| ident.name.clone()), self.ty(&field.ty))
-    }
-
-    fn no_duplicates<'a>(&mut self, names: impl IntoIterator<Item = &'a Ident>, code: Code, what: &str) {
-        let mut seen: Vec<&Ident> = Vec::new();
-        for ident in names {
-            match seen.iter().find(|before| before.name == ident.name) {
-                Some(before) if ident.name != "_" => self.diagnostics.push(
-                    Diagnostic::error(
-                        code,
-                        Phase::Sema,
-                        Place::Node(self.item, ident.node),
-                        format!("two {what}s are called `{}`", ident.name),
-                        "declared again here",
-                    )
-                    .label(Place::Node(self.item, before.node), "first declared here")
-                    .note(format!("each {what} of one declaration needs a name of its own"))
-                    .help("rename one of the two"),
-                ),
-                _ => seen.push(ident),
-            }
-        }
     }
 
     fn finish<T>(self, data: T) -> Resolved<T> {
@@ -169,8 +148,31 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     }
     let ret = sig.ret.as_ref().map_or(Ty::Unit, |ret| resolver.ty(ret));
     let has_body = sig.abi == Abi::Vitte && proc_has_body(db, item);
+    if !has_body && item.file(db).path(db).root != CORE_ROOT {
+        resolver.diagnostics.push(bodyless_proc(db, item, sig.abi));
+    }
     let data = ProcData { generics: resolver.generics.clone(), params, ret, abi: sig.abi, has_body };
     resolver.finish(Arc::new(data))
+}
+
+/// Only the prelude has procs that are implemented elsewhere.
+fn bodyless_proc(db: &dyn Db, item: ItemId, abi: Abi) -> Diagnostic {
+    let (what, note) = match abi {
+        Abi::Vitte => ("procs without a body", "a proc is declared where it is defined"),
+        Abi::C => ("`extern` procs", "programs cannot call foreign code yet"),
+        Abi::Intrinsic => {
+            ("`intrinsic` procs", "intrinsics are supplied by the compiler to its own prelude only")
+        }
+    };
+    Diagnostic::error(
+        NOT_SUPPORTED_YET,
+        Phase::Sema,
+        Place::Node(item, NodeId(0)),
+        format!("{what} are not supported yet"),
+        format!("`{}` has no body", item.name(db)),
+    )
+    .note(note)
+    .help("give the proc a body in braces")
 }
 
 /// A query of its own: its value, unlike the body, hardly ever changes.
@@ -278,8 +280,6 @@ fn resolved_pick(db: &dyn Db, item: ItemId) -> Resolved<Arc<PickData>> {
     let mut variants: Vec<VariantData> = Vec::with_capacity(hir.variants.len());
     let mut next = 0i128;
     for variant in &hir.variants {
-        let names = variant.fields.iter().filter_map(|field| field.name.as_ref());
-        resolver.no_duplicates(names, codes::DUPLICATE_FIELD, "payload field");
         let fields = variant.fields.iter().map(|field| resolver.field(field)).collect();
         let ordinal = variant.ordinal.unwrap_or(next);
         next = ordinal.wrapping_add(1);

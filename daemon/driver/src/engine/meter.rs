@@ -17,13 +17,12 @@ pub(crate) const STAGES: [(&str, &[&str]); 9] = [
     (
         "lower",
         &[
+            "lowered_file",
             "item_tree",
             "item_hir",
             "item_source_map",
             "proc_signature",
             "lowering_diagnostics",
-            "lower_file",
-            "lower_item",
         ],
     ),
     ("check", &[]),

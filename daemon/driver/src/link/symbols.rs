@@ -66,6 +66,31 @@ fn exports() -> &'static HashMap<&'static str, (usize, Export)> {
     })
 }
 
+/// Whether every linker defines `name` itself.
+fn is_linker_defined(name: &str) -> bool {
+    const NAMES: [&str; 18] = [
+        "_DYNAMIC",
+        "_GLOBAL_OFFSET_TABLE_",
+        "__GNU_EH_FRAME_HDR",
+        "__bss_start",
+        "__ehdr_start",
+        "__executable_start",
+        "__fini_array_end",
+        "__fini_array_start",
+        "__init_array_end",
+        "__init_array_start",
+        "__preinit_array_end",
+        "__preinit_array_start",
+        "_edata",
+        "_end",
+        "_etext",
+        "edata",
+        "end",
+        "etext",
+    ];
+    NAMES.binary_search(&name).is_ok() || name.starts_with("__start_") || name.starts_with("__stop_")
+}
+
 /// What the objects of a plan ask of shared libraries: names by library, sorted.
 #[derive(Debug, Default)]
 pub(super) struct Imports {
@@ -125,7 +150,7 @@ pub(super) fn resolve(plan: &LinkPlan, with_startup: bool) -> Result<Imports, Li
     let mut imports = Imports::default();
     let mut undefined = Vec::new();
     for (name, object) in wanted {
-        if defined.contains_key(&name) {
+        if defined.contains_key(&name) || is_linker_defined(&name) {
             continue;
         }
         match exports().get_key_value(name.as_str()) {
@@ -168,6 +193,8 @@ mod tests {
         for name in ["malloc", "free", "write", "exit", "memcpy", "__libc_start_main", "sin"] {
             assert!(table.contains_key(name), "{name}");
         }
+        assert!(is_linker_defined("_GLOBAL_OFFSET_TABLE_") && is_linker_defined("etext"));
+        assert!(is_linker_defined("__start_tests") && !is_linker_defined("main"));
         assert_eq!(table["environ"].1, Export::Data(8));
         assert_eq!(LIBRARIES[table["sin"].0].soname, "libm.so.6");
     }

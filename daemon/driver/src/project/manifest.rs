@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::json::Document;
 use crate::api::{DriverError, LintLevel, OptLevel};
+use crate::link::LinkMode;
 
 /// What a package makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Profile {
 pub struct LinkSettings {
     /// Linker by name or command.
     pub linker: Option<String>,
+    /// `mode`: `dynamic` or `static`.
+    pub mode: LinkMode,
     /// Shared libraries beyond the C library.
     pub libraries: Vec<String>,
     /// Further flags.
@@ -383,6 +386,11 @@ fn link(fields: &Fields<'_>) -> Result<LinkSettings, DriverError> {
     let Some(link) = fields.object("link")? else { return Ok(LinkSettings::default()) };
     Ok(LinkSettings {
         linker: link.optional("linker")?.map(String::from),
+        mode: match link.optional("mode")? {
+            None | Some("dynamic") => LinkMode::Dynamic,
+            Some("static") => LinkMode::Static,
+            Some(_) => return Err(link.mistyped("mode", "`dynamic` or `static`")),
+        },
         libraries: link.list("libraries")?,
         flags: link.list("flags")?,
     })

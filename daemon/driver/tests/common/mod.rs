@@ -34,6 +34,8 @@ pub fn object(name: &str, code: &[u8], text: &[u8], references: &[(u64, Referenc
     object.append_section_data(data, text, 1);
     let stack = object.add_section(Vec::new(), b".note.GNU-stack".to_vec(), object::SectionKind::Other);
     object.set_section_data(stack, Vec::new(), 1);
+    let debug = object.add_section(Vec::new(), b".debug_str".to_vec(), object::SectionKind::DebugString);
+    object.set_section_data(debug, b"a name in debug information\0".to_vec(), 1);
     let mut symbol = |name: &str, kind, scope, section| {
         object.add_symbol(Symbol {
             name: name.as_bytes().to_vec(),

@@ -193,7 +193,6 @@ fn control_flow() {
     fine("proc f() -> int { loop { give 1 } }");
     fine("proc f() -> int { while true { } }");
     fine("proc main() -> int { println(1) }");
-    fine("proc f() -> int { let x = loop { break 3 }; give x }");
     bad("proc f() { break }", &["SEM0017 `break` `break` outside of a loop"]);
     bad("proc f() { give 1 }", &["TYP0243 `1` this proc gives no value"]);
     bad("proc f() -> int { give }", &["TYP0243 `give` `give` needs a value of type `int`"]);
@@ -254,4 +253,45 @@ fn conversions_are_explicit() {
     expect_test::expect![[""]].assert_eq(&thir(
         "proc f(a: u8, b: u64, n: ref mut int, s: string) -> int { let c = a + b; let t = n; println(a); give if s[0] == \"x\" { c } else { t } }",
     ));
+}
+
+#[test]
+fn prelude_is_fine() {
+    let db = TestDb::new("proc main() { }");
+    let mut said = Vec::new();
+    for name in ["prelude.vit", "float.vit", "text.vit", "list.vit", "memory.vit", "number.vit", "output.vit"] {
+        let file = crate::base::Db::file(&db, &crate::base::SourcePath { root: "core".into(), path: name.into() });
+        for entry in &item_tree(&db, file).items {
+            let checked = super::check_body(&db, entry.id);
+            for d in checked.diagnostics.iter().filter(|d| d.severity != Severity::Lint) {
+                said.push(format!("{name} {}: {} {}", entry.id.name(&db), d.code.code, d.message));
+            }
+            if !checked.body.ok && checked.diagnostics.is_empty() {
+                said.push(format!("{name} {}: not ok", entry.id.name(&db)));
+            }
+        }
+    }
+    assert!(said.is_empty(), "{}", said.join("\n"));
+}
+
+#[test]
+fn modules() {
+    let lib = "//- money.vit\nexport *\nproc show(n: int) -> string { give n as string }\nform Coin { n: int }\npick Color { Red, Green(x: int) }\nconst MAX: int = 9\n";
+    fine(&format!("//- main.vit\nuse money\nproc f(c: money.Color) -> string {{ let k = money.Coin {{ n: money::MAX }}; pick c {{ money.Color.Red {{ give money.show(k.n) }} Green(x) {{ give money::show(x) }} }} }}\n{lib}"));
+    fine(&format!("//- main.vit\nuse money.{{Color, show as s}}\nproc f() -> string {{ let c = Color.Green(1); let d: Color = Red; if c == d {{ give s(2) }} give \"\" }}\n{lib}"));
+    bad(&format!("//- main.vit\nuse money\nproc f() -> string {{ give money.shw(1) }}\n{lib}"), &["RES0066 `shw` `money.vit` has no `shw`"]);
+}
+
+#[test]
+fn consts_and_nested_procs() {
+    fine("const A = 3\nconst B: u8 = A * 2\nstatic_assert(A == 3, \"a\")\nproc f() -> int { give A + B }");
+    fine("proc f(n: int) -> int { proc g(m: int) -> int { if m > 0 { give g(m - 1) } give h() } proc h() -> int { give 1 } give g(n) }");
+    bad("proc f() { const K: int = 1; set K = 2 }", &["TYP0223 `K` cannot assign to the const `K`"]);
+}
+
+#[test]
+fn one_cause_one_error() {
+    bad("proc f() -> int { let x = nope(1); let y = x + 1; let z = y.foo[3]; if z { give x } give y }", &["SEM0028 `nope` unknown name `nope`"]);
+    bad("proc f(x: Nope) -> int { give x.a + x }", &["TYP0249 `Nope` unknown type `Nope`"]);
+    bad("proc f(c: bool) -> int { match nope { A(x) { give x } B { } _ { } } give 0 }", &["SEM0028 `nope` unknown name `nope`"]);
 }

@@ -1,0 +1,479 @@
+//! The command line.
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use vitte_proto::v1;
+
+use crate::failure::Exit;
+use crate::render::Format;
+use crate::render::style::ColorChoice;
+
+/// Compiles, checks and runs programs of the Vitte language.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vitte",
+    version,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        vitte run hello.vit            build and run one file\n  \
+        vitte run hello.vit -- a b     the same, with arguments\n  \
+        vitte new demo && cd demo && vitte run\n  \
+        vitte check --error-format json src/main.vit\n  \
+        vitte explain TYP0213\n\n\
+        Exit status: 0 ok, 1 the program has errors, 2 cannot build, 64 usage, 65 bad input, 69 no service,\n\
+        70 internal error, 74 input/output, 75 try again, 77 not permitted, 78 configuration; `run` passes on\n\
+        the program's own, 128 + n for signal n."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// How to say it.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Flags that every verb takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Common {
+    /// When to colour messages
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "VITTE_COLOR",
+        default_value = "auto",
+        hide_env_values = true
+    )]
+    pub color: ColorChoice,
+    /// How to show diagnostics
+    #[arg(long, global = true, value_name = "FORMAT", alias = "format", default_value = "human")]
+    pub error_format: Format,
+    /// Print every event as a line of JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print diagnostics as one JSON array with character offsets, as older editors read it
+    #[arg(long, global = true, alias = "diag-json")]
+    pub diagnostics_json: bool,
+    /// Show at most this many errors
+    #[arg(long, global = true, value_name = "N")]
+    pub max_errors: Option<u64>,
+    /// Say how long each phase took
+    #[arg(long, global = true, alias = "trace-pipeline")]
+    pub timings: bool,
+    /// Say more
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Language of explanations, such as `en` or `fr`
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANG",
+        env = "VITTE_LANG",
+        default_value = "en",
+        hide_env_values = true
+    )]
+    pub lang: String,
+    /// Use a private service for this command only
+    #[arg(long, global = true)]
+    pub no_daemon: bool,
+}
+
+impl Common {
+    /// The format that the flags together ask for.
+    pub fn format(&self) -> Format {
+        if self.diagnostics_json { Format::Legacy } else { self.error_format }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build a program and run it
+    #[command(after_help = "Examples:\n  vitte run hello.vit\n  vitte run hello.vit -- one 'two three'\n  \
+        echo data | vitte run --timeout 5 filter.vit")]
+    Run(RunArgs),
+    /// Build a program
+    #[command(
+        after_help = "Examples:\n  vitte build hello.vit -o build/hello\n  vitte build --profile release"
+    )]
+    Build(BuildVerb),
+    /// Check a program without generating code
+    #[command(after_help = "Examples:\n  vitte check\n  vitte check src/main.vit --deny-warnings")]
+    Check(BuildArgs),
+    /// Check a program for an editor
+    #[command(after_help = "Example:\n  vitte parse --diagnostics-json --lang en --src src/main.vit")]
+    Parse(BuildArgs),
+    /// Show a stage of the pipeline
+    #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
+        vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
+    Emit(EmitArgs),
+    /// Explain a diagnostic code
+    #[command(
+        after_help = "Examples:\n  vitte explain TYP0213\n  vitte explain TYPECK_E_ASSIGN_MISMATCH --lang fr"
+    )]
+    Explain {
+        /// A code, or a message key
+        code: String,
+    },
+    /// Make a new package in a new folder
+    #[command(after_help = "Example:\n  vitte new demo && cd demo && vitte run")]
+    New(NewArgs),
+    /// Make a new package in this folder
+    Init(InitArgs),
+    /// Remove what builds made below this package
+    Clean,
+    /// Say what this machine offers and what is missing
+    Doctor,
+    /// Look after the service
+    #[command(subcommand, after_help = "Examples:\n  vitte daemon status\n  vitte daemon logs --follow")]
+    Daemon(DaemonVerb),
+    /// Print the version
+    Version,
+    /// Print help
+    Help {
+        /// For this verb
+        verb: Option<String>,
+    },
+}
+
+/// What to compile and how.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BuildArgs {
+    /// A `.vit` file or a package folder; the package around this folder if left out
+    #[arg(value_name = "FILE")]
+    pub entry: Option<PathBuf>,
+    /// The same as FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "entry")]
+    pub src: Option<PathBuf>,
+    /// Where the result goes
+    #[arg(long, short, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Target triple; this machine's if left out
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// Profile: dev or release
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Optimisation level, 0 to 3
+    #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub opt_level: Option<u8>,
+    /// Switch an optimisation pass off (repeatable)
+    #[arg(long, value_name = "PASS")]
+    pub disable_pass: Vec<String>,
+    /// Do not show this warning: a code, a key or `warnings` (repeatable; later ones win)
+    #[arg(long, value_name = "CODE")]
+    pub allow: Vec<String>,
+    /// Show this as a warning
+    #[arg(long, value_name = "CODE")]
+    pub warn: Vec<String>,
+    /// Make this an error
+    #[arg(long, value_name = "CODE")]
+    pub deny: Vec<String>,
+    /// Make all warnings errors
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Where the library is
+    #[arg(long, value_name = "PATH")]
+    pub stdlib_path: Option<PathBuf>,
+    /// Workspace root; found by upward search if left out
+    #[arg(long, value_name = "PATH", env = "VITTE_WORKSPACE", hide_env_values = true)]
+    pub root: Option<PathBuf>,
+    /// Linker by name (`embedded`, `cc`, `ld.lld`) or a command
+    #[arg(long, value_name = "LINKER")]
+    pub linker: Option<String>,
+    /// Show the plan and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepted for older scripts: builds always are deterministic
+    #[arg(long, hide = true)]
+    pub deterministic: bool,
+    /// Accepted for older scripts: the service keeps its own cache
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub cache_dir: Option<PathBuf>,
+    /// `--allow`, `--warn` and `--deny` in the order in which they were given.
+    #[arg(skip)]
+    pub lints: Vec<(LintLevel, String)>,
+}
+
+/// What a lint flag asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LintLevel {
+    /// `--allow`
+    Allow,
+    /// `--warn`
+    Warn,
+    /// `--deny`
+    Deny,
+}
+
+/// `vitte build`
+#[derive(Debug, Args)]
+pub struct BuildVerb {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Stop at this stage and write it
+    #[arg(long, value_name = "STAGE")]
+    pub emit: Option<StageName>,
+}
+
+/// `vitte run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// End the program after this many seconds (exit status 75)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// Arguments of the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `vitte emit`
+#[derive(Debug, Args)]
+pub struct EmitArgs {
+    /// What to compile.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Which stage
+    #[arg(long, value_name = "STAGE")]
+    pub stage: StageName,
+    /// Only procedures whose name contains this
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub filter: String,
+}
+
+/// A stage by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StageName {
+    /// Tokens, one a line
+    Tokens,
+    /// Syntax tree
+    Ast,
+    /// Lowered items
+    Hir,
+    /// Control flow with moves and drops
+    Mir,
+    /// SSA after optimisation
+    Ssa,
+    /// Cranelift IR
+    Clif,
+    /// Disassembly
+    Asm,
+    /// Relocatable object
+    Obj,
+}
+
+impl From<StageName> for v1::Stage {
+    fn from(name: StageName) -> Self {
+        match name {
+            StageName::Tokens => Self::Tokens,
+            StageName::Ast => Self::Ast,
+            StageName::Hir => Self::Hir,
+            StageName::Mir => Self::Mir,
+            StageName::Ssa => Self::Ssa,
+            StageName::Clif => Self::Clif,
+            StageName::Asm => Self::Asm,
+            StageName::Obj => Self::Obj,
+        }
+    }
+}
+
+/// `vitte new`
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder to make; its last part is the package's name
+    pub path: PathBuf,
+    /// The package's name, if it is not the folder's
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `vitte init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The package's name, if it is not the folder's
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `vitte daemon …`
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum DaemonVerb {
+    /// Start the service, if it does not run
+    Start,
+    /// Stop the service once its work is done
+    Stop,
+    /// Stop the service and start it anew
+    Restart,
+    /// Say whether the service runs and what it does
+    Status,
+    /// Print the service's log
+    Logs {
+        /// How many of the last lines
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: u32,
+        /// Go on with new lines as they come
+        #[arg(long, short)]
+        follow: bool,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds <= 0.0 {
+        return Err("must be more than 0".to_owned());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Parses the command line; on a mistake, or for `--help`, says so and gives the status to exit with.
+///
+/// # Errors
+/// The exit status of a command that is over already.
+pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
+    let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        order_lints(&mut cli, &matches);
+        Ok(cli)
+    });
+    result.map_err(|error| {
+        // A closed terminal needs no message.
+        let _ = error.print();
+        match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+            _ => ExitCode::from(Exit::Usage as u8),
+        }
+    })
+}
+
+/// Older spellings in today's words: `--explain CODE`, `dump-ast FILE`.
+fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
+    let Some(first) = args.get(1).and_then(|first| first.to_str()).map(str::to_owned) else { return args };
+    let stage = match first.as_str() {
+        "--explain" => {
+            args[1] = "explain".into();
+            return args;
+        }
+        "dump-tokens" => "tokens",
+        "dump-ast" => "ast",
+        "dump-hir" => "hir",
+        "dump-mir" => "mir",
+        other => {
+            if let Some(code) = other.strip_prefix("--explain=") {
+                args.splice(1..2, ["explain".into(), code.into()]);
+            }
+            return args;
+        }
+    };
+    args.splice(1..2, ["emit", "--stage", stage].map(OsString::from));
+    args
+}
+
+/// Puts the lint flags into the order of the command line, which only the raw matches know.
+fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
+    let Some((_, matches)) = matches.subcommand() else { return };
+    let build = match &mut cli.verb {
+        Verb::Run(run) => &mut run.build,
+        Verb::Build(build) => &mut build.build,
+        Verb::Emit(emit) => &mut emit.build,
+        Verb::Check(build) | Verb::Parse(build) => build,
+        Verb::Explain { .. }
+        | Verb::New(_)
+        | Verb::Init(_)
+        | Verb::Clean
+        | Verb::Doctor
+        | Verb::Daemon(_)
+        | Verb::Version
+        | Verb::Help { .. } => return,
+    };
+    let flags = [("allow", LintLevel::Allow), ("warn", LintLevel::Warn), ("deny", LintLevel::Deny)];
+    let mut found: Vec<(usize, LintLevel, String)> = Vec::new();
+    for (id, level) in flags {
+        let values = matches.get_many::<String>(id).into_iter().flatten().cloned();
+        let indices = matches.indices_of(id).into_iter().flatten();
+        found.extend(indices.zip(values).map(|(index, value)| (index, level, value)));
+    }
+    found.sort_by_key(|&(index, _, _)| index);
+    build.lints = found.into_iter().map(|(_, level, value)| (level, value)).collect();
+    if build.deny_warnings {
+        build.lints.insert(0, (LintLevel::Deny, "warnings".to_owned()));
+    }
+}
+
+/// The help of one verb, or of all.
+pub fn help(verb: Option<&str>) -> Option<String> {
+    let mut command = Cli::command();
+    match verb {
+        None => Some(command.render_long_help().to_string()),
+        Some(verb) => {
+            command.build();
+            command.find_subcommand_mut(OsStr::new(verb)).map(|verb| verb.render_long_help().to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    fn ok(line: &str) -> Cli {
+        parse(line.split(' ').map(OsString::from).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn older_spellings_work() {
+        assert!(
+            matches!(ok("vitte --explain TYP0213 --lang=fr").verb, Verb::Explain { code } if code == "TYP0213")
+        );
+        assert!(matches!(
+            ok("vitte dump-mir a.vit").verb,
+            Verb::Emit(EmitArgs { stage: StageName::Mir, .. })
+        ));
+        let cli = ok("vitte parse --diagnostics-json --lang en --src a.vit");
+        assert_eq!(cli.common.format(), Format::Legacy);
+        assert!(matches!(cli.verb, Verb::Parse(BuildArgs { src: Some(_), .. })));
+        assert!(
+            matches!(ok("vitte build a.vit -O2 -o b").verb, Verb::Build(b) if b.build.opt_level == Some(2))
+        );
+    }
+
+    #[test]
+    fn lint_flags_keep_their_order() {
+        let Verb::Check(build) = ok("vitte check --deny A --allow B --warn A --deny-warnings a.vit").verb
+        else {
+            panic!("not a check")
+        };
+        let lints: Vec<(LintLevel, &str)> =
+            build.lints.iter().map(|(level, code)| (*level, code.as_str())).collect();
+        let expected = [
+            (LintLevel::Deny, "warnings"),
+            (LintLevel::Deny, "A"),
+            (LintLevel::Allow, "B"),
+            (LintLevel::Warn, "A"),
+        ];
+        assert_eq!(lints, expected);
+    }
+
+    #[test]
+    fn arguments_after_two_dashes_are_the_programs() {
+        let Verb::Run(run) = ok("vitte run a.vit -- --help -v").verb else { panic!("not a run") };
+        assert_eq!(run.args, ["--help", "-v"]);
+    }
+}

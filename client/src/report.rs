@@ -1,0 +1,383 @@
+//! Events as the user sees them: diagnostics, progress, timings, the last line.
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use vitte_proto::v1;
+use vitte_proto::v1::event::Kind;
+
+use crate::cli::Common;
+use crate::failure::{Exit, Failure};
+use crate::render::style::Theme;
+use crate::render::{Format, human, is_error, machine, short};
+
+/// Nothing that takes less needs a progress line.
+const PROGRESS_AFTER: Duration = Duration::from_secs(1);
+
+/// Where diagnostics for programs go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdout {
+    /// Standard output is the result's, and so theirs.
+    Ours,
+    /// Standard output belongs to the program that is run.
+    Programs,
+}
+
+/// What came out of a build, once it is over.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// As the service told it.
+    pub finished: v1::BuildFinished,
+    /// Phases that reported errors.
+    phases: BTreeSet<String>,
+}
+
+impl Outcome {
+    /// 0, or the status of a build that failed: of the program's fault unless only later stages complain.
+    pub fn exit(&self) -> u8 {
+        if self.finished.errors == 0 {
+            return Exit::Ok as u8;
+        }
+        let later = |phase: &String| matches!(phase.as_str(), "ir" | "codegen" | "linker");
+        if self.phases.contains("ice") {
+            Exit::Internal as u8
+        } else if !self.phases.is_empty() && self.phases.iter().all(later) {
+            Exit::CannotBuild as u8
+        } else {
+            Exit::ProgramErrors as u8
+        }
+    }
+}
+
+/// Turns events into output.
+pub struct Report {
+    common: Common,
+    theme: Theme,
+    stdout: Stdout,
+    cwd: String,
+    /// For the formats that show all at once.
+    kept: Vec<v1::Diagnostic>,
+    errors_shown: u64,
+    outcome: Outcome,
+    timings: Vec<v1::PhaseFinished>,
+    progress: Progress,
+}
+
+impl Report {
+    /// A report that has shown nothing yet. `cwd` makes file names absolute where a format wants that.
+    pub fn new(common: &Common, stdout: Stdout, cwd: &str) -> Self {
+        Self {
+            common: common.clone(),
+            theme: Theme::of_stderr(common.color),
+            stdout,
+            cwd: cwd.to_owned(),
+            kept: Vec::new(),
+            errors_shown: 0,
+            outcome: Outcome::default(),
+            timings: Vec::new(),
+            progress: Progress::new(),
+        }
+    }
+
+    /// How the terminal is drawn.
+    pub fn theme(&self) -> &Theme {
+        &self.theme
+    }
+
+    /// Takes one event. Those of a running program are its caller's to handle.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn event(&mut self, event: v1::Event) -> Result<(), Failure> {
+        if self.common.json {
+            // Program output must come out in full, so it stays whole in its line.
+            self.line(&event_json(&event).to_string())?;
+        }
+        let Some(kind) = event.kind else { return Ok(()) };
+        match kind {
+            Kind::Diagnostic(diagnostic) => self.diagnostic(diagnostic)?,
+            Kind::PhaseStarted(started) => self.progress.set(started.phase),
+            Kind::PhaseFinished(finished) => self.timings.push(finished),
+            Kind::Note(note) => {
+                if self.common.verbose {
+                    self.say(&format!("{}: {}", self.theme.bold("note"), note.message));
+                } else {
+                    self.progress.set(note.message);
+                }
+            }
+            Kind::BuildFinished(finished) => {
+                self.outcome.finished = finished;
+                self.build_is_over()?;
+            }
+            Kind::OperationStarted(_)
+            | Kind::Artifact(_)
+            | Kind::StageOutput(_)
+            | Kind::ProgramStarted(_)
+            | Kind::ProgramOutput(_)
+            | Kind::ProgramExited(_)
+            | Kind::OperationFinished(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Redraws the progress line; call it now and then.
+    pub fn tick(&mut self) {
+        if !self.common.json {
+            self.progress.draw(&self.theme);
+        }
+    }
+
+    /// Takes the progress line away, before something else is written.
+    pub fn clear_progress(&mut self) {
+        self.progress.clear();
+    }
+
+    fn diagnostic(&mut self, diagnostic: v1::Diagnostic) -> Result<(), Failure> {
+        if is_error(&diagnostic) {
+            self.outcome.phases.insert(diagnostic.phase.clone());
+            self.errors_shown += 1;
+            if self.common.max_errors.is_some_and(|max| self.errors_shown > max) {
+                return Ok(());
+            }
+        }
+        if self.common.json {
+            return Ok(());
+        }
+        match self.common.format() {
+            Format::Human => {
+                self.say(human::render(&diagnostic, &self.theme).strip_suffix('\n').unwrap_or_default())
+            }
+            Format::Short => self.say(&self.theme.finish(short(&diagnostic))),
+            Format::Json => self.line(&machine::json(&diagnostic).to_string())?,
+            Format::Lsp | Format::Sarif | Format::Legacy => self.kept.push(diagnostic),
+        }
+        Ok(())
+    }
+
+    fn build_is_over(&mut self) -> Result<(), Failure> {
+        self.progress.clear();
+        if !self.common.json {
+            match self.common.format() {
+                Format::Human | Format::Short | Format::Json => {}
+                Format::Lsp => {
+                    for object in machine::lsp(&self.kept, &self.cwd) {
+                        self.line(&object.to_string())?;
+                    }
+                }
+                Format::Sarif => self.line(&machine::sarif(&self.kept).to_string())?,
+                Format::Legacy => self.line(&machine::legacy(&self.kept).to_string())?,
+            }
+        }
+        if self.common.timings && !self.common.json {
+            self.show_timings();
+        }
+        Ok(())
+    }
+
+    fn show_timings(&mut self) {
+        let timings = std::mem::take(&mut self.timings);
+        for phase in &timings {
+            let elapsed = phase.elapsed.unwrap_or_default();
+            let milliseconds = elapsed.seconds as f64 * 1e3 + f64::from(elapsed.nanos) / 1e6;
+            self.say(&format!("{:>12} {milliseconds:9.3} ms {:8} done anew", phase.phase, phase.executed));
+        }
+    }
+
+    /// The last line of a build that has errors or warnings; `verb` is `check` or `build`.
+    pub fn summary(&mut self, verb: &str, subject: &str) -> &Outcome {
+        self.progress.clear();
+        let v1::BuildFinished { errors, warnings, .. } = self.outcome.finished;
+        let people = !self.common.json && !self.common.format().is_for_programs();
+        if people {
+            let hidden = self.common.max_errors.map_or(0, |max| self.errors_shown.saturating_sub(max));
+            if hidden > 0 {
+                self.say(&format!("{}: {} not shown", self.theme.bold("note"), count(hidden, "more error")));
+            }
+            let also = if warnings > 0 {
+                format!("; {} emitted", count(warnings, "warning"))
+            } else {
+                String::new()
+            };
+            if errors > 0 {
+                let why = if errors == 1 {
+                    "1 previous error".to_owned()
+                } else {
+                    format!("{errors} previous errors")
+                };
+                let text = format!(": could not {verb} `{subject}` due to {why}{also}");
+                self.say(&format!("{}{}", self.theme.error("error"), self.theme.bold(&text)));
+            } else if warnings > 0 {
+                let text = format!(": `{subject}` has {}", count(warnings, "warning"));
+                self.say(&format!("{}{}", self.theme.warning("warning"), self.theme.bold(&text)));
+            }
+        }
+        &self.outcome
+    }
+
+    /// Whether a line such as `check succeeded` may be printed: nobody parses the output as JSON.
+    pub fn speaks_to_people(&self) -> bool {
+        !self.common.json && !self.common.format().is_for_programs()
+    }
+
+    /// A line on standard error. If that is closed, there is nobody to tell.
+    pub fn say(&mut self, text: &str) {
+        self.progress.clear();
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    fn line(&mut self, text: &str) -> Result<(), Failure> {
+        self.progress.clear();
+        match (self.stdout, self.common.json) {
+            (Stdout::Programs, false) => {
+                self.say(text);
+                Ok(())
+            }
+            (Stdout::Ours, _) | (Stdout::Programs, true) => print_line(text),
+        }
+    }
+}
+
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A line on standard output.
+///
+/// # Errors
+/// When it cannot be written. A reader that has gone away ends the command as SIGPIPE would.
+pub fn print_line(text: &str) -> Result<(), Failure> {
+    print_bytes(format!("{text}\n").as_bytes())
+}
+
+/// Bytes on standard output.
+///
+/// # Errors
+/// As [`print_line`].
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| output_failure(&error))
+}
+
+/// Why nothing more can be written to standard output.
+pub fn output_failure(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::silent(BROKEN_PIPE);
+    }
+    Failure::new(Exit::InputOutput, format!("cannot write to standard output: {error}"))
+}
+
+/// 128 + SIGPIPE
+const BROKEN_PIPE: u8 = 141;
+
+/// An event as a line of JSON: `event` names its kind.
+fn event_json(event: &v1::Event) -> Value {
+    let seconds = |duration: Option<&prost_types::Duration>| {
+        duration.map_or(0.0, |duration| duration.seconds as f64 + f64::from(duration.nanos) / 1e9)
+    };
+    let (name, mut fields) = match event.kind.as_ref() {
+        None => ("unknown", json!({})),
+        Some(Kind::OperationStarted(started)) => ("operation_started", json!({"title": started.title})),
+        Some(Kind::PhaseStarted(started)) => ("phase_started", json!({"phase": started.phase})),
+        Some(Kind::PhaseFinished(finished)) => {
+            let elapsed = seconds(finished.elapsed.as_ref());
+            let fields =
+                json!({"phase": finished.phase, "phase_seconds": elapsed, "executed": finished.executed});
+            ("phase_finished", fields)
+        }
+        Some(Kind::Diagnostic(diagnostic)) => {
+            ("diagnostic", json!({"diagnostic": machine::json(diagnostic)}))
+        }
+        Some(Kind::Artifact(v1::Artifact { kind, path, sha256, size_bytes })) => {
+            ("artifact", json!({"kind": kind, "path": path, "sha256": sha256, "size_bytes": size_bytes}))
+        }
+        Some(Kind::Note(note)) => ("note", json!({"message": note.message})),
+        Some(Kind::BuildFinished(v1::BuildFinished { errors, warnings, executable, plan })) => {
+            let fields =
+                json!({"errors": errors, "warnings": warnings, "executable": executable, "plan": plan});
+            ("build_finished", fields)
+        }
+        Some(Kind::StageOutput(output)) => {
+            ("stage_output", json!({"data": String::from_utf8_lossy(&output.data)}))
+        }
+        Some(Kind::ProgramStarted(started)) => ("program_started", json!({"executable": started.executable})),
+        Some(Kind::ProgramOutput(output)) => {
+            let stream = match output.stream() {
+                v1::OutputStream::Stderr => "stderr",
+                v1::OutputStream::Stdout | v1::OutputStream::Unspecified => "stdout",
+            };
+            ("program_output", json!({"stream": stream, "data": String::from_utf8_lossy(&output.data)}))
+        }
+        Some(Kind::ProgramExited(exited)) => {
+            use v1::program_exited::How;
+            let fields = match exited.how {
+                Some(How::Code(code)) => json!({"code": code}),
+                Some(How::Signal(signal)) => json!({"signal": signal}),
+                Some(How::TimedOut(_)) => json!({"timed_out": true}),
+                None => json!({}),
+            };
+            ("program_exited", fields)
+        }
+        Some(Kind::OperationFinished(finished)) => {
+            let result = match finished.result() {
+                v1::OperationResult::Unspecified => "unspecified",
+                v1::OperationResult::Done => "done",
+                v1::OperationResult::Failed => "failed",
+                v1::OperationResult::Cancelled => "cancelled",
+            };
+            let failure = finished.failure.as_ref().map(
+                |failure| json!({"reason": failure.reason, "message": failure.message, "help": failure.help}),
+            );
+            ("operation_finished", json!({"result": result, "failure": failure}))
+        }
+    };
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("event".into(), name.into());
+        fields.insert("operation".into(), event.operation.clone().into());
+        fields.insert("sequence".into(), event.sequence.into());
+        fields.insert("seconds".into(), json!(seconds(event.elapsed.as_ref())));
+    }
+    fields
+}
+
+/// One line on a terminal that says what is going on, once it has gone on for a while.
+struct Progress {
+    began: Instant,
+    doing: String,
+    enabled: bool,
+    drawn: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            doing: String::new(),
+            enabled: io::stderr().is_terminal(),
+            drawn: false,
+        }
+    }
+
+    fn set(&mut self, doing: String) {
+        self.doing = doing;
+    }
+
+    fn draw(&mut self, theme: &Theme) {
+        let elapsed = self.began.elapsed();
+        if !self.enabled || elapsed < PROGRESS_AFTER || self.doing.is_empty() {
+            return;
+        }
+        let text = format!("{} ({:.0} s)", self.doing, elapsed.as_secs_f32());
+        let text: String =
+            text.chars().filter(|c| !c.is_control()).take(theme.width.saturating_sub(1)).collect();
+        // Return, text, erase to the end of the line: one write, so that it cannot flicker.
+        let _ = write!(io::stderr().lock(), "\r{}\x1b[K", theme.finish(text));
+        self.drawn = true;
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
+}

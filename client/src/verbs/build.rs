@@ -1,0 +1,124 @@
+//! `check`, `parse`, `build` and `emit`.
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tonic::Streaming;
+use vitte_proto::v1;
+use vitte_proto::v1::build_service_client::BuildServiceClient;
+use vitte_proto::v1::event::Kind;
+
+use super::{channel, current_folder, options, subject};
+use crate::cli::{BuildArgs, BuildVerb, Common, EmitArgs};
+use crate::failure::{Exit, Failure};
+use crate::report::{Report, Stdout, print_bytes, print_line};
+
+/// How often the progress line is redrawn.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// `vitte check` and `vitte parse`.
+///
+/// # Errors
+/// When the program could not be checked at all.
+pub async fn check(common: &Common, args: BuildArgs, verb: &str) -> Result<u8, Failure> {
+    let options = options(&args)?;
+    let subject = subject(&options).to_owned();
+    let mut report = Report::new(common, Stdout::Ours, &options.cwd);
+    let request = v1::CheckRequest { options: Some(options), ..Default::default() };
+    let stream = BuildServiceClient::new(channel(common).await?).check(request).await?.into_inner();
+    pump(stream, |response: v1::CheckResponse| response.event, &mut report).await?;
+    let status = report.summary(verb, &subject).exit();
+    if status == Exit::Ok as u8 && report.speaks_to_people() {
+        print_line(&format!("{verb} succeeded"))?;
+    }
+    Ok(status)
+}
+
+/// `vitte build`.
+///
+/// # Errors
+/// When the program could not be built for another reason than errors in it.
+pub async fn build(common: &Common, args: BuildVerb) -> Result<u8, Failure> {
+    let BuildVerb { build: args, emit: stage } = args;
+    if let Some(stage) = stage {
+        return emit(common, EmitArgs { build: args, stage, filter: String::new() }).await;
+    }
+    let options = options(&args)?;
+    let subject = subject(&options).to_owned();
+    let mut report = Report::new(common, Stdout::Ours, &options.cwd);
+    let request = v1::BuildRequest { options: Some(options), ..Default::default() };
+    let stream = BuildServiceClient::new(channel(common).await?).build(request).await?.into_inner();
+    pump(stream, |response: v1::BuildResponse| response.event, &mut report).await?;
+    let outcome = report.summary("build", &subject).clone();
+    if outcome.exit() != Exit::Ok as u8 || !report.speaks_to_people() {
+        return Ok(outcome.exit());
+    }
+    if args.dry_run {
+        print_line(outcome.finished.plan.trim_end())?;
+    } else {
+        let path = shown_path(args.out.as_deref(), &outcome.finished.executable);
+        print_line(&format!("build succeeded: {path}"))?;
+    }
+    Ok(outcome.exit())
+}
+
+/// The result's path as the user would write it: as given, or relative when it is below this folder.
+fn shown_path(given: Option<&Path>, executable: &str) -> String {
+    if let Some(given) = given {
+        return given.display().to_string();
+    }
+    let here = current_folder().ok();
+    let relative = here.and_then(|here| Path::new(executable).strip_prefix(here).ok().map(Path::to_path_buf));
+    relative.map_or_else(|| executable.to_owned(), |relative| relative.display().to_string())
+}
+
+/// `vitte emit`.
+///
+/// # Errors
+/// When the stage could not be reached for another reason than errors in the program.
+pub async fn emit(common: &Common, args: EmitArgs) -> Result<u8, Failure> {
+    let EmitArgs { build: args, stage, filter } = args;
+    let mut options = options(&args)?;
+    // What `-o` names is ours to write, not the linker's.
+    options.output.clear();
+    let subject = subject(&options).to_owned();
+    let mut report = Report::new(common, Stdout::Ours, &options.cwd);
+    let request = v1::EmitRequest { options: Some(options), stage: v1::Stage::from(stage).into(), filter };
+    let stream = BuildServiceClient::new(channel(common).await?).emit(request).await?.into_inner();
+    let bytes = pump(stream, |response: v1::EmitResponse| response.event, &mut report).await?;
+    let status = report.summary("emit", &subject).exit();
+    if status == Exit::Ok as u8 && !common.json {
+        match &args.out {
+            Some(path) => vitte_sys::fs::write(path, &bytes)?,
+            None => print_bytes(&bytes)?,
+        }
+    }
+    Ok(status)
+}
+
+/// Reports all events to the last; the bytes of the stage that was asked for, if one was.
+async fn pump<R>(
+    mut stream: Streaming<R>,
+    event: fn(R) -> Option<v1::Event>,
+    report: &mut Report,
+) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let response = tokio::select! {
+            biased;
+            response = stream.message() => response,
+            _ = tick.tick() => {
+                report.tick();
+                continue;
+            }
+        };
+        let Some(response) = response.inspect_err(|_| report.clear_progress())? else { return Ok(bytes) };
+        let Some(event) = event(response) else { continue };
+        if let Some(Kind::StageOutput(output)) = &event.kind {
+            bytes.extend_from_slice(&output.data);
+        }
+        report.event(event)?;
+    }
+}

@@ -1,0 +1,206 @@
+//! Whole programs: which code they reach, and their objects.
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::isa::target_isa;
+use super::object::{FunctionInput, ObjectContext, Position, write_object};
+use super::{CodegenError, MachineCode, ObjectFile, compile_function};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
+use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
+use crate::consteval::{ConstValue, const_value};
+use crate::lower::{ItemId, NodeId, SourceMap, item_source_map};
+use crate::mono::{Instance, InstanceKind, collect, symbol_name};
+use crate::ssa::layout::Layouts;
+use crate::ssa::{CodeOptions, DbTypes, Source, Symbol, optimised_ssa};
+use crate::types::{Ty, const_ty, entry_point, program_diagnostics, ty_name};
+
+crate::codes! {
+    /// The code generator failed on a correct program.
+    INTERNAL = "ICE0901" "ICE_E_CODEGEN";
+}
+
+/// Machine code of one instance. Calls of different instances can run at once.
+///
+/// # Errors
+/// A fault of ours.
+#[salsa::tracked(returns(ref))]
+pub fn machine_code(
+    db: &dyn Db,
+    instance: Instance,
+    options: CodeOptions,
+) -> Result<Arc<MachineCode>, CodegenError> {
+    let isa = target_isa(options.level(db))?;
+    compile_function(optimised_ssa(db, instance, options), &*isa).map(Arc::new)
+}
+
+/// The instances that a program may need, in order of symbol name: what a driver can compile in
+/// parallel before it asks for the object. [`program_object`] takes only those that code still refers to.
+///
+/// # Errors
+/// What is wrong with the program.
+pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>, Diagnostics> {
+    let diagnostics = program_diagnostics(db, program);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics.clone());
+    }
+    let main = main_instance(db, program)?;
+    collect(db, &[main]).map_err(|diagnostic| Arc::from([diagnostic]))
+}
+
+fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
+    match entry_point(db, program) {
+        Ok(main) => Ok(Instance::new(db, InstanceKind::Main(main))),
+        Err(diagnostic) => Err(Arc::from([*diagnostic])),
+    }
+}
+
+/// The instances whose code is reachable from `main`, with their symbols and code, in order of symbol.
+pub(super) fn reachable_code(
+    db: &dyn Db,
+    program: Program,
+) -> Result<Vec<(String, Instance, &Arc<MachineCode>)>, Diagnostics> {
+    // Also proves that the program needs finitely many.
+    program_instances(db, program)?;
+    let main = main_instance(db, program)?;
+    let options = CodeOptions::of(db, program.options(db));
+    let mut seen = HashSet::from([main]);
+    let mut work = vec![main];
+    let mut reached = Vec::new();
+    while let Some(instance) = work.pop() {
+        let code = machine_code(db, instance, options)
+            .as_ref()
+            .map_err(|error| internal(program.entry(db), &symbol_name(db, instance), error))?;
+        for relocation in &code.relocations {
+            if let Symbol::Instance(next) = relocation.target
+                && seen.insert(next)
+            {
+                work.push(next);
+            }
+        }
+        reached.push((symbol_name(db, instance), instance, code));
+    }
+    reached.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    Ok(reached)
+}
+
+fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostics {
+    let CodegenError::Internal(what) = error;
+    let place = Place::File(entry, Span::default());
+    let message = format!("the compiler failed to generate code for `{symbol}`");
+    let diagnostic = Diagnostic::error(INTERNAL, Phase::Ice, place, message, "this program shows the fault")
+        .note(what.clone())
+        .help("this is a fault of the compiler: please report it with the program");
+    Arc::from([diagnostic])
+}
+
+/// The program's one object file.
+///
+/// # Errors
+/// What is wrong with the program.
+#[salsa::tracked(returns(clone))]
+pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, Diagnostics> {
+    let reached = reachable_code(db, program)?;
+    let functions: Vec<_> = (reached.iter())
+        .map(|(symbol, instance, code)| FunctionInput {
+            instance: *instance,
+            symbol: symbol.clone(),
+            name: debugger_name(db, *instance, symbol),
+            exported: matches!(instance.kind(db), InstanceKind::Main(_)),
+            declared: declaration(db, *instance),
+            code,
+        })
+        .collect();
+    let options = program.options(db);
+    let entry = program.entry(db);
+    let types = DbTypes { db };
+    let mut context = DbContext { db, positions: Positions::new(db) };
+    let object = target_isa(options.opt_level).and_then(|isa| {
+        let name = entry.path(db).to_string();
+        write_object(&functions, &name, options.debug_info, &*isa, &mut Layouts::new(&types), &mut context)
+    });
+    object.map(Arc::new).map_err(|error| internal(entry, &entry.path(db).to_string(), &error))
+}
+
+/// `search`, `list_push<int>`: how the user calls it.
+fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> String {
+    match instance.kind(db) {
+        InstanceKind::Proc(item, args) if args.is_empty() => item.name(db).to_string(),
+        InstanceKind::Proc(item, args) => {
+            let args: Vec<_> = args.iter().map(|ty| ty_name(db, ty)).collect();
+            format!("{}<{}>", item.name(db), args.join(", "))
+        }
+        // The user's `main` has that name already.
+        InstanceKind::Main(_) => "start".to_owned(),
+        InstanceKind::Thunk(..)
+        | InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_) => symbol.to_owned(),
+    }
+}
+
+fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
+    match instance.kind(db) {
+        InstanceKind::Proc(item, _) => Some(Source { item: *item, node: NodeId(0) }),
+        InstanceKind::Main(_)
+        | InstanceKind::Thunk(..)
+        | InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_) => None,
+    }
+}
+
+struct DbContext<'a> {
+    db: &'a dyn Db,
+    positions: Positions<'a>,
+}
+
+impl ObjectContext for DbContext<'_> {
+    fn position(&mut self, source: Source) -> Option<Position> {
+        self.positions.of(source)
+    }
+
+    fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)> {
+        let value = const_value(self.db, item).clone().ok()?;
+        Some((value, const_ty(self.db, item).clone()))
+    }
+}
+
+/// Looks up lines and columns; remembers maps and line starts.
+struct Positions<'a> {
+    db: &'a dyn Db,
+    maps: HashMap<ItemId, Arc<SourceMap>>,
+    files: HashMap<SourceFile, Option<FileLines>>,
+}
+
+#[derive(Clone)]
+struct FileLines {
+    name: Arc<str>,
+    text: Arc<str>,
+    lines: Arc<LineIndex>,
+}
+
+impl<'a> Positions<'a> {
+    fn new(db: &'a dyn Db) -> Self {
+        Self { db, maps: HashMap::new(), files: HashMap::new() }
+    }
+
+    fn of(&mut self, source: Source) -> Option<Position> {
+        let db = self.db;
+        let map = self.maps.entry(source.item).or_insert_with(|| item_source_map(db, source.item).clone());
+        let start = map.span(source.node).start;
+        let file = source.item.file(db);
+        let lines = self.files.entry(file).or_insert_with(|| match file.contents(db) {
+            FileContents::Text(text) => Some(FileLines {
+                name: Arc::from(file.path(db).to_string()),
+                lines: Arc::new(LineIndex::new(&text)),
+                text,
+            }),
+            FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => None,
+        });
+        let lines = lines.as_ref()?;
+        let (line, column) = lines.lines.line_column(&lines.text, start);
+        Some(Position { file: lines.name.clone(), line, column })
+    }
+}

@@ -1,0 +1,326 @@
+//! Calls: arguments in order, places by address, copy-in copy-out where places overlap (§8.3).
+use super::super::body::{
+    Callee, Const, LocalId, Operand, PassMode, Place, Rvalue, StatementKind, Terminator,
+};
+use super::super::modes::{intrinsic_modes, pass_modes, value_mode};
+use super::super::tys::{core_proc_item, needs_drop, repr};
+use super::super::walk::{is_place, may_change, root};
+use super::place::Pending;
+use super::{Builder, Loan, in_mode};
+use crate::lower::hir::{Abi, BinaryOp, ParamMode};
+use crate::mono::{Instance, InstanceKind};
+use crate::types::thir::{self, Arg, Expr, ExprKind};
+use crate::types::{Intrinsic, Ty, proc_data, ty_name};
+
+/// An argument after its evaluation.
+enum Passed {
+    /// A value.
+    Value(Operand),
+    /// The place of a `ref mut` or written form argument; the address is taken when all are evaluated.
+    Place { pending: Pending, place: Place },
+    /// A copy of the place, written back after the call if the callee changed it.
+    CopyInOut { pending: Pending, slot: LocalId, before: LocalId },
+}
+
+impl Builder<'_> {
+    pub(super) fn call(&mut self, dest: Option<LocalId>, callee: &thir::Callee, args: &[Arg], ret: &Ty) {
+        let ret = self.ty(ret);
+        let mut moved: Vec<bool> = Vec::new();
+        let (callee, modes) = match callee {
+            thir::Callee::Proc(item, tys) => {
+                let data = proc_data(self.db, *item);
+                let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
+                if self.length(dest, *item, args) {
+                    return;
+                }
+                moved = data.params.iter().map(|p| p.mode == ParamMode::Move).collect();
+                let instance = Instance::new(self.db, InstanceKind::Proc(*item, tys));
+                let modes = pass_modes(self.db, instance).to_vec();
+                let callee = match data.abi {
+                    Abi::Vitte | Abi::Intrinsic => Callee::Instance(instance),
+                    Abi::C => Callee::Extern(
+                        item.name(self.db).clone(),
+                        data.params.iter().map(|p| p.ty.clone()).collect(),
+                        data.ret.clone(),
+                    ),
+                };
+                (callee, modes)
+            }
+            thir::Callee::Intrinsic(intrinsic, tys) => {
+                let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
+                if let Some(constant) = self.known_intrinsic(*intrinsic, &tys) {
+                    if let Some(dest) = dest {
+                        self.assign(dest, Rvalue::Use(Operand::Const(constant)));
+                    }
+                    return;
+                }
+                (Callee::Intrinsic(*intrinsic, tys), intrinsic_modes(*intrinsic).to_vec())
+            }
+            thir::Callee::Value(value) => {
+                let ty = self.ty(&value.ty);
+                let operand = self.operand(value);
+                let later: Vec<&Expr> = args.iter().map(|a| &a.value).collect();
+                let operand =
+                    if self.changed_by(value, &later) { self.settle(operand, &ty) } else { operand };
+                let Ty::Proc(params, ret) = repr(&ty).clone() else { return };
+                let modes = params.iter().map(|t| value_mode(self.db, t)).collect();
+                (Callee::Value(operand, params.to_vec(), Ty::clone(&ret)), modes)
+            }
+        };
+        self.note_clashes(args);
+        let passed = self.arguments(args, &modes, &moved);
+        self.emit_call(dest, callee, args, &modes, passed, &ret);
+    }
+
+    /// Evaluates arguments in order. `moved`: which parameters are declared `move`.
+    fn arguments(&mut self, args: &[Arg], modes: &[PassMode], moved: &[bool]) -> Vec<Passed> {
+        let mut passed: Vec<Passed> = Vec::with_capacity(args.len());
+        for (i, arg) in args.iter().enumerate() {
+            let later: Vec<&Expr> = args[i + 1..].iter().map(|a| &a.value).collect();
+            let mode = modes.get(arg.param as usize).copied().unwrap_or(PassMode::Own);
+            let value = if mode == PassMode::Place {
+                self.place_argument(arg, &later, &passed)
+            } else {
+                let ty = self.ty(&arg.value.ty);
+                let mut operand = self.operand(&arg.value);
+                // A borrowed part of something another argument lets the callee change must be held.
+                let shared = mode == PassMode::Borrow && self.handed_out(&arg.value, args, modes);
+                let ends = moved.get(arg.param as usize) == Some(&true);
+                if ends {
+                    self.mark_move(&arg.value);
+                }
+                if matches!(operand, Operand::Copy(_))
+                    && (ends || shared || self.changed_by(&arg.value, &later))
+                {
+                    operand = self.settle(operand, &ty);
+                }
+                Passed::Value(in_mode(operand, mode))
+            };
+            passed.push(value);
+        }
+        passed
+    }
+
+    /// Whether another argument passes a place with the same root.
+    fn handed_out(&self, value: &Expr, args: &[Arg], modes: &[PassMode]) -> bool {
+        let start = root(value);
+        start.is_some()
+            && args
+                .iter()
+                .any(|a| modes.get(a.param as usize) == Some(&PassMode::Place) && root(&a.value) == start)
+    }
+
+    fn place_argument(&mut self, arg: &Arg, later: &[&Expr], before: &[Passed]) -> Passed {
+        let value = &arg.value;
+        let ty = self.ty(&value.ty);
+        let by_reference = matches!(ty, Ty::Ref(true, _));
+        let target = match &value.kind {
+            ExprKind::Ref(true, inner) => inner,
+            // A value that is an address already: a `ref mut` local, or computed.
+            _ if by_reference => return Passed::Value(self.operand(value)),
+            _ => value,
+        };
+        let pending = if is_place(target) {
+            self.pend(target)
+        } else {
+            // A value of its own: changes to it are lost.
+            let operand = self.operand(target);
+            let temp = match operand {
+                Operand::Move(place) if place.as_local().is_some() => place.local,
+                other => {
+                    let held = self.ty(&target.ty);
+                    self.temp_with(held, Rvalue::Use(other))
+                }
+            };
+            let place = Place::local(temp);
+            let pending = Pending::of_local(temp);
+            return Passed::Place { pending, place };
+        };
+        let place = self.check_place(&pending);
+        let path = pending.path();
+        let overlaps = before.iter().any(|p| match p {
+            Passed::Place { pending, .. } | Passed::CopyInOut { pending, .. } => {
+                pending.path().overlaps(&path)
+            }
+            Passed::Value(_) => false,
+        });
+        let changed = root(target).is_some_and(|l| later.iter().any(|e| may_change(e, l) && !is_plain(e)))
+            || later.iter().any(|e| is_place(e) && self.names_overlap(e, target));
+        if by_reference || !(overlaps || changed) {
+            return Passed::Place { pending, place };
+        }
+        let held = self.place_ty(&place);
+        let slot = self.temp_with(held.clone(), Rvalue::Use(Operand::Copy(place.clone())));
+        let before = self.temp_with(held, Rvalue::Use(Operand::Copy(place)));
+        Passed::CopyInOut { pending, slot, before }
+    }
+
+    /// Whether a later form argument names a place that overlaps with this one.
+    fn names_overlap(&self, later: &Expr, place: &Expr) -> bool {
+        matches!(self.ty(&later.ty), Ty::Form(..))
+            && self.expr_path(later).zip(self.expr_path(place)).is_some_and(|(a, b)| a.overlaps(&b))
+    }
+
+    fn emit_call(
+        &mut self,
+        dest: Option<LocalId>,
+        callee: Callee,
+        args: &[Arg],
+        modes: &[PassMode],
+        passed: Vec<Passed>,
+        ret: &Ty,
+    ) {
+        let mut operands = vec![None; modes.len().max(args.len())];
+        let mut write_back = Vec::new();
+        for (arg, value) in args.iter().zip(passed) {
+            let operand = match value {
+                Passed::Value(operand) => operand,
+                Passed::Place { place, .. } => Operand::Copy(Place::local(self.address(&place))),
+                Passed::CopyInOut { pending, slot, before } => {
+                    let address = self.address(&Place::local(slot));
+                    write_back.push((pending, slot, before));
+                    Operand::Copy(Place::local(address))
+                }
+            };
+            if let Some(place) = operands.get_mut(arg.param as usize) {
+                *place = Some(operand);
+            }
+        }
+        let args = operands.into_iter().map(|o| o.unwrap_or(Operand::Const(Const::Unit))).collect();
+        // The result is stored after changed arguments were written back.
+        let direct = write_back.is_empty();
+        let result = match dest {
+            Some(dest) if direct => Some(dest),
+            Some(_) => Some(self.temp(ret.clone())),
+            None => None,
+        };
+        self.push(StatementKind::Call { callee, args, dest: result.map(Place::local) });
+        if matches!(ret, Ty::Never) {
+            self.terminate(Terminator::Unreachable);
+            return;
+        }
+        for (pending, slot, before) in write_back {
+            self.write_back(&pending, slot, before);
+        }
+        if let (Some(dest), Some(result), false) = (dest, result, direct) {
+            self.assign(dest, Rvalue::Use(Operand::Copy(Place::local(result))));
+        }
+    }
+
+    /// Stores `slot` to the place if the callee changed it. The object that went in was held twice, so any change
+    /// made a new one.
+    fn write_back(&mut self, pending: &Pending, slot: LocalId, before: LocalId) {
+        let ty = self.place_ty(&Place::local(slot));
+        let address = |b: &mut Self, local| {
+            let dest = b.temp(Ty::USIZE);
+            b.push(StatementKind::Call {
+                callee: Callee::Intrinsic(Intrinsic::Addr, vec![ty.clone()]),
+                args: vec![Operand::Borrow(Place::local(local))],
+                dest: Some(Place::local(dest)),
+            });
+            Operand::Copy(Place::local(dest))
+        };
+        let (new, old) = (address(self, slot), address(self, before));
+        let same = self.temp_with(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, new, old));
+        let (done, store) = (self.new_block(), self.new_block());
+        self.terminate(Terminator::Branch(Operand::Copy(Place::local(same)), done, store));
+        self.current = store;
+        let place = self.check_place(pending);
+        self.overwrite(&place, Operand::Copy(Place::local(slot)));
+        self.goto_and_open(done);
+    }
+
+    /// Lengths are read, not called for.
+    fn length(&mut self, dest: Option<LocalId>, item: crate::lower::ItemId, args: &[Arg]) -> bool {
+        let known = ["string_len", "list_len", "bytes_len"];
+        let name = item.name(self.db);
+        let [arg] = args else { return false };
+        if !known.contains(&name.as_str())
+            || core_proc_item(self.db, name) != Some(item)
+            || self.item == Some(item)
+        {
+            return false;
+        }
+        let ty = self.ty(&arg.value.ty);
+        let operand = self.operand(&arg.value);
+        let place = self.as_place(operand, &ty);
+        if let Some(dest) = dest {
+            self.assign(dest, Rvalue::Len(place));
+        }
+        true
+    }
+
+    /// Intrinsics whose result is known from the type arguments.
+    pub(super) fn known_intrinsic(&self, intrinsic: Intrinsic, tys: &[Ty]) -> Option<Const> {
+        let ty = tys.first()?;
+        match intrinsic {
+            Intrinsic::NeedsDrop => Some(Const::Int(i128::from(needs_drop(self.db, ty)), Ty::Bool)),
+            Intrinsic::TypeName => Some(Const::Str(ty_name(self.db, ty).into())),
+            Intrinsic::SizeOf
+            | Intrinsic::Addr
+            | Intrinsic::Own
+            | Intrinsic::PlaceAddr
+            | Intrinsic::Read
+            | Intrinsic::CopyOut
+            | Intrinsic::Write
+            | Intrinsic::Forget
+            | Intrinsic::IsUnique
+            | Intrinsic::F64Bits
+            | Intrinsic::F64FromBits
+            | Intrinsic::F32Bits
+            | Intrinsic::F32FromBits
+            | Intrinsic::State => None,
+        }
+    }
+
+    /// Two references in one call of which one may write, to places that overlap.
+    fn note_clashes(&mut self, args: &[Arg]) {
+        let refs: Vec<(bool, &Expr)> = args
+            .iter()
+            .filter_map(|a| match &a.value.kind {
+                ExprKind::Ref(mutable, place) => Some((*mutable, &**place)),
+                _ => None,
+            })
+            .collect();
+        for (i, (mutable, later)) in refs.iter().enumerate() {
+            for (other_mutable, earlier) in &refs[..i] {
+                if (*mutable || *other_mutable)
+                    && let (Some(a), Some(b)) = (self.expr_path(later), self.expr_path(earlier))
+                    && a.overlaps(&b)
+                {
+                    self.facts.clashes.push((later.node, earlier.node, a.root));
+                }
+            }
+        }
+    }
+
+    /// Notes the references that `value`, about to be stored in `holder`, keeps alive.
+    pub(super) fn note_loans(&mut self, holder: LocalId, value: &Expr) {
+        let at = self.point();
+        let add = |b: &mut Self, mutable: bool, place: &Expr| {
+            if let Some(path) = b.expr_path(place) {
+                b.facts.loans.push(Loan { at, holder, path, mutable, node: place.node });
+            }
+        };
+        match &value.kind {
+            ExprKind::Ref(mutable, place) => add(self, *mutable, place),
+            ExprKind::Call { args, .. } if matches!(value.ty, Ty::Ref(..)) => {
+                for arg in args {
+                    if let ExprKind::Ref(mutable, place) = &arg.value.kind {
+                        add(self, *mutable, place);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A bare place: evaluating it changes nothing.
+fn is_plain(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Local(_) => true,
+        ExprKind::Field(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => is_plain(e),
+        _ => false,
+    }
+}

@@ -1,0 +1,292 @@
+//! The life of the service: started on demand, once; killed and replaced; unharmed by the programs
+//! it runs.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use vitte_tests::process;
+use vitte_tests::stage::{HELLO, LIMIT, Stage, binaries, end};
+
+/// How often the service is killed.
+const KILLS: usize = 200;
+/// How much the talkative program prints.
+const TALK: u64 = 1 << 30;
+
+/// Ids of the services that live in this home, found by executable and environment.
+fn services(stage: &Stage) -> Vec<u32> {
+    let program = binaries().vitted.canonicalize().unwrap();
+    let mark = format!("XDG_RUNTIME_DIR={}", stage.home().path().join("run").display());
+    processes(|folder| {
+        std::fs::read_link(folder.join("exe")).is_ok_and(|exe| exe == program)
+            && std::fs::read(folder.join("environ"))
+                .is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
+    })
+}
+
+fn processes(fits: impl Fn(&Path) -> bool) -> Vec<u32> {
+    let mut found: Vec<u32> = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter(|entry| fits(&entry.path()))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+fn signal(name: &str, process: u32) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until `done` holds; fails the test after a while.
+fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what} does not come to pass");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn it_starts_on_demand_and_stops_when_asked() {
+    let stage = Stage::new();
+    assert_eq!(services(&stage), []);
+    stage.assert_works();
+    let first = services(&stage);
+    assert_eq!(first.len(), 1);
+    stage.assert_works();
+    assert_eq!(services(&stage), first, "one service serves all commands");
+    assert_eq!(stage.vitte(&["daemon", "status"]).status, 0);
+    assert_eq!(stage.vitte(&["daemon", "restart"]).status, 0);
+    let second = services(&stage);
+    assert!(second.len() == 1 && second != first);
+    assert_eq!(stage.vitte(&["daemon", "logs"]).status, 0);
+    assert_eq!(stage.vitte(&["daemon", "stop"]).status, 0);
+    eventually("the end of the service", || services(&stage).is_empty());
+    assert_ne!(stage.vitte(&["daemon", "status"]).status, 0, "there is nothing to tell the status of");
+    assert_eq!(services(&stage), [], "asking for the status starts nothing");
+}
+
+#[test]
+fn no_daemon_leaves_nothing_behind() {
+    let stage = Stage::new();
+    stage.write("a.vit", HELLO);
+    let outcome = stage.vitte(&["--no-daemon", "run", "a.vit"]);
+    assert_eq!((outcome.status, outcome.stdout_text().as_str()), (0, "hello\n"), "{}", outcome.stderr_text());
+    eventually("the end of the private service", || services(&stage).is_empty());
+}
+
+#[test]
+fn many_clients_at_once_start_one_service() {
+    let stage = Stage::new();
+    stage.write("a.vit", HELLO);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| stage.vitte(&["run", "a.vit"]))).collect();
+        for client in clients {
+            let outcome = client.join().unwrap();
+            assert_eq!(
+                (outcome.status, outcome.stdout_text().as_str()),
+                (0, "hello\n"),
+                "{}",
+                outcome.stderr_text()
+            );
+        }
+    });
+    assert_eq!(services(&stage).len(), 1);
+}
+
+#[test]
+fn sockets_and_their_folder_are_the_owners_alone() {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let stage = Stage::new();
+    stage.assert_works();
+    let mut sockets = 0;
+    let mut folders = vec![stage.home().path().join("run/vitte")];
+    while let Some(folder) = folders.pop() {
+        assert_eq!(
+            std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+            0o700,
+            "{}",
+            folder.display()
+        );
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_socket() {
+                assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+                sockets += 1;
+            }
+        }
+    }
+    assert!(sockets > 0);
+}
+
+#[test]
+fn every_kill_is_followed_by_a_working_command() {
+    let stage = Stage::new();
+    stage.assert_works();
+    for round in 0..KILLS {
+        for process in services(&stage) {
+            signal("KILL", process);
+        }
+        // Most rounds ask for the least that starts a service; some for all it can do.
+        if round % 20 == 0 {
+            stage.assert_works();
+        } else {
+            let outcome = stage.vitte(&["daemon", "start"]);
+            assert_eq!(outcome.status, 0, "round {round}: {}", outcome.stderr_text());
+        }
+    }
+    assert_eq!(services(&stage).len(), 1);
+    stage.assert_works();
+}
+
+#[test]
+fn a_stale_socket_is_replaced() {
+    let stage = Stage::new();
+    stage.assert_works();
+    for process in services(&stage) {
+        signal("KILL", process);
+    }
+    eventually("the death of the service", || services(&stage).is_empty());
+    stage.assert_works();
+}
+
+#[test]
+fn a_program_that_overflows_its_stack_ends_by_a_signal() {
+    let stage = Stage::new();
+    let text = "proc down(n: int) -> int { give 1 + down(n + 1) }\nproc main() -> int { give down(0) }\n";
+    stage.write("a.vit", text);
+    let outcome = stage.vitte(&["run", "a.vit"]);
+    assert!([134, 139].contains(&outcome.status), "status {}: {}", outcome.status, outcome.stderr_text());
+    stage.assert_works();
+}
+
+#[test]
+fn a_gibibyte_of_output_arrives() {
+    let stage = Stage::new();
+    let text = "proc main() -> int {
+    let line = \"0123456789abcde\"
+    for _ in 0..12 { set line = line + \"\\n\" + line }
+    for _ in 0..16384 { println(line) }
+    give 0
+}
+";
+    stage.write("a.vit", text);
+    let mut command = stage.command(&["run", "a.vit"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut buffer = vec![0; 1 << 20];
+    let mut total = 0_u64;
+    loop {
+        let read = output.read(&mut buffer).unwrap();
+        if read == 0 {
+            break;
+        }
+        total += read as u64;
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(total, TALK);
+    stage.assert_works();
+}
+
+#[test]
+fn ctrl_c_reaches_a_program_that_never_ends() {
+    let stage = Stage::new();
+    stage.write("endless.vit", "proc main() -> int {\n    println(\"running\")\n    loop { }\n}\n");
+    let built = stage.vitte(&["build", "endless.vit", "-o", "endless"]);
+    assert_eq!(built.status, 0, "{}", built.stderr_text());
+    for flags in [&["run", "endless.vit"][..], &["--no-daemon", "run", "endless.vit"]] {
+        let before = spinning();
+        let mut child = stage.command(flags).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        eventually("the program", || spinning().len() > before.len());
+        signal("INT", child.id());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{flags:?} does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        use std::os::unix::process::ExitStatusExt;
+        assert!(status.code() == Some(130) || status.signal() == Some(2), "{flags:?}: {status}");
+        eventually("the program's end", || spinning().len() == before.len());
+    }
+    stage.assert_works();
+
+    /// Processes whose program is called `endless`, as the run names what it builds.
+    fn spinning() -> Vec<u32> {
+        processes(|folder| {
+            std::fs::read_to_string(folder.join("comm"))
+                .is_ok_and(|name| name.trim_end().starts_with("endless"))
+        })
+    }
+}
+
+#[test]
+fn a_time_limit_ends_a_program() {
+    let stage = Stage::new();
+    stage.write("a.vit", "proc main() -> int { loop { } }\n");
+    let started = Instant::now();
+    let outcome = process::run(stage.command(&["run", "--timeout", "1s", "a.vit"]), b"", LIMIT).unwrap();
+    assert_eq!(outcome.status, 75, "{}", outcome.stderr_text());
+    assert!(started.elapsed() < Duration::from_secs(60));
+    stage.assert_works();
+}
+
+#[test]
+fn a_client_that_is_killed_takes_its_program_along() {
+    let stage = Stage::new();
+    stage.write("orphan.vit", "proc main() -> int {\n    loop { }\n}\n");
+    stage.assert_works();
+    let mut child =
+        stage.command(&["run", "orphan.vit"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let running = || {
+        processes(|folder| {
+            std::fs::read_to_string(folder.join("comm")).is_ok_and(|name| name.starts_with("orphan"))
+        })
+    };
+    eventually("the program", || !running().is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("the program's end", || running().is_empty());
+    stage.assert_works();
+}
+
+#[test]
+fn a_service_that_does_nothing_uses_no_processor() {
+    let stage = Stage::new();
+    stage.assert_works();
+    let service = services(&stage)[0];
+    std::thread::sleep(Duration::from_millis(500));
+    let before = ticks(service);
+    std::thread::sleep(Duration::from_secs(2));
+    let used = ticks(service) - before;
+    assert!(used <= 2, "{used} ticks of processor time in two idle seconds");
+
+    /// User and system time in clock ticks.
+    fn ticks(process: u32) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+#[test]
+fn private_and_resident_service_say_the_same() {
+    let stage = Stage::new();
+    stage.write("a.vit", "proc main() -> int {\n    println(missing)\n    give nothing\n}\n");
+    let resident = stage.vitte(&["check", "a.vit"]);
+    let private = end(stage.command(&["--no-daemon", "check", "a.vit"]));
+    assert_eq!(resident.status, 1);
+    assert_eq!((resident.status, resident.stdout_text()), (private.status, private.stdout_text()));
+    assert_eq!(resident.stderr_text(), private.stderr_text());
+}
