@@ -11,16 +11,12 @@ use crate::lower::hir::{BinaryOp, UnaryOp};
 /// The typed form of an item's body.
 pub fn dump_thir(db: &dyn Db, item: ItemId, body: &Body) -> String {
     let mut dump = Dump { db, body, out: String::new(), indent: 0 };
-    let params: Vec<String> = (0..body.param_count).map(|index| dump.declared(LocalId(index as u32))).collect();
+    let params: Vec<String> =
+        (0..body.param_count).map(|index| dump.declared(LocalId(index as u32))).collect();
     let generics =
         if body.generics.is_empty() { String::new() } else { format!("<{}>", body.generics.join(", ")) };
-    let _ = write!(
-        dump.out,
-        "{}{generics}({}) -> {} ",
-        item.name(db),
-        params.join(", "),
-        ty_name(db, &body.ret)
-    );
+    let _ =
+        write!(dump.out, "{}{generics}({}) -> {} ", item.name(db), params.join(", "), ty_name(db, &body.ret));
     dump.block(&body.block);
     dump.out.push('\n');
     dump.out
@@ -53,7 +49,8 @@ impl Dump<'_> {
     }
 
     fn declared(&self, id: LocalId) -> String {
-        let ty = self.body.locals.get(id.0 as usize).map_or_else(|| "?".to_owned(), |l| ty_name(self.db, &l.ty));
+        let ty =
+            self.body.locals.get(id.0 as usize).map_or_else(|| "?".to_owned(), |l| ty_name(self.db, &l.ty));
         format!("{}: {ty}", self.local(id))
     }
 
@@ -393,9 +390,10 @@ impl Dump<'_> {
 
 fn field_name(db: &dyn Db, ty: &Ty, index: u32) -> String {
     match ty {
-        Ty::Form(form, _) => {
-            form_data(db, *form).fields.get(index as usize).map_or_else(|| index.to_string(), |(name, _)| name.to_string())
-        }
+        Ty::Form(form, _) => form_data(db, *form)
+            .fields
+            .get(index as usize)
+            .map_or_else(|| index.to_string(), |(name, _)| name.to_string()),
         _ => index.to_string(),
     }
 }
