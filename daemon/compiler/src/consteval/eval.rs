@@ -3,11 +3,9 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::arith::{self, ArithError};
-use super::builtin;
-use super::codes::{
-    CONST_CYCLE, CONST_PANIC, DIVISION_BY_ZERO, LIMIT, NOT_CONSTANT, OVERFLOW, STATIC_ASSERT,
-};
 use super::value::ConstValue;
+use super::builtin;
+use super::codes::{CONST_CYCLE, CONST_PANIC, DIVISION_BY_ZERO, LIMIT, NOT_CONSTANT, OVERFLOW, STATIC_ASSERT};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Code, Db, Diagnostic, Phase, Place};
 use crate::lower::hir::{BinaryOp, ItemHir, UnaryOp};
@@ -56,9 +54,7 @@ pub fn const_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     match &**item_hir(db, item) {
         ItemHir::Const(_) => const_value(db, item).as_ref().err().cloned().unwrap_or_default(),
         ItemHir::StaticAssert(_, message) => static_assert(db, item, message.as_deref()),
-        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => {
-            Arc::new([])
-        }
+        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => Arc::new([]),
     }
 }
 
@@ -71,19 +67,10 @@ fn static_assert(db: &dyn Db, item: ItemId, message: Option<&str>) -> Diagnostic
         Err(diagnostics) => diagnostics,
         Ok(ConstValue::Int(0)) => {
             let node = checked.body.block.tail.as_ref().map_or(NodeId(0), |tail| tail.node);
-            let text = message.map_or_else(
-                || "static assertion failed".to_owned(),
-                |m| format!("static assertion failed: {m}"),
-            );
-            Arc::new([Diagnostic::error(
-                STATIC_ASSERT,
-                Phase::Typeck,
-                Place::Node(item, node),
-                text,
-                "this is false",
-            )
-            .note("`static_assert` is evaluated while the program is compiled")
-            .help("make the condition true, or remove the assertion")])
+            let text = message.map_or_else(|| "static assertion failed".to_owned(), |m| format!("static assertion failed: {m}"));
+            Arc::new([Diagnostic::error(STATIC_ASSERT, Phase::Typeck, Place::Node(item, node), text, "this is false")
+                .note("`static_assert` is evaluated while the program is compiled")
+                .help("make the condition true, or remove the assertion")])
         }
         Ok(_) => Arc::new([]),
     }
@@ -132,8 +119,7 @@ impl<'db> Evaluator<'db> {
 
     fn error(&self, code: Code, message: impl Into<String>, label: &str, note: &str, help: &str) -> Exit {
         let place = Place::Node(self.root, self.site);
-        let mut diagnostic =
-            Diagnostic::error(code, Phase::Typeck, place, message, label).note(note).help(help);
+        let mut diagnostic = Diagnostic::error(code, Phase::Typeck, place, message, label).note(note).help(help);
         if self.depth > 0 {
             diagnostic = diagnostic.note("it happens inside a procedure that is called here");
         }
@@ -263,9 +249,7 @@ impl<'db> Evaluator<'db> {
             }
             ExprKind::Tuple(items) => Ok(ConstValue::Record(self.list(items, frame)?)),
             ExprKind::Field(base, field) => match self.expr(base, frame)? {
-                ConstValue::Record(mut fields) if (*field as usize) < fields.len() => {
-                    Ok(fields.swap_remove(*field as usize))
-                }
+                ConstValue::Record(mut fields) if (*field as usize) < fields.len() => Ok(fields.swap_remove(*field as usize)),
                 _ => Err(self.not_constant("this field")),
             },
             ExprKind::Index(base, index) => {
@@ -280,13 +264,9 @@ impl<'db> Evaluator<'db> {
                 let index = self.integer(index, frame)?;
                 let ConstValue::Str(bytes) = base else { return Err(self.not_constant("this index")) };
                 let found = usize::try_from(index).ok().and_then(|at| bytes.get(at).copied());
-                found
-                    .map(|b| ConstValue::Int(i128::from(b)))
-                    .ok_or_else(|| self.out_of_range(index, bytes.len()))
+                found.map(|b| ConstValue::Int(i128::from(b))).ok_or_else(|| self.out_of_range(index, bytes.len()))
             }
-            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(false, inner) => {
-                self.expr(inner, frame)
-            }
+            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(false, inner) => self.expr(inner, frame),
             ExprKind::Ref(true, _) => Err(self.not_constant("a mutable reference")),
             ExprKind::Unary(op, operand) => {
                 let value = self.expr(operand, frame)?;
@@ -303,11 +283,7 @@ impl<'db> Evaluator<'db> {
                 Ok(ConstValue::Int(i128::from(compare(*op, &a, &lhs.ty, &b, &rhs.ty))))
             }
             ExprKind::Logical { or, lhs, rhs } => {
-                if self.truth(lhs, frame)? == *or {
-                    Ok(ConstValue::Int(i128::from(*or)))
-                } else {
-                    self.expr(rhs, frame)
-                }
+                if self.truth(lhs, frame)? == *or { Ok(ConstValue::Int(i128::from(*or))) } else { self.expr(rhs, frame) }
             }
             ExprKind::Cast(inner) => {
                 let value = self.expr(inner, frame)?;
@@ -431,13 +407,7 @@ impl<'db> Evaluator<'db> {
         }
     }
 
-    fn record(
-        &mut self,
-        ty: &Ty,
-        fields: &[(u32, Expr)],
-        base: Option<&Expr>,
-        frame: &mut Frame,
-    ) -> Eval<ConstValue> {
+    fn record(&mut self, ty: &Ty, fields: &[(u32, Expr)], base: Option<&Expr>, frame: &mut Frame) -> Eval<ConstValue> {
         let mut values: Vec<(u32, ConstValue)> = Vec::with_capacity(fields.len());
         for (index, field) in fields {
             values.push((*index, self.expr(field, frame)?));
@@ -466,10 +436,7 @@ impl<'db> Evaluator<'db> {
         let name = item.name(self.db);
         if item.file(self.db).path(self.db).root == CORE_ROOT {
             let value = builtin::call(name, &args, types);
-            return value.map_or_else(
-                || Err(self.not_constant("this built-in procedure")),
-                |value| self.sized(value),
-            );
+            return value.map_or_else(|| Err(self.not_constant("this built-in procedure")), |value| self.sized(value));
         }
         let checked = check_body(self.db, item);
         if !checked.body.ok {
@@ -478,10 +445,7 @@ impl<'db> Evaluator<'db> {
         if !generics.is_empty() {
             return Err(self.not_constant(&format!("a call of the generic procedure `{name}`")));
         }
-        if checked.body.block.stmts.is_empty()
-            && checked.body.block.tail.is_none()
-            && checked.body.ret != Ty::Unit
-        {
+        if checked.body.block.stmts.is_empty() && checked.body.block.tail.is_none() && checked.body.ret != Ty::Unit {
             return Err(self.not_constant(&format!("a call of `{name}`, which has no body,")));
         }
         if self.depth >= CALLS_MAX {
@@ -566,13 +530,9 @@ impl<'db> Evaluator<'db> {
             }
             (PatKind::Record(pats), ConstValue::Record(fields)) => self.fields_match(pats, fields, frame)?,
             (PatKind::Int(wanted), ConstValue::Int(value)) => wanted == value,
-            (PatKind::Float(wanted), ConstValue::Float(value)) => {
-                f64::from_bits(*wanted) == f64::from_bits(*value)
-            }
+            (PatKind::Float(wanted), ConstValue::Float(value)) => f64::from_bits(*wanted) == f64::from_bits(*value),
             (PatKind::Str(wanted), ConstValue::Str(value)) => wanted.as_bytes() == &**value,
-            (PatKind::Const(item), value) => {
-                const_value(self.db, *item).as_ref().is_ok_and(|wanted| wanted == value)
-            }
+            (PatKind::Const(item), value) => const_value(self.db, *item).as_ref().is_ok_and(|wanted| wanted == value),
             (PatKind::Range(lo, hi), ConstValue::Int(value)) => {
                 lo.is_none_or(|lo| lo <= *value) && hi.is_none_or(|hi| *value <= hi)
             }
@@ -634,13 +594,11 @@ impl<'db> Evaluator<'db> {
                 _ => return Err(self.not_constant("this assignment")),
             }
         };
-        let Some(mut slot) = frame.get_mut(local.0 as usize).map(|slot| slot.get_or_insert(ConstValue::Unit))
-        else {
+        let Some(mut slot) = frame.get_mut(local.0 as usize).map(|slot| slot.get_or_insert(ConstValue::Unit)) else {
             return Ok(());
         };
         for step in steps.into_iter().rev() {
-            let (ConstValue::List(items) | ConstValue::Record(items) | ConstValue::Variant(_, items)) = slot
-            else {
+            let (ConstValue::List(items) | ConstValue::Record(items) | ConstValue::Variant(_, items)) = slot else {
                 return Err(self.not_constant("this assignment"));
             };
             let length = items.len();
@@ -656,17 +614,11 @@ impl<'db> Evaluator<'db> {
     fn unary(&self, op: UnaryOp, value: ConstValue, ty: &Ty) -> Eval<ConstValue> {
         match (op, value, ty) {
             (UnaryOp::Not, ConstValue::Int(value), _) => Ok(ConstValue::Int(i128::from(value == 0))),
-            (UnaryOp::Neg, ConstValue::Int(value), Ty::Int(ty)) => {
-                arith::integer(BinaryOp::Sub, *ty, 0, value)
-                    .map(ConstValue::Int)
-                    .map_err(|error| self.arith(error, *ty))
-            }
-            (UnaryOp::Neg, ConstValue::Float(bits), _) => {
-                Ok(ConstValue::Float((-f64::from_bits(bits)).to_bits()))
-            }
-            (UnaryOp::BitNot, ConstValue::Int(value), Ty::Int(ty)) => {
-                Ok(ConstValue::Int(arith::wrap(!value, *ty)))
-            }
+            (UnaryOp::Neg, ConstValue::Int(value), Ty::Int(ty)) => arith::integer(BinaryOp::Sub, *ty, 0, value)
+                .map(ConstValue::Int)
+                .map_err(|error| self.arith(error, *ty)),
+            (UnaryOp::Neg, ConstValue::Float(bits), _) => Ok(ConstValue::Float((-f64::from_bits(bits)).to_bits())),
+            (UnaryOp::BitNot, ConstValue::Int(value), Ty::Int(ty)) => Ok(ConstValue::Int(arith::wrap(!value, *ty))),
             (UnaryOp::Neg | UnaryOp::BitNot | UnaryOp::Not, _, _) => Err(self.not_constant("this operation")),
         }
     }
@@ -680,12 +632,9 @@ impl<'db> Evaluator<'db> {
                 let value = arith::float(op, *ty == FloatTy::F32, f64::from_bits(a), f64::from_bits(b));
                 Ok(ConstValue::Float(value.to_bits()))
             }
-            (ConstValue::Str(a), ConstValue::Str(b), _) => {
-                self.sized(ConstValue::Str([&*a, &*b].concat().into()))
-            }
+            (ConstValue::Str(a), ConstValue::Str(b), _) => self.sized(ConstValue::Str([&*a, &*b].concat().into())),
             (ConstValue::Str(a), ConstValue::Int(c), _) => {
-                let scalar =
-                    u32::try_from(c).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                let scalar = u32::try_from(c).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
                 self.sized(ConstValue::Str([&*a, scalar.to_string().as_bytes()].concat().into()))
             }
             (ConstValue::List(mut a), ConstValue::List(b), _) => {
@@ -699,8 +648,7 @@ impl<'db> Evaluator<'db> {
     fn cast(&self, value: ConstValue, from: &Ty, to: &Ty, implicit: bool) -> Eval<ConstValue> {
         match (value, to) {
             (ConstValue::Int(value), Ty::Int(to)) => {
-                let value =
-                    if *from == Ty::Int(IntTy::U128) && value < 0 && implicit { i128::MAX } else { value };
+                let value = if *from == Ty::Int(IntTy::U128) && value < 0 && implicit { i128::MAX } else { value };
                 if implicit && !arith::fits(value, *to) {
                     return Err(self.arith(ArithError::Overflow, *to));
                 }
@@ -708,10 +656,9 @@ impl<'db> Evaluator<'db> {
             }
             (ConstValue::Variant(variant, _), Ty::Int(to)) => {
                 let ordinal = match from {
-                    Ty::Pick(pick, _) => pick_data(self.db, *pick)
-                        .variants
-                        .get(variant as usize)
-                        .map_or(0, |variant| variant.ordinal),
+                    Ty::Pick(pick, _) => {
+                        pick_data(self.db, *pick).variants.get(variant as usize).map_or(0, |variant| variant.ordinal)
+                    }
                     _ => i128::from(variant),
                 };
                 Ok(ConstValue::Int(arith::wrap(ordinal, *to)))
@@ -722,16 +669,12 @@ impl<'db> Evaluator<'db> {
                 let narrow = if unsigned { (value as u128) as f32 } else { value as f32 };
                 Ok(ConstValue::Float(if *to == FloatTy::F32 { f64::from(narrow) } else { wide }.to_bits()))
             }
-            (ConstValue::Float(bits), Ty::Int(to)) => {
-                Ok(ConstValue::Int(saturate(f64::from_bits(bits), *to)))
-            }
+            (ConstValue::Float(bits), Ty::Int(to)) => Ok(ConstValue::Int(saturate(f64::from_bits(bits), *to))),
             (ConstValue::Float(bits), Ty::Float(_)) => Ok(ConstValue::Float(round(bits, to))),
             (ConstValue::Int(value), Ty::Bool) => Ok(ConstValue::Int(i128::from(value != 0))),
             (ConstValue::Int(value), Ty::Char) => {
                 let scalar = u32::try_from(value).ok().and_then(char::from_u32);
-                scalar
-                    .map(|_| ConstValue::Int(value))
-                    .ok_or_else(|| self.panic(&format!("{value} is not a character")))
+                scalar.map(|_| ConstValue::Int(value)).ok_or_else(|| self.panic(&format!("{value} is not a character")))
             }
             (value, _) => Ok(value),
         }
@@ -799,9 +742,7 @@ fn equal(a: &ConstValue, b: &ConstValue) -> bool {
         (ConstValue::List(a), ConstValue::List(b)) | (ConstValue::Record(a), ConstValue::Record(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
-        (ConstValue::Variant(v, a), ConstValue::Variant(w, b)) => {
-            v == w && a.iter().zip(b).all(|(a, b)| equal(a, b))
-        }
+        (ConstValue::Variant(v, a), ConstValue::Variant(w, b)) => v == w && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (a, b) => a == b,
     }
 }

@@ -214,7 +214,7 @@ impl Checker<'_> {
                 if self.unify(a, b) {
                     expr(left_ty, node, ExprKind::Binary(op, Box::new(left), Box::new(right)))
                 } else {
-                    self.mismatch(&left_ty, right, &Reason::Operand { other: left.node })
+                    self.mismatch(&left_ty, &right, &Reason::Operand { other: left.node })
                 }
             }
             _ => {
