@@ -6,7 +6,7 @@ use super::path::{Meaning, Named};
 use super::{Checker, Expect, codes, default_value, expr, names, walk};
 use crate::base::{Applicability, Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
-use crate::lower::{ItemId, NodeId, proc_signature};
+use crate::lower::{ItemId, NodeId};
 use crate::types::{Intrinsic, pick_data, proc_data};
 
 impl<'a> Checker<'a> {
@@ -478,12 +478,6 @@ impl<'a> Checker<'a> {
         let args =
             values.into_iter().enumerate().map(|(param, value)| Arg { param: param as u32, value }).collect();
         expr(ty, node, ExprKind::Call { callee: Callee::Proc(item, types), args })
-    }
-
-    /// The place of a proc's parameter, for labels.
-    pub(super) fn parameter_place(&self, item: ItemId, param: u32) -> Option<Place> {
-        let sig = proc_signature(self.db, item).as_ref()?;
-        sig.params.get(param as usize).map(|p| Place::Node(item, p.name.node))
     }
 }
 

@@ -392,8 +392,9 @@ impl<'a> Checker<'a> {
                 if let Some(before) = before {
                     diagnostic = diagnostic.label(before, "the outer declaration");
                 }
-                let diagnostic =
-                    diagnostic.help(format!("write `set {quoted} = ...` to assign, or choose another name"));
+                let diagnostic = diagnostic
+                    .note("the outer one is not changed by assignments to this one")
+                    .help(format!("write `set {quoted} = ...` to assign, or choose another name"));
                 self.report(diagnostic);
             }
         } else if let Some(item) = names::item_named(self.db, self.file, &name.name) {
@@ -406,6 +407,7 @@ impl<'a> Checker<'a> {
                     "hides it until the end of this block",
                 )
                 .label(Place::Node(item, NodeId::default()), "declared here")
+                .note("a local is found before an item of the same name")
                 .help("choose another name");
             self.report(diagnostic);
         }

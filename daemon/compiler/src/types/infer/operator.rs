@@ -1,6 +1,7 @@
 //! Operators: arithmetic, comparison, logic, membership.
 use std::sync::Arc;
 
+use super::super::dump::symbol;
 use super::super::thir::{self, Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, fits};
@@ -213,7 +214,7 @@ impl Checker<'_> {
                 if self.unify(a, b) {
                     expr(left_ty, node, ExprKind::Binary(op, Box::new(left), Box::new(right)))
                 } else {
-                    self.mismatch(&left_ty, right, &Reason::Operand { other: left.node })
+                    self.mismatch(&left_ty, &right, &Reason::Operand { other: left.node })
                 }
             }
             _ => {
@@ -563,30 +564,4 @@ fn widen(value: Expr, from: IntTy, to: IntTy) -> Expr {
 
 fn is_bit_operator(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor | BinaryOp::Shl | BinaryOp::Shr)
-}
-
-/// An operator as written.
-pub(crate) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-    }
 }

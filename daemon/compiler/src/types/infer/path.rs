@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
             names::lookup(self.db, self.file, &name.name)
         };
         if let Some(entity) = found {
-            return self.entity(entity, name);
+            return self.entity(&entity, name);
         }
         if let Some(expected) = expected {
             let mut expected = self.table.shallow(expected);
@@ -203,13 +203,13 @@ impl<'a> Checker<'a> {
         Meaning::Reported
     }
 
-    fn entity(&mut self, entity: Entity, name: &Ident) -> Meaning {
+    fn entity(&mut self, entity: &Entity, name: &Ident) -> Meaning {
         match entity {
-            Entity::Module(file) => Meaning::Module(file),
+            Entity::Module(file) => Meaning::Module(*file),
             Entity::Item(item) => match item.kind(self.db) {
-                ItemKind::Proc => Meaning::Proc(item),
-                ItemKind::Const => Meaning::Const(item),
-                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(item),
+                ItemKind::Proc => Meaning::Proc(*item),
+                ItemKind::Const => Meaning::Const(*item),
+                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(*item),
                 // Reported where they stand.
                 ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => {
                     Meaning::Reported
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
                     .help("import one of them under another name: `use a/b.{x as y}`");
                 for item in items {
                     diagnostic =
-                        diagnostic.label(Place::Node(item, NodeId::default()), "one is declared here");
+                        diagnostic.label(Place::Node(*item, NodeId::default()), "one is declared here");
                 }
                 self.report(diagnostic);
                 Meaning::Reported
@@ -250,7 +250,7 @@ impl<'a> Checker<'a> {
     ) -> Option<Meaning> {
         Some(match base {
             Meaning::Module(module) => match names::lookup_in(self.db, module, &name.name) {
-                Some(entity) => self.entity(entity, name),
+                Some(entity) => self.entity(&entity, name),
                 None => {
                     let diagnostic = missing_export(self.db, module, &name.name, self.place(name.node));
                     self.report(diagnostic);
