@@ -15,6 +15,9 @@ pub mod verify;
 mod visit;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use body::*;

@@ -22,6 +22,6 @@ pub(super) fn body_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
 }
 
 /// What the borrow check of an item's body found.
-pub(super) fn borrow_diagnostics(_db: &dyn Db, _item: ItemId) -> Diagnostics {
-    Arc::from([])
+pub(super) fn borrow_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
+    crate::mir::borrow_diagnostics(db, item).clone()
 }
