@@ -155,8 +155,8 @@ fn verifies_a_program_of_everything() {
         r#"
 form Point { x: int, y: int }
 form Box { name: string, points: [Point], inner: Point }
-pick Shape { Circle(r: int) Named(name: string, at: Point) Dot }
-pick Tree { Node(left: Tree, value: string, right: Tree) Leaf }
+pick Shape { Circle(r: int), Named(name: string, at: Point), Dot }
+pick Tree { Node(left: Tree, value: string, right: Tree), Leaf }
 
 proc area(s: Shape) -> int {
     match s {
@@ -245,7 +245,7 @@ proc main(args: [string]) -> int {
     println(b.name)
     let s = Shape.Named("x" + "y", b.inner)
     println(area(s))
-    let t = Tree.Node(Leaf, "v", Node(Leaf, "w", Leaf))
+    let t = Tree.Node(Leaf, "v", Tree.Node(Leaf, "w", Leaf))
     println(depth(t))
     if t == Tree.Leaf { println("eq") }
     let w = first_word("hello world")
@@ -255,7 +255,7 @@ proc main(args: [string]) -> int {
     }
     println(maybe(true))
     let g = grow(args, 9)
-    for (x) in g { println(x) }
+    for x in g { println(x) }
     println(chars([65]) as string)
     apply(touch, b.inner)
     let ps = twice<Point>(b.inner)
