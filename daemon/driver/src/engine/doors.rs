@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::base::{FileContents, Program, Span};
+use vitte_compiler::codegen::{self, TextStage};
 use vitte_compiler::lower::{self, ItemId, NodeId};
 use vitte_compiler::{explain as explanations, syntax, types};
 
@@ -28,20 +29,25 @@ pub(crate) fn node_span(db: &Database, item: ItemId, node: NodeId) -> Span {
 
 /// The program's object file, or why there is none.
 pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnostics> {
-    let _ = (db, program);
-    Err(Arc::from([]))
+    let object = codegen::program_object(db, program)?;
+    Ok(Object { bytes: object.bytes.as_slice().into() })
 }
 
 /// One stage as text: of the entry file for the stages that know files, of the program for the others.
+/// Empty if the program has errors.
 pub(crate) fn emit(db: &Database, program: Program, stage: Stage, filter: Option<&str>) -> String {
-    let _ = filter;
+    let listing = |stage| codegen::emit_text(db, program, stage, filter).unwrap_or_default();
     let entry = program.entry(db);
     let FileContents::Text(text) = entry.contents(db) else { return String::new() };
     match stage {
         Stage::Tokens => syntax::dump::tokens(&text, &syntax::lexer::lex(entry, &text)),
         Stage::Ast => syntax::dump::ast(&text, &syntax::parse(db, entry).tree),
         Stage::Hir => lower::dump::file(db, entry),
-        Stage::Mir | Stage::Ssa | Stage::Clif | Stage::Asm | Stage::Obj => String::new(),
+        Stage::Mir => listing(TextStage::Mir),
+        Stage::Ssa => listing(TextStage::Ssa),
+        Stage::Clif => listing(TextStage::Clif),
+        Stage::Asm => listing(TextStage::Asm),
+        Stage::Obj => String::new(),
     }
 }
 
