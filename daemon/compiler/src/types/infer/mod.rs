@@ -296,15 +296,33 @@ impl<'a> Checker<'a> {
     }
 
     /// A type error at a node.
-    fn error(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn error(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic::error(code, phase_of(code), self.place(node), message, label)
     }
 
-    fn warning(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn warning(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic::warning(code, phase_of(code), self.place(node), message, label)
     }
 
-    fn lint(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn lint(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic { severity: Severity::Lint, ..self.warning(code, node, message, label) }
     }
 

@@ -64,7 +64,9 @@ impl<'a> Checker<'a> {
             }
             Hir::Field { base, name, args } => {
                 // Only a chain of names can be a qualified name.
-                if !matches!(self.hir_expr(*base).kind, Hir::Path(_) | Hir::Field { .. }) || !self.is_qualifier(*base) {
+                if !matches!(self.hir_expr(*base).kind, Hir::Path(_) | Hir::Field { .. })
+                    || !self.is_qualifier(*base)
+                {
                     return None;
                 }
                 let base = self.qualifier(*base)?;
@@ -228,7 +230,8 @@ impl<'a> Checker<'a> {
                     .note("imports brought in different declarations of this name")
                     .help("import one of them under another name: `use a/b.{x as y}`");
                 for item in items {
-                    diagnostic = diagnostic.label(Place::Node(item, NodeId::default()), "one is declared here");
+                    diagnostic =
+                        diagnostic.label(Place::Node(item, NodeId::default()), "one is declared here");
                 }
                 self.report(diagnostic);
                 Meaning::Reported
@@ -563,7 +566,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports a member that a type does not have.
-    pub(super) fn no_member(&mut self, ty: &Ty, owner: ItemId, name: &Ident, known: &[&str], node: NodeId) -> Expr {
+    pub(super) fn no_member(
+        &mut self,
+        ty: &Ty,
+        owner: ItemId,
+        name: &Ident,
+        known: &[&str],
+        node: NodeId,
+    ) -> Expr {
         let shown = self.show(ty);
         let mut diagnostic = self
             .error(
