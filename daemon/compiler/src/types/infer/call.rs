@@ -327,7 +327,7 @@ impl<'a> Checker<'a> {
             let diagnostic = self
                 .error(
                     codes::ARITY,
-                    named.name.node,
+                    node,
                     format!(
                         "variant `{}` has {} payload field{plural}, found {} value{}",
                         variant.name,
