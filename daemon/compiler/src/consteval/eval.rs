@@ -9,12 +9,13 @@ use super::codes::{
 };
 use super::value::ConstValue;
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Code, Db, Diagnostic, Phase, Place};
+use crate::base::{Code, Db, Diagnostic, Phase, Place, SourcePath};
 use crate::lower::hir::{BinaryOp, ItemHir, UnaryOp};
-use crate::lower::{ItemId, NodeId, item_hir};
+use crate::lower::{ItemId, NodeId, item_hir, item_tree};
+use crate::mir::walk;
 use crate::runtime::CORE_ROOT;
 use crate::types::thir::{Arm, Block, Body, Callee, Expr, ExprKind, ForIter, LocalId, Pat, PatKind, Stmt};
-use crate::types::{FloatTy, IntTy, Ty, check_body, pick_data, ty_name};
+use crate::types::{FloatTy, IntTy, Ty, check_body, pick_data, proc_data, ty_name};
 
 /// Steps that one constant may take, the procs it calls included.
 const STEPS_MAX: u64 = 5_000_000;
@@ -38,16 +39,67 @@ pub fn const_value(db: &dyn Db, item: ItemId) -> Result<ConstValue, Diagnostics>
 }
 
 fn const_cycle(db: &dyn Db, _id: salsa::Id, item: ItemId) -> Result<ConstValue, Diagnostics> {
+    let circle = circle(db, item);
+    // One circle, one error: at the member that is written first.
+    if circle.iter().any(|&member| order(db, member) < order(db, item)) {
+        return Err(Arc::new([]));
+    }
     let name = item.name(db);
-    Err(Arc::new([Diagnostic::error(
+    let mut diagnostic = Diagnostic::error(
         CONST_CYCLE,
         Phase::Typeck,
         Place::Node(item, NodeId(0)),
         format!("constant `{name}` depends on its own value"),
         "needed to compute itself",
-    )
-    .note("a constant is computed once, before the program runs; it cannot refer to itself, not even through others")
-    .help("give one of the constants in the circle a value of its own")]))
+    );
+    for &member in circle.iter().filter(|&&member| member != item) {
+        diagnostic = diagnostic.label(Place::Node(member, NodeId(0)), "through this one");
+    }
+    Err(Arc::new([diagnostic
+        .note("a constant is computed once, before the program runs; it cannot refer to itself, not even through others")
+        .help("give one of the constants in the circle a value of its own")]))
+}
+
+/// Where a const is written, for choosing among several.
+fn order(db: &dyn Db, item: ItemId) -> (SourcePath, Option<usize>) {
+    let file = item.file(db);
+    let at = item_tree(db, file).items.iter().position(|entry| entry.id == item);
+    (file.path(db).clone(), at)
+}
+
+/// The consts that `item` needs and that need `item`, itself included, in order of writing.
+fn circle(db: &dyn Db, item: ItemId) -> Vec<ItemId> {
+    let reaches = |from: ItemId| {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while let Some(&at) = seen.get(next) {
+            next += 1;
+            for &used in used_consts(db, at).iter() {
+                if !seen.contains(&used) {
+                    seen.push(used);
+                }
+            }
+        }
+        seen
+    };
+    let mut circle = reaches(item);
+    circle.retain(|&member| member == item || reaches(member).contains(&item));
+    circle.sort_by_key(|&member| order(db, member));
+    circle
+}
+
+/// The consts that a const's initialiser names.
+#[salsa::tracked(returns(ref))]
+fn used_consts(db: &dyn Db, item: ItemId) -> Vec<ItemId> {
+    fn visit(expr: &Expr, used: &mut Vec<ItemId>) {
+        if let ExprKind::Const(item) = expr.kind {
+            used.push(item);
+        }
+        stacker::maybe_grow(64 * 1024, 1024 * 1024, || walk::children(expr, &mut |child| visit(child, used)));
+    }
+    let mut used = Vec::new();
+    walk::block_children(&check_body(db, item).body.block, &mut |expr| visit(expr, &mut used));
+    used
 }
 
 /// What evaluating an item's constant expressions reports: consts and static asserts; nothing for other kinds.
@@ -250,7 +302,16 @@ impl<'db> Evaluator<'db> {
                     }
                 }
                 let values: Vec<_> = values.into_iter().map(|v| v.unwrap_or(ConstValue::Unit)).collect();
-                self.call(callee, values, &types)
+                let (result, after) = self.call(callee, values, &types)?;
+                // Copy-out: what the callee made of its `ref mut` parameters.
+                for arg in args {
+                    if let (ExprKind::Ref(true, place), Some(value)) =
+                        (&arg.value.kind, after.get(arg.param as usize))
+                    {
+                        self.assign(place, value.clone(), frame)?;
+                    }
+                }
+                Ok(result)
             }
             ExprKind::Record { fields, base } => self.record(&expr.ty, fields, base.as_deref(), frame),
             ExprKind::Variant { variant, fields } => {
@@ -284,10 +345,10 @@ impl<'db> Evaluator<'db> {
                     .map(|b| ConstValue::Int(i128::from(b)))
                     .ok_or_else(|| self.out_of_range(index, bytes.len()))
             }
-            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(false, inner) => {
+            // A reference is its value here; calls write it back.
+            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(_, inner) => {
                 self.expr(inner, frame)
             }
-            ExprKind::Ref(true, _) => Err(self.not_constant("a mutable reference")),
             ExprKind::Unary(op, operand) => {
                 let value = self.expr(operand, frame)?;
                 self.unary(*op, value, &expr.ty)
@@ -457,44 +518,48 @@ impl<'db> Evaluator<'db> {
         self.sized(ConstValue::Record(all))
     }
 
-    fn call(&mut self, callee: &Callee, args: Vec<ConstValue>, types: &[Ty]) -> Eval<ConstValue> {
-        let (item, generics) = match callee {
-            Callee::Proc(item, generics) => (*item, generics),
+    /// Calls a proc: its result, and its parameters as it left them.
+    fn call(
+        &mut self,
+        callee: &Callee,
+        args: Vec<ConstValue>,
+        types: &[Ty],
+    ) -> Eval<(ConstValue, Vec<ConstValue>)> {
+        let item = match callee {
+            Callee::Proc(item, _) => *item,
             Callee::Intrinsic(..) => return Err(self.not_constant("this built-in")),
             Callee::Value(_) => return Err(self.not_constant("a call through a procedure value")),
         };
         let name = item.name(self.db);
         if item.file(self.db).path(self.db).root == CORE_ROOT {
-            let value = builtin::call(name, &args, types);
-            return value.map_or_else(
-                || Err(self.not_constant("this built-in procedure")),
-                |value| self.sized(value),
-            );
+            return match builtin::call(name, args, types) {
+                Some((result, after)) => {
+                    let after = after.into_iter().map(|value| self.sized(value)).collect::<Eval<_>>()?;
+                    Ok((self.sized(result)?, after))
+                }
+                None => Err(self.not_constant("this built-in procedure")),
+            };
         }
         let checked = check_body(self.db, item);
         if !checked.body.ok {
             return Err(Exit::Error(Arc::new([])));
         }
-        if !generics.is_empty() {
-            return Err(self.not_constant(&format!("a call of the generic procedure `{name}`")));
-        }
-        if checked.body.block.stmts.is_empty()
-            && checked.body.block.tail.is_none()
-            && checked.body.ret != Ty::Unit
-        {
+        if !proc_data(self.db, item).has_body {
             return Err(self.not_constant(&format!("a call of `{name}`, which has no body,")));
         }
         if self.depth >= CALLS_MAX {
             return Err(self.limit("calls procedures too deeply"));
         }
+        let params = args.len();
         let mut frame: Frame = args.into_iter().map(Some).collect();
         frame.resize(checked.body.locals.len(), None);
         self.depth += 1;
         let result = self.block(&checked.body.block, &mut frame);
         self.depth -= 1;
+        let after = frame.into_iter().take(params).map(|value| value.unwrap_or(ConstValue::Unit)).collect();
         match result {
-            Ok(value) | Err(Exit::Give(value) | Exit::Break(value)) => Ok(value),
-            Err(Exit::Continue) => Ok(ConstValue::Unit),
+            Ok(value) | Err(Exit::Give(value) | Exit::Break(value)) => Ok((value, after)),
+            Err(Exit::Continue) => Ok((ConstValue::Unit, after)),
             Err(Exit::Error(diagnostics)) => Err(Exit::Error(diagnostics)),
         }
     }
@@ -622,6 +687,7 @@ impl<'db> Evaluator<'db> {
         let local = loop {
             match &at.kind {
                 ExprKind::Local(local) => break *local,
+                ExprKind::Deref(inner) => at = inner,
                 ExprKind::Field(base, field) => {
                     steps.push(i128::from(*field));
                     at = base;
