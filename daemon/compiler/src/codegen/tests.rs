@@ -157,7 +157,6 @@ struct Context<'a> {
 
 impl ObjectContext for Context<'_> {
     fn position(&mut self, source: Source) -> Option<Position> {
-        let _ = source.item;
         Some(Position { file: Arc::from("test.vit"), line: source.node.0 + 1, column: 1 })
     }
 
