@@ -44,7 +44,7 @@ pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>,
         return Err(diagnostics.clone());
     }
     let main = main_instance(db, program)?;
-    collect(db, &[main]).map_err(|diagnostic| Arc::from([diagnostic]))
+    collect(db, &[main]).map_err(|diagnostic| Arc::from([*diagnostic]))
 }
 
 fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
