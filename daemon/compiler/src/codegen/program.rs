@@ -40,7 +40,7 @@ pub fn machine_code(
 /// What is wrong with the program.
 pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>, Diagnostics> {
     let main = main_instance(db, program)?;
-    collect(db, &[main]).map_err(|diagnostic| Arc::from([diagnostic]))
+    collect(db, &[main]).map_err(|diagnostic| Arc::from([*diagnostic]))
 }
 
 /// The instance that C calls, if the program has no errors.
