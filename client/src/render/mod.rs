@@ -12,7 +12,7 @@ pub enum Format {
     /// With source lines, for people
     #[default]
     Human,
-    /// One line each: `file:line:column: error[CODE]: message`
+    /// One line each: `file:line:column: CODE: message`
     Short,
     /// One JSON object each, schema `vitte.diagnostic`
     Json,
@@ -60,11 +60,12 @@ pub fn place(span: &FileSpan) -> String {
     format!("{}:{}:{}", span.file, start.line, start.column)
 }
 
-/// The one-line format.
+/// The one-line format. A warning says so; an error need not.
 pub fn short(diagnostic: &Diagnostic) -> String {
-    let (severity, code, message) = (severity(diagnostic), &diagnostic.code, &diagnostic.message);
+    let Diagnostic { code, message, .. } = diagnostic;
+    let warning = if is_error(diagnostic) { "" } else { "warning: " };
     match primary_span(diagnostic) {
-        Some(span) => format!("{}: {severity}[{code}]: {message}", place(span)),
-        None => format!("{severity}[{code}]: {message}"),
+        Some(span) => format!("{}: {code}: {warning}{message}", place(span)),
+        None => format!("{code}: {warning}{message}"),
     }
 }
