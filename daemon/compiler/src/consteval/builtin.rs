@@ -18,8 +18,39 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
-/// Evaluates the prelude proc `name`, or `None` if constants may not call it.
-pub(super) fn call(name: &str, args: &[ConstValue], types: &[Ty]) -> Option<ConstValue> {
+/// Evaluates the prelude proc `name`: its result, and its arguments as it left them. `None` if constants may not call it.
+pub(super) fn call(
+    name: &str,
+    mut args: Vec<ConstValue>,
+    types: &[Ty],
+) -> Option<(ConstValue, Vec<ConstValue>)> {
+    let result = match change(name, &mut args) {
+        Some(result) => result,
+        None => compute(name, &args, types)?,
+    };
+    Some((result, args))
+}
+
+/// Procs that change their first argument in place.
+fn change(name: &str, args: &mut [ConstValue]) -> Option<ConstValue> {
+    use ConstValue::{List, Str};
+    match (name, args) {
+        ("list_push", [List(items), item]) => items.push(item.clone()),
+        ("list_append", [List(items), List(more)]) => items.append(&mut more.clone()),
+        ("list_pop", [List(items), ..]) => {
+            return Some(
+                items
+                    .pop()
+                    .map_or(ConstValue::Variant(1, Vec::new()), |item| ConstValue::Variant(0, vec![item])),
+            );
+        }
+        ("string_append", [Str(text), Str(more)]) => *text = [&**text, &**more].concat().into(),
+        _ => return None,
+    }
+    Some(ConstValue::Unit)
+}
+
+fn compute(name: &str, args: &[ConstValue], types: &[Ty]) -> Option<ConstValue> {
     use ConstValue::{Bytes, Float, Int, List, Str};
     let truth = |b: bool| Int(i128::from(b));
     Some(match (name, args) {

@@ -3,16 +3,19 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::arith::{self, ArithError};
-use super::value::ConstValue;
 use super::builtin;
-use super::codes::{CONST_CYCLE, CONST_PANIC, DIVISION_BY_ZERO, LIMIT, NOT_CONSTANT, OVERFLOW, STATIC_ASSERT};
+use super::codes::{
+    CONST_CYCLE, CONST_PANIC, DIVISION_BY_ZERO, LIMIT, NOT_CONSTANT, OVERFLOW, STATIC_ASSERT,
+};
+use super::value::ConstValue;
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Code, Db, Diagnostic, Phase, Place};
+use crate::base::{Code, Db, Diagnostic, Phase, Place, SourcePath};
 use crate::lower::hir::{BinaryOp, ItemHir, UnaryOp};
-use crate::lower::{ItemId, NodeId, item_hir};
+use crate::lower::{ItemId, NodeId, item_hir, item_tree};
+use crate::mir::walk;
 use crate::runtime::CORE_ROOT;
 use crate::types::thir::{Arm, Block, Body, Callee, Expr, ExprKind, ForIter, LocalId, Pat, PatKind, Stmt};
-use crate::types::{FloatTy, IntTy, Ty, check_body, pick_data, ty_name};
+use crate::types::{FloatTy, IntTy, Ty, check_body, pick_data, proc_data, ty_name};
 
 /// Steps that one constant may take, the procs it calls included.
 const STEPS_MAX: u64 = 5_000_000;
@@ -36,16 +39,67 @@ pub fn const_value(db: &dyn Db, item: ItemId) -> Result<ConstValue, Diagnostics>
 }
 
 fn const_cycle(db: &dyn Db, _id: salsa::Id, item: ItemId) -> Result<ConstValue, Diagnostics> {
+    let circle = circle(db, item);
+    // One circle, one error: at the member that is written first.
+    if circle.iter().any(|&member| order(db, member) < order(db, item)) {
+        return Err(Arc::new([]));
+    }
     let name = item.name(db);
-    Err(Arc::new([Diagnostic::error(
+    let mut diagnostic = Diagnostic::error(
         CONST_CYCLE,
         Phase::Typeck,
         Place::Node(item, NodeId(0)),
         format!("constant `{name}` depends on its own value"),
         "needed to compute itself",
-    )
-    .note("a constant is computed once, before the program runs; it cannot refer to itself, not even through others")
-    .help("give one of the constants in the circle a value of its own")]))
+    );
+    for &member in circle.iter().filter(|&&member| member != item) {
+        diagnostic = diagnostic.label(Place::Node(member, NodeId(0)), "through this one");
+    }
+    Err(Arc::new([diagnostic
+        .note("a constant is computed once, before the program runs; it cannot refer to itself, not even through others")
+        .help("give one of the constants in the circle a value of its own")]))
+}
+
+/// Where a const is written, for choosing among several.
+fn order(db: &dyn Db, item: ItemId) -> (SourcePath, Option<usize>) {
+    let file = item.file(db);
+    let at = item_tree(db, file).items.iter().position(|entry| entry.id == item);
+    (file.path(db).clone(), at)
+}
+
+/// The consts that `item` needs and that need `item`, itself included, in order of writing.
+fn circle(db: &dyn Db, item: ItemId) -> Vec<ItemId> {
+    let reaches = |from: ItemId| {
+        let mut seen = vec![from];
+        let mut next = 0;
+        while let Some(&at) = seen.get(next) {
+            next += 1;
+            for &used in used_consts(db, at).iter() {
+                if !seen.contains(&used) {
+                    seen.push(used);
+                }
+            }
+        }
+        seen
+    };
+    let mut circle = reaches(item);
+    circle.retain(|&member| member == item || reaches(member).contains(&item));
+    circle.sort_by_key(|&member| order(db, member));
+    circle
+}
+
+/// The consts that a const's initialiser names.
+#[salsa::tracked(returns(ref))]
+fn used_consts(db: &dyn Db, item: ItemId) -> Vec<ItemId> {
+    fn visit(expr: &Expr, used: &mut Vec<ItemId>) {
+        if let ExprKind::Const(item) = expr.kind {
+            used.push(item);
+        }
+        stacker::maybe_grow(64 * 1024, 1024 * 1024, || walk::children(expr, &mut |child| visit(child, used)));
+    }
+    let mut used = Vec::new();
+    walk::block_children(&check_body(db, item).body.block, &mut |expr| visit(expr, &mut used));
+    used
 }
 
 /// What evaluating an item's constant expressions reports: consts and static asserts; nothing for other kinds.
@@ -54,7 +108,9 @@ pub fn const_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     match &**item_hir(db, item) {
         ItemHir::Const(_) => const_value(db, item).as_ref().err().cloned().unwrap_or_default(),
         ItemHir::StaticAssert(_, message) => static_assert(db, item, message.as_deref()),
-        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => Arc::new([]),
+        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => {
+            Arc::new([])
+        }
     }
 }
 
@@ -67,10 +123,19 @@ fn static_assert(db: &dyn Db, item: ItemId, message: Option<&str>) -> Diagnostic
         Err(diagnostics) => diagnostics,
         Ok(ConstValue::Int(0)) => {
             let node = checked.body.block.tail.as_ref().map_or(NodeId(0), |tail| tail.node);
-            let text = message.map_or_else(|| "static assertion failed".to_owned(), |m| format!("static assertion failed: {m}"));
-            Arc::new([Diagnostic::error(STATIC_ASSERT, Phase::Typeck, Place::Node(item, node), text, "this is false")
-                .note("`static_assert` is evaluated while the program is compiled")
-                .help("make the condition true, or remove the assertion")])
+            let text = message.map_or_else(
+                || "static assertion failed".to_owned(),
+                |m| format!("static assertion failed: {m}"),
+            );
+            Arc::new([Diagnostic::error(
+                STATIC_ASSERT,
+                Phase::Typeck,
+                Place::Node(item, node),
+                text,
+                "this is false",
+            )
+            .note("`static_assert` is evaluated while the program is compiled")
+            .help("make the condition true, or remove the assertion")])
         }
         Ok(_) => Arc::new([]),
     }
@@ -119,7 +184,8 @@ impl<'db> Evaluator<'db> {
 
     fn error(&self, code: Code, message: impl Into<String>, label: &str, note: &str, help: &str) -> Exit {
         let place = Place::Node(self.root, self.site);
-        let mut diagnostic = Diagnostic::error(code, Phase::Typeck, place, message, label).note(note).help(help);
+        let mut diagnostic =
+            Diagnostic::error(code, Phase::Typeck, place, message, label).note(note).help(help);
         if self.depth > 0 {
             diagnostic = diagnostic.note("it happens inside a procedure that is called here");
         }
@@ -236,7 +302,16 @@ impl<'db> Evaluator<'db> {
                     }
                 }
                 let values: Vec<_> = values.into_iter().map(|v| v.unwrap_or(ConstValue::Unit)).collect();
-                self.call(callee, values, &types)
+                let (result, after) = self.call(callee, values, &types)?;
+                // Copy-out: what the callee made of its `ref mut` parameters.
+                for arg in args {
+                    if let (ExprKind::Ref(true, place), Some(value)) =
+                        (&arg.value.kind, after.get(arg.param as usize))
+                    {
+                        self.assign(place, value.clone(), frame)?;
+                    }
+                }
+                Ok(result)
             }
             ExprKind::Record { fields, base } => self.record(&expr.ty, fields, base.as_deref(), frame),
             ExprKind::Variant { variant, fields } => {
@@ -249,7 +324,9 @@ impl<'db> Evaluator<'db> {
             }
             ExprKind::Tuple(items) => Ok(ConstValue::Record(self.list(items, frame)?)),
             ExprKind::Field(base, field) => match self.expr(base, frame)? {
-                ConstValue::Record(mut fields) if (*field as usize) < fields.len() => Ok(fields.swap_remove(*field as usize)),
+                ConstValue::Record(mut fields) if (*field as usize) < fields.len() => {
+                    Ok(fields.swap_remove(*field as usize))
+                }
                 _ => Err(self.not_constant("this field")),
             },
             ExprKind::Index(base, index) => {
@@ -264,10 +341,14 @@ impl<'db> Evaluator<'db> {
                 let index = self.integer(index, frame)?;
                 let ConstValue::Str(bytes) = base else { return Err(self.not_constant("this index")) };
                 let found = usize::try_from(index).ok().and_then(|at| bytes.get(at).copied());
-                found.map(|b| ConstValue::Int(i128::from(b))).ok_or_else(|| self.out_of_range(index, bytes.len()))
+                found
+                    .map(|b| ConstValue::Int(i128::from(b)))
+                    .ok_or_else(|| self.out_of_range(index, bytes.len()))
             }
-            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(false, inner) => self.expr(inner, frame),
-            ExprKind::Ref(true, _) => Err(self.not_constant("a mutable reference")),
+            // A reference is its value here; calls write it back.
+            ExprKind::Deref(inner) | ExprKind::Move(inner) | ExprKind::Ref(_, inner) => {
+                self.expr(inner, frame)
+            }
             ExprKind::Unary(op, operand) => {
                 let value = self.expr(operand, frame)?;
                 self.unary(*op, value, &expr.ty)
@@ -283,7 +364,11 @@ impl<'db> Evaluator<'db> {
                 Ok(ConstValue::Int(i128::from(compare(*op, &a, &lhs.ty, &b, &rhs.ty))))
             }
             ExprKind::Logical { or, lhs, rhs } => {
-                if self.truth(lhs, frame)? == *or { Ok(ConstValue::Int(i128::from(*or))) } else { self.expr(rhs, frame) }
+                if self.truth(lhs, frame)? == *or {
+                    Ok(ConstValue::Int(i128::from(*or)))
+                } else {
+                    self.expr(rhs, frame)
+                }
             }
             ExprKind::Cast(inner) => {
                 let value = self.expr(inner, frame)?;
@@ -407,7 +492,13 @@ impl<'db> Evaluator<'db> {
         }
     }
 
-    fn record(&mut self, ty: &Ty, fields: &[(u32, Expr)], base: Option<&Expr>, frame: &mut Frame) -> Eval<ConstValue> {
+    fn record(
+        &mut self,
+        ty: &Ty,
+        fields: &[(u32, Expr)],
+        base: Option<&Expr>,
+        frame: &mut Frame,
+    ) -> Eval<ConstValue> {
         let mut values: Vec<(u32, ConstValue)> = Vec::with_capacity(fields.len());
         for (index, field) in fields {
             values.push((*index, self.expr(field, frame)?));
@@ -427,38 +518,48 @@ impl<'db> Evaluator<'db> {
         self.sized(ConstValue::Record(all))
     }
 
-    fn call(&mut self, callee: &Callee, args: Vec<ConstValue>, types: &[Ty]) -> Eval<ConstValue> {
-        let (item, generics) = match callee {
-            Callee::Proc(item, generics) => (*item, generics),
+    /// Calls a proc: its result, and its parameters as it left them.
+    fn call(
+        &mut self,
+        callee: &Callee,
+        args: Vec<ConstValue>,
+        types: &[Ty],
+    ) -> Eval<(ConstValue, Vec<ConstValue>)> {
+        let item = match callee {
+            Callee::Proc(item, _) => *item,
             Callee::Intrinsic(..) => return Err(self.not_constant("this built-in")),
             Callee::Value(_) => return Err(self.not_constant("a call through a procedure value")),
         };
         let name = item.name(self.db);
         if item.file(self.db).path(self.db).root == CORE_ROOT {
-            let value = builtin::call(name, &args, types);
-            return value.map_or_else(|| Err(self.not_constant("this built-in procedure")), |value| self.sized(value));
+            return match builtin::call(name, args, types) {
+                Some((result, after)) => {
+                    let after = after.into_iter().map(|value| self.sized(value)).collect::<Eval<_>>()?;
+                    Ok((self.sized(result)?, after))
+                }
+                None => Err(self.not_constant("this built-in procedure")),
+            };
         }
         let checked = check_body(self.db, item);
         if !checked.body.ok {
             return Err(Exit::Error(Arc::new([])));
         }
-        if !generics.is_empty() {
-            return Err(self.not_constant(&format!("a call of the generic procedure `{name}`")));
-        }
-        if checked.body.block.stmts.is_empty() && checked.body.block.tail.is_none() && checked.body.ret != Ty::Unit {
+        if !proc_data(self.db, item).has_body {
             return Err(self.not_constant(&format!("a call of `{name}`, which has no body,")));
         }
         if self.depth >= CALLS_MAX {
             return Err(self.limit("calls procedures too deeply"));
         }
+        let params = args.len();
         let mut frame: Frame = args.into_iter().map(Some).collect();
         frame.resize(checked.body.locals.len(), None);
         self.depth += 1;
         let result = self.block(&checked.body.block, &mut frame);
         self.depth -= 1;
+        let after = frame.into_iter().take(params).map(|value| value.unwrap_or(ConstValue::Unit)).collect();
         match result {
-            Ok(value) | Err(Exit::Give(value) | Exit::Break(value)) => Ok(value),
-            Err(Exit::Continue) => Ok(ConstValue::Unit),
+            Ok(value) | Err(Exit::Give(value) | Exit::Break(value)) => Ok((value, after)),
+            Err(Exit::Continue) => Ok((ConstValue::Unit, after)),
             Err(Exit::Error(diagnostics)) => Err(Exit::Error(diagnostics)),
         }
     }
@@ -530,9 +631,13 @@ impl<'db> Evaluator<'db> {
             }
             (PatKind::Record(pats), ConstValue::Record(fields)) => self.fields_match(pats, fields, frame)?,
             (PatKind::Int(wanted), ConstValue::Int(value)) => wanted == value,
-            (PatKind::Float(wanted), ConstValue::Float(value)) => f64::from_bits(*wanted) == f64::from_bits(*value),
+            (PatKind::Float(wanted), ConstValue::Float(value)) => {
+                f64::from_bits(*wanted) == f64::from_bits(*value)
+            }
             (PatKind::Str(wanted), ConstValue::Str(value)) => wanted.as_bytes() == &**value,
-            (PatKind::Const(item), value) => const_value(self.db, *item).as_ref().is_ok_and(|wanted| wanted == value),
+            (PatKind::Const(item), value) => {
+                const_value(self.db, *item).as_ref().is_ok_and(|wanted| wanted == value)
+            }
             (PatKind::Range(lo, hi), ConstValue::Int(value)) => {
                 lo.is_none_or(|lo| lo <= *value) && hi.is_none_or(|hi| *value <= hi)
             }
@@ -582,6 +687,7 @@ impl<'db> Evaluator<'db> {
         let local = loop {
             match &at.kind {
                 ExprKind::Local(local) => break *local,
+                ExprKind::Deref(inner) => at = inner,
                 ExprKind::Field(base, field) => {
                     steps.push(i128::from(*field));
                     at = base;
@@ -594,11 +700,13 @@ impl<'db> Evaluator<'db> {
                 _ => return Err(self.not_constant("this assignment")),
             }
         };
-        let Some(mut slot) = frame.get_mut(local.0 as usize).map(|slot| slot.get_or_insert(ConstValue::Unit)) else {
+        let Some(mut slot) = frame.get_mut(local.0 as usize).map(|slot| slot.get_or_insert(ConstValue::Unit))
+        else {
             return Ok(());
         };
         for step in steps.into_iter().rev() {
-            let (ConstValue::List(items) | ConstValue::Record(items) | ConstValue::Variant(_, items)) = slot else {
+            let (ConstValue::List(items) | ConstValue::Record(items) | ConstValue::Variant(_, items)) = slot
+            else {
                 return Err(self.not_constant("this assignment"));
             };
             let length = items.len();
@@ -614,11 +722,17 @@ impl<'db> Evaluator<'db> {
     fn unary(&self, op: UnaryOp, value: ConstValue, ty: &Ty) -> Eval<ConstValue> {
         match (op, value, ty) {
             (UnaryOp::Not, ConstValue::Int(value), _) => Ok(ConstValue::Int(i128::from(value == 0))),
-            (UnaryOp::Neg, ConstValue::Int(value), Ty::Int(ty)) => arith::integer(BinaryOp::Sub, *ty, 0, value)
-                .map(ConstValue::Int)
-                .map_err(|error| self.arith(error, *ty)),
-            (UnaryOp::Neg, ConstValue::Float(bits), _) => Ok(ConstValue::Float((-f64::from_bits(bits)).to_bits())),
-            (UnaryOp::BitNot, ConstValue::Int(value), Ty::Int(ty)) => Ok(ConstValue::Int(arith::wrap(!value, *ty))),
+            (UnaryOp::Neg, ConstValue::Int(value), Ty::Int(ty)) => {
+                arith::integer(BinaryOp::Sub, *ty, 0, value)
+                    .map(ConstValue::Int)
+                    .map_err(|error| self.arith(error, *ty))
+            }
+            (UnaryOp::Neg, ConstValue::Float(bits), _) => {
+                Ok(ConstValue::Float((-f64::from_bits(bits)).to_bits()))
+            }
+            (UnaryOp::BitNot, ConstValue::Int(value), Ty::Int(ty)) => {
+                Ok(ConstValue::Int(arith::wrap(!value, *ty)))
+            }
             (UnaryOp::Neg | UnaryOp::BitNot | UnaryOp::Not, _, _) => Err(self.not_constant("this operation")),
         }
     }
@@ -632,9 +746,12 @@ impl<'db> Evaluator<'db> {
                 let value = arith::float(op, *ty == FloatTy::F32, f64::from_bits(a), f64::from_bits(b));
                 Ok(ConstValue::Float(value.to_bits()))
             }
-            (ConstValue::Str(a), ConstValue::Str(b), _) => self.sized(ConstValue::Str([&*a, &*b].concat().into())),
+            (ConstValue::Str(a), ConstValue::Str(b), _) => {
+                self.sized(ConstValue::Str([&*a, &*b].concat().into()))
+            }
             (ConstValue::Str(a), ConstValue::Int(c), _) => {
-                let scalar = u32::try_from(c).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
+                let scalar =
+                    u32::try_from(c).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
                 self.sized(ConstValue::Str([&*a, scalar.to_string().as_bytes()].concat().into()))
             }
             (ConstValue::List(mut a), ConstValue::List(b), _) => {
@@ -648,7 +765,8 @@ impl<'db> Evaluator<'db> {
     fn cast(&self, value: ConstValue, from: &Ty, to: &Ty, implicit: bool) -> Eval<ConstValue> {
         match (value, to) {
             (ConstValue::Int(value), Ty::Int(to)) => {
-                let value = if *from == Ty::Int(IntTy::U128) && value < 0 && implicit { i128::MAX } else { value };
+                let value =
+                    if *from == Ty::Int(IntTy::U128) && value < 0 && implicit { i128::MAX } else { value };
                 if implicit && !arith::fits(value, *to) {
                     return Err(self.arith(ArithError::Overflow, *to));
                 }
@@ -656,9 +774,10 @@ impl<'db> Evaluator<'db> {
             }
             (ConstValue::Variant(variant, _), Ty::Int(to)) => {
                 let ordinal = match from {
-                    Ty::Pick(pick, _) => {
-                        pick_data(self.db, *pick).variants.get(variant as usize).map_or(0, |variant| variant.ordinal)
-                    }
+                    Ty::Pick(pick, _) => pick_data(self.db, *pick)
+                        .variants
+                        .get(variant as usize)
+                        .map_or(0, |variant| variant.ordinal),
                     _ => i128::from(variant),
                 };
                 Ok(ConstValue::Int(arith::wrap(ordinal, *to)))
@@ -669,12 +788,16 @@ impl<'db> Evaluator<'db> {
                 let narrow = if unsigned { (value as u128) as f32 } else { value as f32 };
                 Ok(ConstValue::Float(if *to == FloatTy::F32 { f64::from(narrow) } else { wide }.to_bits()))
             }
-            (ConstValue::Float(bits), Ty::Int(to)) => Ok(ConstValue::Int(saturate(f64::from_bits(bits), *to))),
+            (ConstValue::Float(bits), Ty::Int(to)) => {
+                Ok(ConstValue::Int(saturate(f64::from_bits(bits), *to)))
+            }
             (ConstValue::Float(bits), Ty::Float(_)) => Ok(ConstValue::Float(round(bits, to))),
             (ConstValue::Int(value), Ty::Bool) => Ok(ConstValue::Int(i128::from(value != 0))),
             (ConstValue::Int(value), Ty::Char) => {
                 let scalar = u32::try_from(value).ok().and_then(char::from_u32);
-                scalar.map(|_| ConstValue::Int(value)).ok_or_else(|| self.panic(&format!("{value} is not a character")))
+                scalar
+                    .map(|_| ConstValue::Int(value))
+                    .ok_or_else(|| self.panic(&format!("{value} is not a character")))
             }
             (value, _) => Ok(value),
         }
@@ -742,7 +865,9 @@ fn equal(a: &ConstValue, b: &ConstValue) -> bool {
         (ConstValue::List(a), ConstValue::List(b)) | (ConstValue::Record(a), ConstValue::Record(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
-        (ConstValue::Variant(v, a), ConstValue::Variant(w, b)) => v == w && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (ConstValue::Variant(v, a), ConstValue::Variant(w, b)) => {
+            v == w && a.iter().zip(b).all(|(a, b)| equal(a, b))
+        }
         (a, b) => a == b,
     }
 }

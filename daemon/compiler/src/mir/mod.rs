@@ -10,7 +10,7 @@ mod glue;
 pub mod modes;
 pub mod tys;
 mod visit;
-mod walk;
+pub(crate) mod walk;
 
 use std::sync::Arc;
 

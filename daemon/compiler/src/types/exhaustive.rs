@@ -328,7 +328,9 @@ fn bounds(ty: &Ty) -> (i128, i128) {
 pub(super) fn is_poisoned(pat: &Pat) -> bool {
     pat.ty == Ty::Error
         || match &pat.kind {
-            PatKind::Variant(_, fields) | PatKind::Record(fields) => fields.iter().any(|(_, pat)| is_poisoned(pat)),
+            PatKind::Variant(_, fields) | PatKind::Record(fields) => {
+                fields.iter().any(|(_, pat)| is_poisoned(pat))
+            }
             PatKind::Or(many) | PatKind::List(many) => many.iter().any(is_poisoned),
             PatKind::Wild
             | PatKind::Bind(_)
@@ -408,7 +410,8 @@ pub(super) fn useless<'p>(db: &dyn Db, arms: &[(&'p Pat, bool)], ty: &Ty) -> Vec
                     (PatKind::Variant(a, _), PatKind::Variant(b, _)) => a == b,
                     _ => false,
                 });
-                let wild = seen.iter().find(|earlier| matches!(earlier.kind, PatKind::Wild | PatKind::Bind(_)));
+                let wild =
+                    seen.iter().find(|earlier| matches!(earlier.kind, PatKind::Wild | PatKind::Bind(_)));
                 let covered_by = same.or(wild).or(seen.last()).copied().unwrap_or(alternative);
                 out.push(Useless { pat: alternative, covered_by, same_variant: same.is_some() });
             }
@@ -445,8 +448,12 @@ fn show(db: &dyn Db, shape: &Shape, ty: &Ty) -> String {
                 }
                 (Head::Single, Ty::Form(form, _)) => {
                     let data = form_data(db, *form);
-                    let fields: Vec<String> =
-                        data.fields.iter().zip(&shown).map(|((name, _), part)| format!("{name}: {part}")).collect();
+                    let fields: Vec<String> = data
+                        .fields
+                        .iter()
+                        .zip(&shown)
+                        .map(|((name, _), part)| format!("{name}: {part}"))
+                        .collect();
                     format!("{} {{ {} }}", form.name(db), fields.join(", "))
                 }
                 (Head::Single, _) => format!("({})", shown.join(", ")),

@@ -22,7 +22,12 @@ impl Checker<'_> {
             let (then, _) = self.block(then, &Expect::Nothing);
             if !matches!(expect, Expect::Nothing) && !self.unit_is_fine(expect) {
                 let mut diagnostic = self
-                    .error(codes::BRANCHES, node, "an `if` used as a value needs an `else`", "no value if the condition is false")
+                    .error(
+                        codes::BRANCHES,
+                        node,
+                        "an `if` used as a value needs an `else`",
+                        "no value if the condition is false",
+                    )
                     .note("every branch of an `if` that is a value gives a value");
                 if let Expect::Must(ty, _) = expect {
                     diagnostic = diagnostic.help(format!("add `else {{ ... }}` with a `{}`", self.show(ty)));
@@ -72,7 +77,11 @@ impl Checker<'_> {
     }
 
     /// The common type of checked branches; converts each to it.
-    pub(super) fn join(&mut self, done: Vec<(thir::Block, Ty)>, expect: &Expect<'_>) -> (Vec<thir::Block>, Ty) {
+    pub(super) fn join(
+        &mut self,
+        done: Vec<(thir::Block, Ty)>,
+        expect: &Expect<'_>,
+    ) -> (Vec<thir::Block>, Ty) {
         let leaves = done.iter().all(|(_, ty)| *ty == Ty::Never);
         let plain = |done: Vec<(thir::Block, Ty)>| done.into_iter().map(|(block, _)| block).collect();
         if leaves {
@@ -85,7 +94,7 @@ impl Checker<'_> {
                 for (block, found) in done {
                     if block.tail.is_none() && found == Ty::Unit && !self.unit_is_fine(expect) {
                         let end = expr(Ty::Unit, block.node, ExprKind::Unit);
-                        self.mismatch(ty, end, reason);
+                        self.mismatch(ty, &end, reason);
                     }
                     blocks.push(block);
                 }
@@ -117,7 +126,7 @@ impl Checker<'_> {
         for (mut block, found) in done {
             if block.tail.is_none() && found == Ty::Unit && !matches!(ty, Ty::Unit | Ty::Error) {
                 let end = expr(Ty::Unit, block.node, ExprKind::Unit);
-                self.mismatch(&ty, end, &reason);
+                self.mismatch(&ty, &end, &reason);
             }
             self.coerce_block(&mut block, &ty, &reason);
             blocks.push(block);
@@ -190,7 +199,8 @@ impl Checker<'_> {
         for useless in exhaustive::useless(self.db, &rows, &ty) {
             let shown = exhaustive::render(self.db, useless.pat);
             let earlier = self.place(useless.covered_by.node);
-            let diagnostic = if matches!(useless.pat.kind, thir::PatKind::Variant(..)) && useless.same_variant {
+            let diagnostic = if matches!(useless.pat.kind, thir::PatKind::Variant(..)) && useless.same_variant
+            {
                 self.error(
                     codes::REPEATED_VARIANT,
                     useless.pat.node,
@@ -201,10 +211,15 @@ impl Checker<'_> {
                 .note("arms are tried from top to bottom, so this one never runs")
                 .help("remove one of the two")
             } else {
-                self.warning(codes::UNREACHABLE_ARM, useless.pat.node, "this arm is never reached", "never matches")
-                    .label(earlier, "everything it could match is matched before it")
-                    .note("arms are tried from top to bottom and the first match runs")
-                    .help("remove it or move it up")
+                self.warning(
+                    codes::UNREACHABLE_ARM,
+                    useless.pat.node,
+                    "this arm is never reached",
+                    "never matches",
+                )
+                .label(earlier, "everything it could match is matched before it")
+                .note("arms are tried from top to bottom and the first match runs")
+                .help("remove it or move it up")
             };
             self.report(diagnostic);
         }

@@ -13,10 +13,42 @@ use crate::types::Intrinsic;
 
 /// Every built-in name. A declaration or import of the same name wins.
 pub(super) const NAMES: [&str; 36] = [
-    "len", "length", "print", "println", "eprint", "eprintln", "panic", "assert", "slice", "find",
-    "starts_with", "ends_with", "trim", "split", "contains", "replace", "to_string", "push", "append",
-    "type_name", "usize_max", "some", "none", "ok", "err", "is_some", "is_none", "is_ok", "is_err", "unwrap",
-    "unwrap_or", "expect", "string_of_int", "int_of_string", "is_empty", "unreachable",
+    "len",
+    "length",
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "panic",
+    "assert",
+    "slice",
+    "find",
+    "starts_with",
+    "ends_with",
+    "trim",
+    "split",
+    "contains",
+    "replace",
+    "to_string",
+    "push",
+    "append",
+    "type_name",
+    "usize_max",
+    "some",
+    "none",
+    "ok",
+    "err",
+    "is_some",
+    "is_none",
+    "is_ok",
+    "is_err",
+    "unwrap",
+    "unwrap_or",
+    "expect",
+    "string_of_int",
+    "int_of_string",
+    "is_empty",
+    "unreachable",
 ];
 
 /// How many arguments a built-in takes, and how its call looks.
@@ -171,8 +203,11 @@ impl<'a> Checker<'a> {
                 let (mut stmts, _) = self.keep(value);
                 let callee = Callee::Intrinsic(Intrinsic::TypeName, vec![ty]);
                 let call = expr(Ty::String, node, ExprKind::Call { callee, args: Vec::new() });
-                let block =
-                    super::thir::Block { node, stmts: std::mem::take(&mut stmts), tail: Some(Box::new(call)) };
+                let block = super::thir::Block {
+                    node,
+                    stmts: std::mem::take(&mut stmts),
+                    tail: Some(Box::new(call)),
+                };
                 expr(Ty::String, node, ExprKind::Block(block))
             }
             ("usize_max", []) => expr(Ty::USIZE, node, ExprKind::Int(i128::from(u64::MAX))),
@@ -242,7 +277,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The procs over strings alone.
-    fn text_call(&mut self, node: NodeId, name: &'static str, first: Option<Expr>, args: &[hir::Arg]) -> Expr {
+    fn text_call(
+        &mut self,
+        node: NodeId,
+        name: &'static str,
+        first: Option<Expr>,
+        args: &[hir::Arg],
+    ) -> Expr {
         let reason = Reason::ValueArgument { callee: Name::new_static(name) };
         let mut values = Vec::with_capacity(args.len());
         let mut rest = args;
@@ -279,7 +320,7 @@ impl<'a> Checker<'a> {
             return value;
         }
         if is_printable(&ty) {
-            return self.to_text(value, node);
+            return self.text_of(value, node);
         }
         let shown = self.show(&ty);
         let diagnostic = self
@@ -300,7 +341,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A printable value as text.
-    pub(super) fn to_text(&mut self, value: Expr, node: NodeId) -> Expr {
+    pub(super) fn text_of(&mut self, value: Expr, node: NodeId) -> Expr {
         let cast = |value: Expr, int: IntTy| {
             if value.ty == Ty::Int(int) {
                 return value;

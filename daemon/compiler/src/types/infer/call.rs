@@ -6,11 +6,17 @@ use super::path::{Meaning, Named};
 use super::{Checker, Expect, codes, default_value, expr, names, walk};
 use crate::base::{Applicability, Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
-use crate::lower::{ItemId, NodeId, proc_signature};
+use crate::lower::{ItemId, NodeId};
 use crate::types::{Intrinsic, pick_data, proc_data};
 
 impl<'a> Checker<'a> {
-    pub(super) fn call(&mut self, node: NodeId, callee: ExprId, args: &'a [hir::Arg], expect: &Expect<'_>) -> Expr {
+    pub(super) fn call(
+        &mut self,
+        node: NodeId,
+        callee: ExprId,
+        args: &'a [hir::Arg],
+        expect: &Expect<'_>,
+    ) -> Expr {
         if let Some(named) = self.named(callee, expect.ty()) {
             return self.named_call(node, callee, &named, args, expect);
         }
@@ -183,15 +189,14 @@ impl<'a> Checker<'a> {
             data.params.iter().map(|p| format!("{}: {}", p.name, self.show(&p.ty))).collect();
         let _ = node;
         let diagnostic = self
-            .error(
-                codes::ARITY,
-                name_node,
-                format!("`{name}` takes {wanted}, found {}", args.len()),
-                label,
-            )
+            .error(codes::ARITY, name_node, format!("`{name}` takes {wanted}, found {}", args.len()), label)
             .label(Place::Node(item, NodeId::default()), "declared here")
             .note(format!("its signature is `{name}({})`", shown.join(", ")))
-            .help(if missing.is_empty() { "remove the extra arguments" } else { "add the missing arguments" });
+            .help(if missing.is_empty() {
+                "remove the extra arguments"
+            } else {
+                "add the missing arguments"
+            });
         self.report(diagnostic);
         None
     }
@@ -215,18 +220,22 @@ impl<'a> Checker<'a> {
             return expr(ty, node, ExprKind::Error);
         };
         let ret = data.ret.subst(&types);
-        let values = self.checked_in_order(args, |checker, index| {
-            let slot = slots[index];
-            let ty = data.params[slot as usize].ty.subst(&types);
-            checker.check(args[index].value, &ty, &Reason::Argument { callee: item, param: slot })
-        }, |checker| {
-            // Before literals choose their type the expected result has its say.
-            if let Some(expected) = expect.ty()
-                && checker.table.unsolved(&ret).is_some()
-            {
-                checker.unify(&ret, expected);
-            }
-        });
+        let values = self.checked_in_order(
+            args,
+            |checker, index| {
+                let slot = slots[index];
+                let ty = data.params[slot as usize].ty.subst(&types);
+                checker.check(args[index].value, &ty, &Reason::Argument { callee: item, param: slot })
+            },
+            |checker| {
+                // Before literals choose their type the expected result has its say.
+                if let Some(expected) = expect.ty()
+                    && checker.table.unsolved(&ret).is_some()
+                {
+                    checker.unify(&ret, expected);
+                }
+            },
+        );
         let mut list: Vec<Arg> =
             slots.iter().zip(values).map(|(&param, value)| Arg { param, value }).collect();
         for (index, param) in data.params.iter().enumerate() {
@@ -447,17 +456,21 @@ impl<'a> Checker<'a> {
             |checker, at| checker.check(args[at].value, &params[at], &reason),
             |_| {},
         );
-        let args = values
-            .into_iter()
-            .enumerate()
-            .map(|(param, value)| Arg { param: param as u32, value })
-            .collect();
+        let args =
+            values.into_iter().enumerate().map(|(param, value)| Arg { param: param as u32, value }).collect();
         let callee = Callee::Value(Box::new(callee));
         expr(ret.as_ref().clone(), node, ExprKind::Call { callee, args })
     }
 
     /// A call of a prelude proc with values that have its parameters' types.
-    pub(super) fn core_call(&mut self, name: &str, types: Vec<Ty>, values: Vec<Expr>, ty: Ty, node: NodeId) -> Expr {
+    pub(super) fn core_call(
+        &mut self,
+        name: &str,
+        types: Vec<Ty>,
+        values: Vec<Expr>,
+        ty: Ty,
+        node: NodeId,
+    ) -> Expr {
         let Some(item) = self.core(name) else {
             self.broken = true;
             return self.poison(node);
@@ -465,12 +478,6 @@ impl<'a> Checker<'a> {
         let args =
             values.into_iter().enumerate().map(|(param, value)| Arg { param: param as u32, value }).collect();
         expr(ty, node, ExprKind::Call { callee: Callee::Proc(item, types), args })
-    }
-
-    /// The place of a proc's parameter, for labels.
-    pub(super) fn parameter_place(&self, item: ItemId, param: u32) -> Option<Place> {
-        let sig = proc_signature(self.db, item).as_ref()?;
-        sig.params.get(param as usize).map(|p| Place::Node(item, p.name.node))
     }
 }
 

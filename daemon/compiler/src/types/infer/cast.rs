@@ -40,7 +40,7 @@ impl Checker<'_> {
             (Ty::Pick(pick, _), Ty::Int(_)) if pick_data(self.db, *pick).plain => {
                 expr(target, node, ExprKind::Cast(Box::new(value)))
             }
-            (Ty::Int(_) | Ty::Float(_) | Ty::Bool | Ty::Char, Ty::String) => self.to_text(value, node),
+            (Ty::Int(_) | Ty::Float(_) | Ty::Bool | Ty::Char, Ty::String) => self.text_of(value, node),
             (_, Ty::Error) => self.poison(node),
             _ => self.bad_cast(node, ty.node, &value, &source, &target),
         }

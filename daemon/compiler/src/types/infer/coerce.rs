@@ -86,10 +86,10 @@ impl Checker<'_> {
             (_, Ty::Error | Ty::Never) | (Ty::Error, _) => value,
             (Ty::Ref(to_mut, inner), Ty::Ref(from_mut, from)) => {
                 if *to_mut && !*from_mut {
-                    return self.mismatch(&target, value, reason);
+                    return self.mismatch(&target, &value, reason);
                 }
                 if !self.unify(inner, from) {
-                    return self.mismatch(&target, value, reason);
+                    return self.mismatch(&target, &value, reason);
                 }
                 if *to_mut == *from_mut {
                     return value;
@@ -105,7 +105,11 @@ impl Checker<'_> {
                 self.coerce(value, &target, reason)
             }
             (Ty::Infer(_), _) => {
-                if self.unify(&target, &source) { value } else { self.mismatch(&target, value, reason) }
+                if self.unify(&target, &source) {
+                    value
+                } else {
+                    self.mismatch(&target, &value, reason)
+                }
             }
             (_, Ty::Ref(..)) => {
                 let value = self.read(value);
@@ -119,7 +123,7 @@ impl Checker<'_> {
                     value
                 } else {
                     self.table.rollback(before);
-                    self.mismatch(&target, value, reason)
+                    self.mismatch(&target, &value, reason)
                 }
             }
         }
@@ -144,7 +148,7 @@ impl Checker<'_> {
             return expr(ty, node, ExprKind::Ref(false, Box::new(value)));
         }
         if !self.unify(inner, &value.ty) {
-            return self.mismatch(target, value, reason);
+            return self.mismatch(target, &value, reason);
         }
         if !self.is_place(&value) {
             return self.not_a_place(&value);
@@ -191,8 +195,8 @@ impl Checker<'_> {
     }
 
     /// Reports that a value has the wrong type.
-    pub(super) fn mismatch(&mut self, target: &Ty, value: Expr, reason: &Reason) -> Expr {
-        let diagnostic = self.mismatch_diagnostic(target, &value, reason);
+    pub(super) fn mismatch(&mut self, target: &Ty, value: &Expr, reason: &Reason) -> Expr {
+        let diagnostic = self.mismatch_diagnostic(target, value, reason);
         self.fail(diagnostic, value.node)
     }
 
@@ -224,10 +228,11 @@ impl Checker<'_> {
             Reason::Operand { .. } => format!("expected `{wanted}`, found `{found}`"),
             Reason::Message => format!("the message must be `{wanted}`, found `{found}`"),
         };
-        let mut diagnostic =
-            self.error(reason.code(), value.node, message, format!("this is `{found}`"));
+        let mut diagnostic = self.error(reason.code(), value.node, message, format!("this is `{found}`"));
         let explained = match reason {
-            Reason::Declared { node } => Some((self.place(*node), format!("`{wanted}` because of this type"))),
+            Reason::Declared { node } => {
+                Some((self.place(*node), format!("`{wanted}` because of this type")))
+            }
             Reason::Assigned { place, root } => {
                 diagnostic = diagnostic.label(self.place(*place), format!("this place has type `{wanted}`"));
                 root.map(|node| (self.place(node), "declared here".to_owned()))
@@ -241,7 +246,9 @@ impl Checker<'_> {
             Reason::Field { form, .. } => {
                 Some((Place::Node(*form, NodeId::default()), "the form is declared here".to_owned()))
             }
-            Reason::Give => self.ret_node.map(|node| (self.place(node), format!("`{wanted}` is due to this"))),
+            Reason::Give => {
+                self.ret_node.map(|node| (self.place(node), format!("`{wanted}` is due to this")))
+            }
             Reason::Branch { first } => Some((self.place(*first), format!("this branch is `{wanted}`"))),
             Reason::Operand { other } => Some((self.place(*other), format!("this operand is `{wanted}`"))),
             Reason::ValueArgument { .. }
@@ -318,7 +325,8 @@ impl Checker<'_> {
         let Some(text) = self.snippet(node) else {
             return diagnostic.help(format!("convert it with `as {target}`"));
         };
-        let simple = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')' | '[' | ']'));
+        let simple =
+            text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')' | '[' | ']'));
         let text = if simple { text } else { format!("({text})") };
         diagnostic.suggest(
             self.place(node),
@@ -355,9 +363,7 @@ impl Checker<'_> {
                     )
                     .note("of the integers, zero is false and all others are true");
                 diagnostic = match other {
-                    Ty::String | Ty::List(_) | Ty::Bytes => {
-                        diagnostic.help("compare it, as in `len(x) > 0`")
-                    }
+                    Ty::String | Ty::List(_) | Ty::Bytes => diagnostic.help("compare it, as in `len(x) > 0`"),
                     Ty::Pick(..) => diagnostic.help("test it with `is`, as in `x is Some(_)`"),
                     _ => diagnostic.help("compare it with something"),
                 };

@@ -40,7 +40,12 @@ impl Checker<'_> {
             Hir::Tuple(elements) => self.tuple(node, elements, expect),
             Hir::Range { .. } => {
                 let diagnostic = self
-                    .error(codes::UNSUPPORTED, node, "a range is not a value", "only `for` and slices take ranges")
+                    .error(
+                        codes::UNSUPPORTED,
+                        node,
+                        "a range is not a value",
+                        "only `for` and slices take ranges",
+                    )
                     .note("ranges stand after `in` of a `for`, and between the brackets of a slice")
                     .help("keep the two bounds in locals of their own");
                 self.fail(diagnostic, node)
@@ -75,7 +80,13 @@ impl Checker<'_> {
     }
 
     /// A literal, in the type that its context expects if it can have that.
-    pub(super) fn literal(&mut self, literal: &Literal, negative: bool, node: NodeId, expected: Option<&Ty>) -> Expr {
+    pub(super) fn literal(
+        &mut self,
+        literal: &Literal,
+        negative: bool,
+        node: NodeId,
+        expected: Option<&Ty>,
+    ) -> Expr {
         let mut expected = expected.map(|ty| self.table.shallow(ty));
         while let Some(Ty::Ref(_, inner)) = &expected {
             expected = Some(self.table.shallow(inner));
@@ -127,7 +138,12 @@ impl Checker<'_> {
             }
             _ => {
                 let diagnostic = self
-                    .error(codes::UNSUPPORTED, node, "`null` needs an expected type `?T`", "no value of any other type")
+                    .error(
+                        codes::UNSUPPORTED,
+                        node,
+                        "`null` needs an expected type `?T`",
+                        "no value of any other type",
+                    )
                     .note("`null` is `None` of an `Option`; no other type has an empty value")
                     .help("write `None`, or give the target the type `Option<T>`");
                 self.fail(diagnostic, node)
@@ -149,7 +165,9 @@ impl Checker<'_> {
                 .note(format!("`{}` holds {low} to {high}", int.name()));
             let wider = [IntTy::Int, IntTy::U64, IntTy::I128, IntTy::U128];
             diagnostic = match wider.into_iter().find(|ty| fits(magnitude, negative, *ty)) {
-                Some(ty) if ty != int => diagnostic.help(format!("use a wider type, such as `{}`", ty.name())),
+                Some(ty) if ty != int => {
+                    diagnostic.help(format!("use a wider type, such as `{}`", ty.name()))
+                }
                 _ => diagnostic.help("use a smaller number"),
             };
             return self.fail(diagnostic, node);

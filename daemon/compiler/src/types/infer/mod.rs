@@ -296,15 +296,33 @@ impl<'a> Checker<'a> {
     }
 
     /// A type error at a node.
-    fn error(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn error(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic::error(code, phase_of(code), self.place(node), message, label)
     }
 
-    fn warning(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn warning(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic::warning(code, phase_of(code), self.place(node), message, label)
     }
 
-    fn lint(&self, code: Code, node: NodeId, message: impl Into<String>, label: impl Into<String>) -> Diagnostic {
+    fn lint(
+        &self,
+        code: Code,
+        node: NodeId,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) -> Diagnostic {
         Diagnostic { severity: Severity::Lint, ..self.warning(code, node, message, label) }
     }
 
@@ -374,8 +392,9 @@ impl<'a> Checker<'a> {
                 if let Some(before) = before {
                     diagnostic = diagnostic.label(before, "the outer declaration");
                 }
-                let diagnostic =
-                    diagnostic.help(format!("write `set {quoted} = ...` to assign, or choose another name"));
+                let diagnostic = diagnostic
+                    .note("the outer one is not changed by assignments to this one")
+                    .help(format!("write `set {quoted} = ...` to assign, or choose another name"));
                 self.report(diagnostic);
             }
         } else if let Some(item) = names::item_named(self.db, self.file, &name.name) {
@@ -388,6 +407,7 @@ impl<'a> Checker<'a> {
                     "hides it until the end of this block",
                 )
                 .label(Place::Node(item, NodeId::default()), "declared here")
+                .note("a local is found before an item of the same name")
                 .help("choose another name");
             self.report(diagnostic);
         }

@@ -1,6 +1,7 @@
 //! Operators: arithmetic, comparison, logic, membership.
 use std::sync::Arc;
 
+use super::super::dump::symbol;
 use super::super::thir::{self, Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, fits};
@@ -77,7 +78,8 @@ impl Checker<'_> {
             }
             BinaryOp::In | BinaryOp::NotIn => self.membership(node, op, op_node, lhs, rhs),
             BinaryOp::Shl | BinaryOp::Shr => {
-                let hint = if self.is_flexible(lhs) { Expect::hint(expect.ty().cloned()) } else { Expect::Value };
+                let hint =
+                    if self.is_flexible(lhs) { Expect::hint(expect.ty().cloned()) } else { Expect::Value };
                 let left = self.check_value(lhs, &hint);
                 let right = self.check_value(rhs, &Expect::Value);
                 self.arithmetic(node, op, op_node, left, right)
@@ -212,7 +214,7 @@ impl Checker<'_> {
                 if self.unify(a, b) {
                     expr(left_ty, node, ExprKind::Binary(op, Box::new(left), Box::new(right)))
                 } else {
-                    self.mismatch(&left_ty, right, &Reason::Operand { other: left.node })
+                    self.mismatch(&left_ty, &right, &Reason::Operand { other: left.node })
                 }
             }
             _ => {
@@ -311,7 +313,9 @@ impl Checker<'_> {
                 }
             }
             (_, Ty::Bool) if is_bit_operator(op) => diagnostic
-                .note(format!("`==` and `<` bind tighter than `{sign}`, so `a {sign} b == c` means `a {sign} (b == c)`"))
+                .note(format!(
+                    "`==` and `<` bind tighter than `{sign}`, so `a {sign} b == c` means `a {sign} (b == c)`"
+                ))
                 .help(format!("write `(a {sign} b) == c`, or use `and` and `or` for conditions")),
             _ => diagnostic
                 .note("arithmetic works on numbers; `+` also joins strings and lists")
@@ -444,10 +448,17 @@ impl Checker<'_> {
             (a, b) => {
                 let (a, b) = (self.show(a), self.show(b));
                 let diagnostic = self
-                    .error(codes::BINARY, op_node, format!("cannot look for `{a}` in `{b}`"), "no `in` for these types")
+                    .error(
+                        codes::BINARY,
+                        op_node,
+                        format!("cannot look for `{a}` in `{b}`"),
+                        "no `in` for these types",
+                    )
                     .label(self.place(needle.node), format!("this is `{a}`"))
                     .label(self.place(haystack.node), format!("this is `{b}`"))
-                    .note("`in` looks for an element in a list, for text in a string, for a number in a range")
+                    .note(
+                        "`in` looks for an element in a list, for text in a string, for a number in a range",
+                    )
                     .help("use a list, a string or a range on the right");
                 self.fail(diagnostic, node)
             }
@@ -493,7 +504,14 @@ impl Checker<'_> {
     }
 
     /// `{ let x = needle; let found = false; for e in xs { if e == x { set found = true; break } } found }`
-    pub(super) fn list_contains(&mut self, node: NodeId, op_node: NodeId, needle: Expr, list: Expr, element: &Ty) -> Expr {
+    pub(super) fn list_contains(
+        &mut self,
+        node: NodeId,
+        op_node: NodeId,
+        needle: Expr,
+        list: Expr,
+        element: &Ty,
+    ) -> Expr {
         let (mut stmts, needle) = self.keep(needle);
         let not_yet = expr(Ty::Bool, node, ExprKind::Int(0));
         let (more, found) = self.keep(not_yet);
@@ -546,30 +564,4 @@ fn widen(value: Expr, from: IntTy, to: IntTy) -> Expr {
 
 fn is_bit_operator(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor | BinaryOp::Shl | BinaryOp::Shr)
-}
-
-/// An operator as written.
-pub(crate) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-    }
 }

@@ -53,19 +53,25 @@ impl<'a> Checker<'a> {
             ("is_some" | "is_none" | "is_ok" | "is_err", [x]) => {
                 let value = self.check_value(x.value, &Expect::Value);
                 let result = matches!(name, "is_ok" | "is_err");
-                let Some(_) = self.carrier_or_report(&value, name, Some(result)) else { return self.poison(node) };
+                let Some(_) = self.carrier_or_report(&value, name, Some(result)) else {
+                    return self.poison(node);
+                };
                 let first = matches!(name, "is_some" | "is_ok");
                 self.variant_test(node, value, u32::from(!first))
             }
             ("unwrap", [x]) => {
                 let value = self.check_value(x.value, &Expect::Value);
-                let Some(carrier) = self.carrier_or_report(&value, name, None) else { return self.poison(node) };
+                let Some(carrier) = self.carrier_or_report(&value, name, None) else {
+                    return self.poison(node);
+                };
                 self.unwrapped(node, value, &carrier, None)
             }
             ("expect", [x, message]) => {
                 let value = self.check_value(x.value, &Expect::Value);
                 let message = self.check(message.value, &Ty::String, &Reason::Message);
-                let Some(carrier) = self.carrier_or_report(&value, name, None) else { return self.poison(node) };
+                let Some(carrier) = self.carrier_or_report(&value, name, None) else {
+                    return self.poison(node);
+                };
                 // The message is evaluated before the test, as an argument is.
                 let (mut stmts, value) = self.keep(value);
                 let (more, message) = self.keep(message);
@@ -179,7 +185,11 @@ impl<'a> Checker<'a> {
         let yes = expr(Ty::Bool, node, ExprKind::Int(1));
         let no = expr(Ty::Bool, node, ExprKind::Int(0));
         let arms = vec![
-            Arm { pat: self.variant_pat(&value.ty, node, variant, None), guard: None, body: self.value_block(yes) },
+            Arm {
+                pat: self.variant_pat(&value.ty, node, variant, None),
+                guard: None,
+                body: self.value_block(yes),
+            },
             Arm {
                 pat: Pat { ty: value.ty.clone(), node, kind: PatKind::Wild },
                 guard: None,
@@ -211,7 +221,7 @@ impl<'a> Checker<'a> {
             Some(error) if is_printable(&error) => {
                 let local = self.temporary(node, error.clone());
                 let shown = self.local_expr(local, node);
-                let shown = self.to_text(shown, node);
+                let shown = self.text_of(shown, node);
                 let message = match message {
                     Some(message) => join(join(message, text(": ")), shown),
                     None => join(join(text("unwrap of Err("), shown), text(")")),
@@ -239,7 +249,13 @@ impl<'a> Checker<'a> {
     }
 
     /// `a ?? b`: `b` is evaluated only if there is no value.
-    pub(super) fn coalesce(&mut self, node: NodeId, value: ExprId, default: ExprId, _expect: &Expect<'_>) -> Expr {
+    pub(super) fn coalesce(
+        &mut self,
+        node: NodeId,
+        value: ExprId,
+        default: ExprId,
+        _expect: &Expect<'_>,
+    ) -> Expr {
         let value = self.check_value(value, &Expect::Value);
         let Some(carrier) = self.carrier_or_report(&value, "??", None) else {
             self.infer(default, &Expect::Value);
@@ -310,7 +326,8 @@ impl<'a> Checker<'a> {
         let pat = self.pattern(pat, &ty);
         self.names.close();
         let truth = |yes: bool| expr(Ty::Bool, node, ExprKind::Int(i128::from(yes)));
-        let always = super::super::exhaustive::first_missing(self.db, &[&pat], &self.table.resolve(&ty)).is_none();
+        let always =
+            super::super::exhaustive::first_missing(self.db, &[&pat], &self.table.resolve(&ty)).is_none();
         let mut arms = vec![Arm { pat, guard: None, body: self.value_block(truth(!negated)) }];
         if !always {
             let wild = Pat { ty, node, kind: PatKind::Wild };

@@ -64,7 +64,9 @@ impl<'a> Checker<'a> {
             }
             Hir::Field { base, name, args } => {
                 // Only a chain of names can be a qualified name.
-                if !matches!(self.hir_expr(*base).kind, Hir::Path(_) | Hir::Field { .. }) || !self.is_qualifier(*base) {
+                if !matches!(self.hir_expr(*base).kind, Hir::Path(_) | Hir::Field { .. })
+                    || !self.is_qualifier(*base)
+                {
                     return None;
                 }
                 let base = self.qualifier(*base)?;
@@ -150,7 +152,7 @@ impl<'a> Checker<'a> {
             names::lookup(self.db, self.file, &name.name)
         };
         if let Some(entity) = found {
-            return self.entity(entity, name);
+            return self.entity(&entity, name);
         }
         if let Some(expected) = expected {
             let mut expected = self.table.shallow(expected);
@@ -201,13 +203,13 @@ impl<'a> Checker<'a> {
         Meaning::Reported
     }
 
-    fn entity(&mut self, entity: Entity, name: &Ident) -> Meaning {
+    fn entity(&mut self, entity: &Entity, name: &Ident) -> Meaning {
         match entity {
-            Entity::Module(file) => Meaning::Module(file),
+            Entity::Module(file) => Meaning::Module(*file),
             Entity::Item(item) => match item.kind(self.db) {
-                ItemKind::Proc => Meaning::Proc(item),
-                ItemKind::Const => Meaning::Const(item),
-                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(item),
+                ItemKind::Proc => Meaning::Proc(*item),
+                ItemKind::Const => Meaning::Const(*item),
+                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(*item),
                 // Reported where they stand.
                 ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => {
                     Meaning::Reported
@@ -228,7 +230,8 @@ impl<'a> Checker<'a> {
                     .note("imports brought in different declarations of this name")
                     .help("import one of them under another name: `use a/b.{x as y}`");
                 for item in items {
-                    diagnostic = diagnostic.label(Place::Node(item, NodeId::default()), "one is declared here");
+                    diagnostic =
+                        diagnostic.label(Place::Node(*item, NodeId::default()), "one is declared here");
                 }
                 self.report(diagnostic);
                 Meaning::Reported
@@ -247,7 +250,7 @@ impl<'a> Checker<'a> {
     ) -> Option<Meaning> {
         Some(match base {
             Meaning::Module(module) => match names::lookup_in(self.db, module, &name.name) {
-                Some(entity) => self.entity(entity, name),
+                Some(entity) => self.entity(&entity, name),
                 None => {
                     let diagnostic = missing_export(self.db, module, &name.name, self.place(name.node));
                     self.report(diagnostic);
@@ -563,7 +566,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports a member that a type does not have.
-    pub(super) fn no_member(&mut self, ty: &Ty, owner: ItemId, name: &Ident, known: &[&str], node: NodeId) -> Expr {
+    pub(super) fn no_member(
+        &mut self,
+        ty: &Ty,
+        owner: ItemId,
+        name: &Ident,
+        known: &[&str],
+        node: NodeId,
+    ) -> Expr {
         let shown = self.show(ty);
         let mut diagnostic = self
             .error(

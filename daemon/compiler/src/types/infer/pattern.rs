@@ -91,7 +91,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports a pattern of the wrong type, and binds its names so that they are known.
-    fn wrong_pattern(&mut self, parts: impl Iterator<Item = PatId>, what: &str, ty: &Ty, node: NodeId) -> Pat {
+    fn wrong_pattern(
+        &mut self,
+        parts: impl Iterator<Item = PatId>,
+        what: &str,
+        ty: &Ty,
+        node: NodeId,
+    ) -> Pat {
         for part in parts {
             self.pattern(part, &Ty::Error);
         }
@@ -290,7 +296,11 @@ impl<'a> Checker<'a> {
                 .error(
                     codes::ARITY,
                     node,
-                    format!("variant `{}` has {count} payload field{plural}, this pattern {}", name.name, written.len()),
+                    format!(
+                        "variant `{}` has {count} payload field{plural}, this pattern {}",
+                        name.name,
+                        written.len()
+                    ),
                     "wrong payload",
                 )
                 .label(Place::Node(pick, NodeId::default()), "the pick is declared here")

@@ -49,11 +49,17 @@ impl Checker<'_> {
     fn integer(&mut self, value: Expr) -> Expr {
         match self.known(&value.ty) {
             Ty::Int(_) | Ty::Error | Ty::Never => value,
-            _ => self.mismatch(&Ty::INT, value, &Reason::Index),
+            _ => self.mismatch(&Ty::INT, &value, &Reason::Index),
         }
     }
 
-    pub(super) fn slice(&mut self, node: NodeId, base: ExprId, lo: Option<ExprId>, hi: Option<ExprId>) -> Expr {
+    pub(super) fn slice(
+        &mut self,
+        node: NodeId,
+        base: ExprId,
+        lo: Option<ExprId>,
+        hi: Option<ExprId>,
+    ) -> Expr {
         let base = self.check_value(base, &Expect::Value);
         let lo = match lo {
             Some(lo) => self.check(lo, &Ty::INT, &Reason::Index),
@@ -85,7 +91,13 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn reference(&mut self, node: NodeId, mutable: bool, value: ExprId, expect: &Expect<'_>) -> Expr {
+    pub(super) fn reference(
+        &mut self,
+        node: NodeId,
+        mutable: bool,
+        value: ExprId,
+        expect: &Expect<'_>,
+    ) -> Expr {
         let hint = match expect.ty().map(|ty| self.table.shallow(ty)) {
             Some(Ty::Ref(_, inner)) => Expect::Hint(inner.as_ref().clone()),
             Some(_) | None => Expect::Value,
@@ -168,7 +180,12 @@ impl Checker<'_> {
                 }
                 ExprKind::StringIndex(base, _) => {
                     let diagnostic = self
-                        .error(codes::IMMUTABLE, node, "the bytes of a string cannot be set", "strings never change")
+                        .error(
+                            codes::IMMUTABLE,
+                            node,
+                            "the bytes of a string cannot be set",
+                            "strings never change",
+                        )
                         .label(self.place(base.node), "this is a `string`")
                         .note("a `string` is an immutable value")
                         .help("build a new string: `slice(s, 0, i) + \"x\" + slice(s, i + 1, len(s))`");
@@ -187,7 +204,8 @@ impl Checker<'_> {
                     );
                     if let ExprKind::Local(local) = inner.kind {
                         let declared = self.local(local);
-                        let text = format!("`{}` is declared as `{}` here", declared.name, self.show(&declared.ty));
+                        let text =
+                            format!("`{}` is declared as `{}` here", declared.name, self.show(&declared.ty));
                         diagnostic = diagnostic.label(self.place(declared.node), text);
                     }
                     let diagnostic = diagnostic
@@ -200,7 +218,12 @@ impl Checker<'_> {
                 ExprKind::Error => return true,
                 _ => {
                     let diagnostic = self
-                        .error(codes::IMMUTABLE, node, "this is not a place that can be set", "a value, not a place")
+                        .error(
+                            codes::IMMUTABLE,
+                            node,
+                            "this is not a place that can be set",
+                            "a value, not a place",
+                        )
                         .note("a place is a variable, a field or an element of a place, or `*reference`")
                         .help("keep the value in a local with `let` first");
                     self.report(diagnostic);
@@ -212,14 +235,25 @@ impl Checker<'_> {
 
     fn immutable_const(&mut self, name: &Name, node: NodeId, declared: Place) {
         let diagnostic = self
-            .error(codes::IMMUTABLE, node, format!("cannot assign to the const `{name}`"), "a const never changes")
+            .error(
+                codes::IMMUTABLE,
+                node,
+                format!("cannot assign to the const `{name}`"),
+                "a const never changes",
+            )
             .label(declared, format!("`{name}` is declared here"))
             .note("consts keep the value that they were declared with")
             .help("use a local: `let x = ...`");
         self.report(diagnostic);
     }
 
-    pub(super) fn assign(&mut self, node: NodeId, place: ExprId, op: Option<BinaryOp>, value: ExprId) -> Expr {
+    pub(super) fn assign(
+        &mut self,
+        node: NodeId,
+        place: ExprId,
+        op: Option<BinaryOp>,
+        value: ExprId,
+    ) -> Expr {
         if let Some(name) = self.bare_name(place)
             && !self.is_bound(&name.name)
             && names::enclosing_proc(self.db, self.item, &name.name).is_none()
@@ -252,7 +286,14 @@ impl Checker<'_> {
     }
 
     /// The right side of `place op= value`; `None` if it was reported.
-    fn compound(&mut self, op: BinaryOp, node: NodeId, target: &Expr, value: ExprId, reason: &Reason) -> Option<Expr> {
+    fn compound(
+        &mut self,
+        op: BinaryOp,
+        node: NodeId,
+        target: &Expr,
+        value: ExprId,
+        reason: &Reason,
+    ) -> Option<Expr> {
         let shift = matches!(op, BinaryOp::Shl | BinaryOp::Shr);
         let hint = if shift { Expect::Value } else { Expect::Hint(target.ty.clone()) };
         let value = self.check_value(value, &hint);

@@ -90,11 +90,8 @@ impl Checker<'_> {
         if base.is_none() && !missing.is_empty() {
             self.missing_fields(node, path, *form, &missing);
         }
-        let fields: Vec<(u32, Expr)> = slots
-            .into_iter()
-            .zip(values)
-            .filter_map(|(slot, value)| Some((slot? as u32, value?)))
-            .collect();
+        let fields: Vec<(u32, Expr)> =
+            slots.into_iter().zip(values).filter_map(|(slot, value)| Some((slot? as u32, value?))).collect();
         expr(ty, node, ExprKind::Record { fields, base })
     }
 
@@ -163,7 +160,9 @@ impl Checker<'_> {
                     "a record of what form?",
                 );
                 diagnostic = match other {
-                    Some(ty) => diagnostic.note(format!("`{}` is expected here, which is no form", self.show(&ty))),
+                    Some(ty) => {
+                        diagnostic.note(format!("`{}` is expected here, which is no form", self.show(&ty)))
+                    }
                     None => diagnostic.note("`{ ... }` without a name needs a context that expects a form"),
                 };
                 let diagnostic = diagnostic.help("write the form's name before the brace: `Name { ... }`");

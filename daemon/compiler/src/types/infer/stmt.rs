@@ -297,7 +297,12 @@ impl Checker<'_> {
     ) -> (ForIter, Ty) {
         let (Some(lo), Some(hi)) = (lo, hi) else {
             let diagnostic = self
-                .error(codes::NOT_ITERABLE, node, "a range to loop over needs both bounds", "a bound is missing")
+                .error(
+                    codes::NOT_ITERABLE,
+                    node,
+                    "a range to loop over needs both bounds",
+                    "a bound is missing",
+                )
                 .note("`a..b` runs from a up to, but not including, b")
                 .help("use `loop` with a counter for a loop without end");
             let poison = self.fail(diagnostic, node);
@@ -419,8 +424,9 @@ impl Checker<'_> {
                 if let Some(ret) = self.ret_node {
                     diagnostic = diagnostic.label(self.place(ret), format!("`{shown}` is due to this"));
                 }
-                let diagnostic =
-                    diagnostic.note("a proc with a result type gives a value on every path").help("write `give value`");
+                let diagnostic = diagnostic
+                    .note("a proc with a result type gives a value on every path")
+                    .help("write `give value`");
                 self.report(diagnostic);
             }
             return expr(Ty::Never, node, ExprKind::Give(None));
@@ -493,7 +499,9 @@ impl Checker<'_> {
             );
         }
         let diagnostic = diagnostic
-            .note("a proc with a result type gives a value on every path; its last expression is not its value")
+            .note(
+                "a proc with a result type gives a value on every path; its last expression is not its value",
+            )
             .help("end it with `give value` or `panic(message)`");
         self.report(diagnostic);
     }

@@ -136,7 +136,9 @@ impl Table {
         match self.shallow(ty) {
             Ty::Infer(index) => index == variable,
             Ty::List(t) | Ty::Ref(_, t) => self.occurs(variable, &t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => tys.iter().any(|t| self.occurs(variable, t)),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => {
+                tys.iter().any(|t| self.occurs(variable, t))
+            }
             Ty::Proc(params, ret) => {
                 params.iter().any(|t| self.occurs(variable, t)) || self.occurs(variable, &ret)
             }
