@@ -12,7 +12,7 @@ pub enum Format {
     /// With source lines, for people
     #[default]
     Human,
-    /// One line each: `file:line:column: CODE: message`
+    /// One line each: `file:line:column: error[CODE]: message`
     Short,
     /// One JSON object each, schema `vitte.diagnostic`
     Json,
@@ -60,12 +60,11 @@ pub fn place(span: &FileSpan) -> String {
     format!("{}:{}:{}", span.file, start.line, start.column)
 }
 
-/// The one-line format. A warning says so; an error need not.
+/// The one-line format.
 pub fn short(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { code, message, .. } = diagnostic;
-    let warning = if is_error(diagnostic) { "" } else { "warning: " };
+    let (severity, code, message) = (severity(diagnostic), &diagnostic.code, &diagnostic.message);
     match primary_span(diagnostic) {
-        Some(span) => format!("{}: {code}: {warning}{message}", place(span)),
-        None => format!("{code}: {warning}{message}"),
+        Some(span) => format!("{}: {severity}[{code}]: {message}", place(span)),
+        None => format!("{severity}[{code}]: {message}"),
     }
 }
