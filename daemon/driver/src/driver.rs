@@ -67,6 +67,7 @@ impl Driver {
     ///
     /// # Errors
     /// When there is no such program or the caller gives up. A program with errors is none.
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn check(
         &self,
         request: &BuildRequest,
@@ -87,6 +88,7 @@ impl Driver {
     /// # Errors
     /// When there is no such program, a linker is missing or fails, the output cannot be written, or
     /// the caller gives up. A program with errors is none, not even one with undefined symbols.
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn build(
         &self,
         request: &BuildRequest,
@@ -117,6 +119,7 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
+                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
@@ -143,6 +146,7 @@ impl Driver {
     ///
     /// # Errors
     /// As [`Driver::check`].
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn emit(
         &self,
         request: &BuildRequest,
@@ -192,6 +196,11 @@ impl Driver {
             Ok(compile_snapshot(db, program, &cwd, plan, goal))
         })?;
         let compiled = compiled?;
+        tracing::debug!(
+            executed = work.iter().map(|work| work.executed).sum::<u64>(),
+            errors = compiled.errors,
+            "compiled"
+        );
         report_work(events, &work, matches!(goal, Goal::Object) && compiled.errors == 0);
         for diagnostic in &compiled.diagnostics {
             events.event(Event::Diagnostic(Arc::clone(diagnostic)));

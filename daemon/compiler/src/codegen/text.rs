@@ -9,7 +9,7 @@ use super::program::reachable_code;
 use super::{CodegenError, MachineCode, clif_text};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
-use crate::mono::{Instance, symbol_name};
+use crate::mono::symbol_name;
 use crate::ssa::{CodeOptions, Function, Symbol, dump, optimised_ssa};
 
 /// A stage that can be listed.
@@ -47,7 +47,7 @@ pub fn emit_text(
         let function = || optimised_ssa(db, instance, options);
         let isa = || target_isa(options.level(db));
         let text = match stage {
-            TextStage::Mir => Ok(mir_text(db, instance, &symbol)),
+            TextStage::Mir => Ok(crate::mir::dump::dump(db, instance)),
             TextStage::Ssa => Ok(dump(function(), &symbol, &|symbol| symbol_text(db, symbol))),
             TextStage::Clif => isa().and_then(|isa| clif_listing(db, function(), &*isa, &symbol)),
             TextStage::Asm => isa().and_then(|isa| asm_listing(db, code, &*isa, &symbol)),
@@ -60,10 +60,6 @@ pub fn emit_text(
         }
     }
     Ok(out)
-}
-
-fn mir_text(db: &dyn Db, instance: Instance, symbol: &str) -> String {
-    format!("{symbol}:\n{:#?}\n", crate::mir::mir(db, instance))
 }
 
 /// What a listing calls a symbol.

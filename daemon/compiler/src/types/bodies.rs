@@ -1,5 +1,4 @@
 //! The places where signatures and programs ask for checked bodies.
-use std::sync::Arc;
 
 use super::infer::{check_body, default_value};
 use super::ty::Ty;
@@ -33,6 +32,6 @@ pub(super) fn body_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
 }
 
 /// What the borrow check of an item's body found.
-pub(super) fn borrow_diagnostics(_db: &dyn Db, _item: ItemId) -> Diagnostics {
-    Arc::from([])
+pub(super) fn borrow_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
+    crate::mir::borrow_diagnostics(db, item).clone()
 }

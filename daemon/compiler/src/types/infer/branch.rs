@@ -230,10 +230,11 @@ impl Checker<'_> {
         let shown = self.show(&ty);
         let mut diagnostic = self.error(
             codes::NON_EXHAUSTIVE,
-            subject,
+            node,
             format!("this match misses the case `{first}`"),
-            format!("`{first}` of `{shown}` is not covered"),
+            format!("`{first}` is not covered"),
         );
+        diagnostic = diagnostic.label(self.place(subject), format!("this is `{shown}`"));
         if missing.len() > 1 {
             let more: Vec<String> = missing.iter().map(|case| format!("`{case}`")).collect();
             diagnostic = diagnostic.note(format!("missing cases: {}", more.join(", ")));

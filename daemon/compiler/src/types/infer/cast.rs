@@ -47,7 +47,7 @@ impl Checker<'_> {
     }
 
     /// The type in which a literal under a cast is read: the target if it fits, else the first that holds it.
-    fn cast_literal(&mut self, id: ExprId, target: IntTy) -> Option<Ty> {
+    pub(super) fn cast_literal(&mut self, id: ExprId, target: IntTy) -> Option<Ty> {
         let (magnitude, negative) = match &self.hir_expr(id).kind {
             Hir::Literal(Literal::Int(magnitude, None)) => (*magnitude, false),
             Hir::Unary(UnaryOp::Neg, inner) => match &self.hir_expr(*inner).kind {

@@ -124,7 +124,10 @@ fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) 
         if let Some(slot) = checker.locals.get_mut(local.0 as usize) {
             slot.moves_argument = written.mode == hir::ParamMode::Move;
         }
-        checker.declare(&written.name, local);
+        // Duplicates are reported with the signature.
+        if !checker.names.find(&written.name.name).is_some_and(|(_, same_scope)| same_scope) {
+            checker.declare(&written.name, local);
+        }
     }
     let param_count = checker.locals.len();
     checker.names.open();
