@@ -95,7 +95,7 @@ fn a_wrong_flag_is_a_usage_error_with_a_suggestion() {
         (vec!["check", "--deny-warning", "a.vit"], "--deny-warnings"),
         (vec!["bulid"], "build"),
         (vec!["run", "-O7", "a.vit"], "0..=3"),
-        (vec!["run", "--timeout", "never", "a.vit"], "number"),
+        (vec!["run", "--timeout", "never", "a.vit"], "number of seconds"),
     ] {
         let output = user.vitte(&args);
         assert_eq!(output.status.code(), Some(64), "{args:?}: {output:?}");
