@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::body::{Mir, Operand, Place, Projection, Rvalue, Statement, StatementKind};
 use super::body::{BlockId, Callee, LocalId};
+use super::body::{Mir, Operand, Place, Projection, Rvalue, Statement, StatementKind};
 use super::build::{Facts, Loan, Path, PathStep, Raw, build};
 use super::tys::{identity, repr};
 use super::visit::{self, LocalSet, Touch, reverse_postorder, successors};
@@ -433,17 +433,27 @@ impl<'a> Check<'a> {
         let node = self.node_of(block, index, root, statement.node);
         let kind = if loan.mutable { "ref mut" } else { "ref" };
         let (code, message, label) = match access {
-            Access::End => (REF_TO_LOCAL, format!("`{name}` does not live as long as the reference to it"), "dropped here"),
-            Access::Address => {
-                (MUTABLE_CONFLICT, format!("`{name}` is referred to again while a `{kind}` to it is in use"), "second reference here")
-            }
-            Access::Read if loan.mutable => {
-                (USE_WHILE_BORROWED, format!("`{name}` is used while a `ref mut` to it is in use"), "used here")
-            }
+            Access::End => (
+                REF_TO_LOCAL,
+                format!("`{name}` does not live as long as the reference to it"),
+                "dropped here",
+            ),
+            Access::Address => (
+                MUTABLE_CONFLICT,
+                format!("`{name}` is referred to again while a `{kind}` to it is in use"),
+                "second reference here",
+            ),
+            Access::Read if loan.mutable => (
+                USE_WHILE_BORROWED,
+                format!("`{name}` is used while a `ref mut` to it is in use"),
+                "used here",
+            ),
             Access::Write if loan.mutable => {
                 (USE_WHILE_BORROWED, format!("`{name}` is set while a `ref mut` to it is in use"), "set here")
             }
-            Access::Write => (SET_WHILE_BORROWED, format!("`{name}` is set while a `ref` to it is in use"), "set here"),
+            Access::Write => {
+                (SET_WHILE_BORROWED, format!("`{name}` is set while a `ref` to it is in use"), "set here")
+            }
             Access::Read => return,
         };
         let holder = self.name(loan.holder);
@@ -511,7 +521,9 @@ enum Access {
 fn accesses(statement: &Statement) -> Vec<(Place, Access)> {
     let mut out = Vec::new();
     let mut read = |operand: &Operand| match operand {
-        Operand::Copy(place) | Operand::Move(place) | Operand::Borrow(place) => out.push((place.clone(), Access::Read)),
+        Operand::Copy(place) | Operand::Move(place) | Operand::Borrow(place) => {
+            out.push((place.clone(), Access::Read))
+        }
         Operand::Const(_) => {}
     };
     match &statement.kind {

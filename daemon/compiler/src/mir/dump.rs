@@ -2,8 +2,8 @@
 use std::fmt::Write;
 
 use super::body::{
-    BlockId, Callee, Const, LocalId, Mir, Operand, PanicKind, PassMode, Place, Projection, Rvalue, StatementKind,
-    Terminator,
+    BlockId, Callee, Const, LocalId, Mir, Operand, PanicKind, PassMode, Place, Projection, Rvalue,
+    StatementKind, Terminator,
 };
 use super::mir;
 use crate::base::Db;
@@ -174,7 +174,9 @@ impl Text<'_> {
             }
             Rvalue::Cast(operand, ty) => format!("{} as {}", self.operand(operand), ty_text(self.db, ty)),
             Rvalue::Len(place) => format!("len {}", self.place(place)),
-            Rvalue::StringByte(place, index) => format!("byte {} at {}", self.place(place), self.operand(index)),
+            Rvalue::StringByte(place, index) => {
+                format!("byte {} at {}", self.place(place), self.operand(index))
+            }
             Rvalue::Tag(place) => format!("tag {}", self.place(place)),
             Rvalue::Record(ty, fields) => format!("{} {{{}}}", ty_text(self.db, ty), self.operands(fields)),
             Rvalue::Variant(ty, variant, fields) => {

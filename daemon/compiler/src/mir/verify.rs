@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::body::{
-    Block, Callee, LocalId, Mir, Operand, PassMode, Place, Projection, Rvalue, Statement, StatementKind, Terminator,
+    Block, Callee, LocalId, Mir, Operand, PassMode, Place, Projection, Rvalue, Statement, StatementKind,
+    Terminator,
 };
 use super::modes::{intrinsic_modes, pass_modes, value_mode};
 use super::tys::{field_tys, needs_drop, place_ty, repr, variant_tys};
@@ -74,7 +75,9 @@ impl Verifier<'_> {
     fn operand(&self, operand: &Operand, mode: PassMode) -> Result<(), String> {
         let (place, owned) = match operand {
             Operand::Copy(place) => (place, true),
-            Operand::Move(place) if place.as_local().is_none() => return Err("moves out of a part".to_owned()),
+            Operand::Move(place) if place.as_local().is_none() => {
+                return Err("moves out of a part".to_owned());
+            }
             Operand::Move(place) => (place, true),
             Operand::Borrow(place) => (place, false),
             Operand::Const(_) => return Ok(()),
@@ -82,7 +85,9 @@ impl Verifier<'_> {
         let ty = self.place(place)?;
         match mode {
             PassMode::Place if !matches!(ty, Ty::Ref(true, _)) => Err("argument is no address".to_owned()),
-            PassMode::Own if !owned && needs_drop(self.db, &ty) => Err("borrows what must be owned".to_owned()),
+            PassMode::Own if !owned && needs_drop(self.db, &ty) => {
+                Err("borrows what must be owned".to_owned())
+            }
             PassMode::Borrow if owned && needs_drop(self.db, &ty) => Err("owns what is borrowed".to_owned()),
             PassMode::Own | PassMode::Borrow | PassMode::Place => Ok(()),
         }
@@ -136,11 +141,16 @@ impl Verifier<'_> {
             },
             Rvalue::Record(ty, all) => {
                 own(all)?;
-                if field_tys(self.db, ty).len() == all.len() { Ok(()) } else { Err("wrong number of fields".to_owned()) }
+                if field_tys(self.db, ty).len() == all.len() {
+                    Ok(())
+                } else {
+                    Err("wrong number of fields".to_owned())
+                }
             }
             Rvalue::Variant(ty, variant, all) => {
                 own(all)?;
-                let fits = variant_tys(self.db, ty).get(*variant as usize).is_some_and(|t| t.len() == all.len());
+                let fits =
+                    variant_tys(self.db, ty).get(*variant as usize).is_some_and(|t| t.len() == all.len());
                 if fits { Ok(()) } else { Err("wrong payload".to_owned()) }
             }
             Rvalue::List(_, all) => own(all),
@@ -173,9 +183,13 @@ impl Verifier<'_> {
                 let held = state.contains(local);
                 let borrowed = self.mir.params.get(i).is_some_and(|m| *m != PassMode::Own);
                 match touch {
-                    Touch::Copy | Touch::Use if !held => found.push(format!("{at}: _{i} is used but holds nothing")),
+                    Touch::Copy | Touch::Use if !held => {
+                        found.push(format!("{at}: _{i} is used but holds nothing"))
+                    }
                     Touch::Move | Touch::Drop if !held => found.push(format!("{at}: _{i} is consumed twice")),
-                    Touch::Move | Touch::Drop if borrowed => found.push(format!("{at}: _{i} is not ours to consume")),
+                    Touch::Move | Touch::Drop if borrowed => {
+                        found.push(format!("{at}: _{i} is not ours to consume"))
+                    }
                     Touch::Assign if held => found.push(format!("{at}: _{i} is overwritten unreleased")),
                     Touch::Copy | Touch::Use | Touch::Move | Touch::Drop | Touch::Assign => {}
                 }
@@ -211,9 +225,15 @@ impl Verifier<'_> {
                             // A local that holds a value on one way in only must not matter any more: no flag
                             // says which way was taken.
                             if differs && !flagged.contains(local) && known.contains(local) {
-                                found.push(format!("bb{index} -> bb{}: _{i} is held on another way in", next.0));
+                                found.push(format!(
+                                    "bb{index} -> bb{}: _{i} is held on another way in",
+                                    next.0
+                                ));
                             } else if differs && !flagged.contains(local) {
-                                found.push(format!("bb{index} -> bb{}: _{i} is held on this way in only", next.0));
+                                found.push(format!(
+                                    "bb{index} -> bb{}: _{i} is held on this way in only",
+                                    next.0
+                                ));
                             }
                         }
                     }

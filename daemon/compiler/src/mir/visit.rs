@@ -187,7 +187,6 @@ impl LocalSet {
         Self(vec![0; count.div_ceil(64)])
     }
 
-
     pub fn insert(&mut self, local: LocalId) {
         if let Some(word) = self.0.get_mut(local.0 as usize / 64) {
             *word |= 1 << (local.0 % 64);

@@ -154,11 +154,7 @@ impl Builder<'_> {
                     && !path.steps.contains(&super::PathStep::Deref)
                 {
                     let local = path.root;
-                    self.facts.returned.push(Returned {
-                        local,
-                        holder: false,
-                        node: value.node,
-                    });
+                    self.facts.returned.push(Returned { local, holder: false, node: value.node });
                 }
             }
             ExprKind::Local(local) if matches!(value.ty, Ty::Ref(..)) => {
