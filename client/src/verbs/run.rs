@@ -204,7 +204,7 @@ impl Session {
                             pending = Some(piece.clone());
                             continue;
                         }
-                        Some(Kind::ProgramExited(v1::ProgramExited { how })) => exited = how.clone(),
+                        Some(Kind::ProgramExited(v1::ProgramExited { how })) => exited = *how,
                         Some(_) | None => {}
                     }
                     report.event(event)?;

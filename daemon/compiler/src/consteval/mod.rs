@@ -1,27 +1,11 @@
 //! Bounded evaluation of constants (§12 of the reference): deterministic, on THIR, at the target's widths.
-pub mod value;
+//!
+//! What wraps at run time is an error here (`TYP0005`); only an explicit `as` wraps.
+mod arith; // integers and floats
+mod builtin; // prelude procs that constants may call
+pub mod codes; // what it reports
+mod eval; // the evaluator
+pub mod value; // what comes out
+
+pub use eval::{const_diagnostics, const_value};
 pub use value::ConstValue;
-
-use std::sync::Arc;
-
-use crate::base::Db;
-use crate::base::diagnostic::Diagnostics;
-use crate::lower::ItemId;
-use crate::types::check_body;
-use crate::types::thir::ExprKind;
-
-/// The value of a top-level const that is written as a literal.
-///
-/// # Errors
-/// What is wrong with its initialiser.
-#[salsa::tracked(returns(ref))]
-pub fn const_value(db: &dyn Db, item: ItemId) -> Result<ConstValue, Diagnostics> {
-    let checked = check_body(db, item);
-    match checked.body.block.tail.as_deref().map(|tail| &tail.kind) {
-        Some(ExprKind::Int(value)) => Ok(ConstValue::Int(*value)),
-        Some(ExprKind::Float(bits)) => Ok(ConstValue::Float(*bits)),
-        Some(ExprKind::Str(text)) => Ok(ConstValue::Str(Arc::from(text.as_bytes()))),
-        Some(ExprKind::Bytes(bytes)) => Ok(ConstValue::Bytes(bytes.clone())),
-        _ => Err(checked.diagnostics.clone()),
-    }
-}

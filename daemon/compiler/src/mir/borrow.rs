@@ -430,7 +430,10 @@ impl<'a> Check<'a> {
         }
         let root = place.local;
         let name = self.name(root);
-        let node = self.node_of(block, index, root, statement.node);
+        let node = match access {
+            Access::Address => statement.node,
+            Access::Read | Access::Write | Access::End => self.node_of(block, index, root, statement.node),
+        };
         let kind = if loan.mutable { "ref mut" } else { "ref" };
         let (code, message, label) = match access {
             Access::End => (

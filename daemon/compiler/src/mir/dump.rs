@@ -6,6 +6,7 @@ use super::body::{
     StatementKind, Terminator,
 };
 use super::mir;
+use super::visit::{self, LocalSet};
 use crate::base::Db;
 use crate::lower::hir::{BinaryOp, UnaryOp};
 use crate::mono::{Instance, symbol_name, ty_text};
@@ -35,9 +36,15 @@ pub fn dump_mir(db: &dyn Db, name: &str, mir: &Mir) -> String {
         .collect();
     let text = Text { db };
     _ = writeln!(out, "proc {name}({}) -> {} {{", params.join(", "), ty_text(db, &mir.ret));
+    let mut mentioned = LocalSet::new(mir.locals.len());
+    for block in &mir.blocks {
+        block.statements.iter().for_each(|s| visit::statement(s, &mut |l, _| mentioned.insert(l)));
+        visit::terminator(&block.terminator, &mut |l, _| mentioned.insert(l));
+    }
     for (i, l) in mir.locals.iter().enumerate() {
         let name = l.name.as_ref().map(|n| format!("  // {n}")).unwrap_or_default();
-        if i >= mir.params.len() || l.name.is_some() {
+        let temporary = i >= mir.params.len() && mentioned.contains(LocalId(i as u32));
+        if temporary || l.name.is_some() {
             _ = writeln!(out, "    let {}: {};{name}", local(LocalId(i as u32)), ty_text(db, &l.ty));
         }
     }

@@ -13,7 +13,10 @@ pub mod modes;
 pub mod tys;
 pub mod verify;
 mod visit;
-mod walk;
+pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

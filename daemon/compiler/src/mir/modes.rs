@@ -28,7 +28,8 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
             let data = proc_data(db, *item);
             data.params.iter().map(|p| value_mode(db, &p.ty.subst(args))).collect()
         }
-        InstanceKind::Main(_) | InstanceKind::DropCycle(_) => Arc::new([PassMode::Own; 2]),
+        InstanceKind::Main(_) => Arc::new([PassMode::Own; 2]),
+        InstanceKind::DropCycle(_) => Arc::new([PassMode::Own]),
         InstanceKind::Drop(_) | InstanceKind::Clone(_) => Arc::new([PassMode::Borrow]),
         InstanceKind::Eq(_) => Arc::new([PassMode::Borrow; 2]),
     })

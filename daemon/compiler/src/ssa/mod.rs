@@ -9,6 +9,7 @@ pub mod data; // the data
 pub mod dump; // stable text
 pub mod layout; // sizes, offsets, representations
 pub mod lower; // MIR to SSA
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod query; // per instance, memoised
 pub mod verify; // invariants
 
@@ -19,3 +20,6 @@ pub use layout::TypeInfo;
 pub use lower::lower_mir;
 pub use query::{CodeOptions, DbTypes, optimised_ssa, ssa};
 pub use verify::verify;
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@ use super::super::body::{
 };
 use super::super::modes::{intrinsic_modes, pass_modes, value_mode};
 use super::super::tys::{core_proc_item, needs_drop, repr};
-use super::super::walk::{is_place, may_change, root};
+use super::super::walk::{is_place, root};
 use super::place::Pending;
 use super::{Builder, Loan, in_mode};
+use crate::lower::NodeId;
 use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
@@ -144,8 +145,8 @@ impl Builder<'_> {
             }
             Passed::Value(_) => false,
         });
-        let changed = root(target).is_some_and(|l| later.iter().any(|e| may_change(e, l) && !is_plain(e)))
-            || later.iter().any(|e| is_place(e) && self.names_overlap(e, target));
+        // The later of two overlapping places is the copy: its changes are written last anyway.
+        let changed = self.changed_by(target, later);
         if by_reference || !(overlaps || changed) {
             return Passed::Place { pending, place };
         }
@@ -153,12 +154,6 @@ impl Builder<'_> {
         let slot = self.temp_with(held.clone(), Rvalue::Use(Operand::Copy(place.clone())));
         let before = self.temp_with(held, Rvalue::Use(Operand::Copy(place)));
         Passed::CopyInOut { pending, slot, before }
-    }
-
-    /// Whether a later form argument names a place that overlaps with this one.
-    fn names_overlap(&self, later: &Expr, place: &Expr) -> bool {
-        matches!(self.ty(&later.ty), Ty::Form(..))
-            && self.expr_path(later).zip(self.expr_path(place)).is_some_and(|(a, b)| a.overlaps(&b))
     }
 
     fn emit_call(
@@ -175,7 +170,12 @@ impl Builder<'_> {
         for (arg, value) in args.iter().zip(passed) {
             let operand = match value {
                 Passed::Value(operand) => operand,
-                Passed::Place { place, .. } => Operand::Copy(Place::local(self.address(&place))),
+                Passed::Place { place, .. } => {
+                    let saved = std::mem::replace(&mut self.node, arg.value.node);
+                    let address = self.address(&place);
+                    self.node = saved;
+                    Operand::Copy(Place::local(address))
+                }
                 Passed::CopyInOut { pending, slot, before } => {
                     let address = self.address(&Place::local(slot));
                     write_back.push((pending, slot, before));
@@ -275,20 +275,20 @@ impl Builder<'_> {
 
     /// Two references in one call of which one may write, to places that overlap.
     fn note_clashes(&mut self, args: &[Arg]) {
-        let refs: Vec<(bool, &Expr)> = args
+        let refs: Vec<(bool, &Expr, NodeId)> = args
             .iter()
             .filter_map(|a| match &a.value.kind {
-                ExprKind::Ref(mutable, place) => Some((*mutable, &**place)),
+                ExprKind::Ref(mutable, place) => Some((*mutable, &**place, a.value.node)),
                 _ => None,
             })
             .collect();
-        for (i, (mutable, later)) in refs.iter().enumerate() {
-            for (other_mutable, earlier) in &refs[..i] {
+        for (i, (mutable, later, node)) in refs.iter().enumerate() {
+            for (other_mutable, earlier, earlier_node) in &refs[..i] {
                 if (*mutable || *other_mutable)
                     && let (Some(a), Some(b)) = (self.expr_path(later), self.expr_path(earlier))
                     && a.overlaps(&b)
                 {
-                    self.facts.clashes.push((later.node, earlier.node, a.root));
+                    self.facts.clashes.push((*node, *earlier_node, a.root));
                 }
             }
         }
@@ -297,30 +297,21 @@ impl Builder<'_> {
     /// Notes the references that `value`, about to be stored in `holder`, keeps alive.
     pub(super) fn note_loans(&mut self, holder: LocalId, value: &Expr) {
         let at = self.point();
-        let add = |b: &mut Self, mutable: bool, place: &Expr| {
+        let add = |b: &mut Self, mutable: bool, place: &Expr, node: NodeId| {
             if let Some(path) = b.expr_path(place) {
-                b.facts.loans.push(Loan { at, holder, path, mutable, node: place.node });
+                b.facts.loans.push(Loan { at, holder, path, mutable, node });
             }
         };
         match &value.kind {
-            ExprKind::Ref(mutable, place) => add(self, *mutable, place),
+            ExprKind::Ref(mutable, place) => add(self, *mutable, place, value.node),
             ExprKind::Call { args, .. } if matches!(value.ty, Ty::Ref(..)) => {
                 for arg in args {
                     if let ExprKind::Ref(mutable, place) = &arg.value.kind {
-                        add(self, *mutable, place);
+                        add(self, *mutable, place, arg.value.node);
                     }
                 }
             }
             _ => {}
         }
-    }
-}
-
-/// A bare place: evaluating it changes nothing.
-fn is_plain(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Local(_) => true,
-        ExprKind::Field(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => is_plain(e),
-        _ => false,
     }
 }
