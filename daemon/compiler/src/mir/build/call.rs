@@ -121,10 +121,10 @@ impl Builder<'_> {
             _ if by_reference => return Passed::Value(self.operand(value)),
             _ => value,
         };
-        let pending = if is_place(target) {
+        let pending = if is_place(target) && !self.read_only(target) {
             self.pend(target)
         } else {
-            // A value of its own: changes to it are lost.
+            // A value of its own, or one behind a `ref`: changes to it are lost.
             let operand = self.operand(target);
             let temp = match operand {
                 Operand::Move(place) if place.as_local().is_some() => place.local,
@@ -154,6 +154,20 @@ impl Builder<'_> {
         let slot = self.temp_with(held.clone(), Rvalue::Use(Operand::Copy(place.clone())));
         let before = self.temp_with(held, Rvalue::Use(Operand::Copy(place)));
         Passed::CopyInOut { pending, slot, before }
+    }
+
+    /// Whether a place lies behind a `ref`: what is there may be borrowed from a caller.
+    fn read_only(&self, place: &Expr) -> bool {
+        let mut place = place;
+        loop {
+            if matches!(self.ty(&place.ty), Ty::Ref(false, _)) {
+                return true;
+            }
+            place = match &place.kind {
+                ExprKind::Field(e, _) | ExprKind::Index(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => e,
+                _ => return false,
+            };
+        }
     }
 
     fn emit_call(
