@@ -84,8 +84,9 @@ impl Builder<'_> {
             } else {
                 let ty = self.ty(&arg.value.ty);
                 let mut operand = self.operand(&arg.value);
-                // A borrowed part of something another argument lets the callee change must be held.
-                let shared = mode == PassMode::Borrow && self.handed_out(&arg.value, args, modes);
+                // A part of something another argument lets the callee change must be held before the
+                // way there is made unique.
+                let shared = self.needs_drop(&ty) && self.handed_out(&arg.value, args, modes);
                 let ends = moved.get(arg.param as usize) == Some(&true);
                 if ends {
                     self.mark_move(&arg.value);
