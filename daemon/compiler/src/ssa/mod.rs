@@ -8,6 +8,7 @@ pub mod data; // the data
 pub mod dump; // stable text
 pub mod layout; // sizes, offsets, representations
 pub mod lower; // MIR to SSA
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod query; // per instance, memoised
 pub mod verify; // invariants
 
