@@ -251,7 +251,6 @@ fn rewrite(function: &mut Function, cells: &[Cell], reached: &[bool]) -> bool {
             changed = true;
         }
     }
-    // A check that fails can have cut off blocks that were reached before.
     replacements.apply(function);
     changed
 }

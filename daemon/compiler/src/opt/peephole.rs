@@ -4,7 +4,7 @@
 //! LLVM's `instcombine` does. Constants go to the right. Linear.
 use super::Context;
 use super::fold::{Constant, fold, unsigned};
-use super::rewrite::{Replacements, define};
+use super::rewrite::Replacements;
 use crate::ssa::{
     BinaryOp as B, CompareOp as C, ConvertOp, Function, Inst, Op, Symbol, Terminator, Type, Value,
     layout::LENGTH, wrap_int,
@@ -101,7 +101,7 @@ fn simplify(
                 let value = function.new_value(ty);
                 let op = Op::Int(wrap_int(constant, ty.bits()));
                 known.push(Some(op.clone()));
-                out.push(define(value, op));
+                out.push(Inst { op, result: Some(value), source: inst.source });
                 inst.op = make(operand, value);
             }
         }

@@ -603,8 +603,30 @@ fn a_length_is_loaded_once() {
 fn calls_of_small_procs_vanish() {
     let text = "form P { x: int, y: int }\nproc left(p: P) -> int { give p.x }\n\
                 proc f(p: P) -> int {\n    if p.y == 9 { give f(p) }\n    give left(p) + len(\"abc\")\n}\n\
-                proc main() -> int { give f(P { x: 1, y: 2 }) }\n";
-    check(&["inline", "simplify-cfg", "const-prop", "peephole", "cse", "dce"], text, expect![[r#""#]]);
+                proc main(args: [string]) -> int { give f(P { x: 1, y: len(args) as int }) }\n";
+    check(
+        &["inline", "simplify-cfg", "const-prop", "peephole", "cse", "dce"],
+        text,
+        expect![[r#"
+        function main::f(v0: i64) -> i64 {
+        b0:
+            v1: i64 = load.field v0+16 ; n8
+            v2: i64 = 9 ; n8
+            v3: i8 = cmp.eq v1, v2 ; n8
+            branch v3, b3, b5
+        b3:
+            v8: i64 = call `main::f`(v0) ; n17
+            return v8
+        b5:
+            v10: i64 = load.field v0+8 ; n8
+            v5: i64 = address "abc" ; n30
+            v6: i64 = 3 ; n30
+            v7: i64 = add v10, v6 ; n23
+            release v5, free ; n22
+            return v7
+        }
+    "#]],
+    );
 }
 
 #[test]
@@ -739,8 +761,26 @@ fn a_new_object_is_unique() {
 fn a_reference_to_a_local_becomes_its_value() {
     let text = "proc bump(n: ref mut int) { set *n = *n + 1 }\n\
                 proc f(a: int) -> int {\n    if a == 9 { give f(a) }\n    let n = a\n    bump(ref mut n)\n    bump(ref mut n)\n    give n\n}\n\
-                proc main() -> int { give f(1) }\n";
-    check(&["inline", "simplify-cfg", "cse", "slots", "peephole", "dce"], text, expect![[r#""#]]);
+                proc main(args: [string]) -> int { give f(len(args) as int) }\n";
+    check(
+        &["inline", "simplify-cfg", "cse", "slots", "peephole", "dce"],
+        text,
+        expect![[r#"
+            function main::f(v0: i64) -> i64 {
+            b0:
+                v1: i64 = 9 ; n8
+                v2: i8 = cmp.eq v0, v1 ; n8
+                branch v2, b3, b2
+            b3:
+                v8: i64 = call `main::f`(v0) ; n15
+                return v8
+            b2:
+                v17: i64 = 2 ; n10
+                v16: i64 = add v0, v17 ; n10
+                return v16
+            }
+        "#]],
+    );
 }
 
 #[test]
