@@ -1,5 +1,6 @@
 //! Runs SSA functions, to compare what they do before and after passes. Written apart from
 //! [`super::fold`], in 64-bit arithmetic, so that faults of one do not hide in the other.
+#![allow(clippy::unwrap_used, clippy::panic)]
 use std::collections::{BTreeMap, HashMap};
 
 use crate::mono::Instance;
