@@ -231,8 +231,8 @@ pub struct RunArgs {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
-    /// End the program after this many seconds (exit status 75)
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// End the program after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
@@ -329,12 +329,23 @@ pub enum DaemonVerb {
     },
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    if seconds <= 0.0 {
+/// A duration: a number of seconds, or one with a unit, `ms`, `s`, `m` or `h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds_per_unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => {
+            return Err("a number of seconds, or a number with `ms`, `s`, `m` or `h`, is expected".to_owned());
+        }
+    };
+    let amount: f64 = digits.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if amount <= 0.0 {
         return Err("must be more than 0".to_owned());
     }
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    Duration::try_from_secs_f64(amount * seconds_per_unit).map_err(|error| error.to_string())
 }
 
 /// Parses the command line; on a mistake, or for `--help`, says so and gives the status to exit with.
@@ -469,6 +480,16 @@ mod tests {
             (LintLevel::Warn, "A"),
         ];
         assert_eq!(lints, expected);
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(duration("1.5"), duration("1.5s"));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for wrong in ["", "soon", "-1", "0", "3 days", "1e400h", "nan"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::failure::{Exit, Failure};
 
 /// Longest wait for a service that starts, or for one that ends.
 const START_MAX: Duration = Duration::from_secs(15);
+/// How often a service that accepts but does not answer is tried again: it is being killed.
+const DYING_ATTEMPTS: u32 = 50;
 /// How often a starting or ending service is looked at.
 const LOOK_PERIOD: Duration = Duration::from_millis(2);
 /// A wait longer than this is explained.
@@ -59,16 +61,26 @@ pub async fn connect(which: Use, places: &Rendezvous, say: &mut dyn FnMut(&str))
     private(&program).await
 }
 
-async fn resident(places: &Rendezvous, program: &Path) -> Result<Channel, Failure> {
+/// The resident service, started if need be and of our own build.
+///
+/// # Errors
+/// When there is none to be had.
+pub async fn resident(places: &Rendezvous, program: &Path) -> Result<Channel, Failure> {
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let channel = channel(dial_or_start(places, program)?).await?;
-        match handshake(channel.clone(), program).await {
-            Ok(()) => return Ok(channel),
-            // It was killed between our connecting and its answer: there is a new one to be had.
-            Err(failure) if failure.exit == Exit::Unavailable as u8 && attempts < 3 => {}
-            Err(failure) => return Err(failure),
+        let attempt = async {
+            let channel = channel(dial_or_start(places, program)?).await?;
+            handshake(channel.clone(), program).await?;
+            Ok(channel)
+        };
+        match attempt.await {
+            // It was killed between our connecting and its answer, and its socket may take a moment to
+            // close: there is a new one to be had.
+            Err(Failure { exit, .. }) if exit == Exit::Unavailable as u8 && attempts < DYING_ATTEMPTS => {
+                tokio::time::sleep(LOOK_PERIOD).await;
+            }
+            result => return result,
         }
     }
 }

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Db, FileContents, SourceFile, SourcePath, SourceRoot};
+use vitte_compiler::base::{Db, FileContents, Options, Program, SourceFile, SourcePath, SourceRoot};
+use vitte_compiler::runtime::{CORE_ROOT, prelude_text};
+use vitte_compiler::types::{place_span, program_diagnostics};
 
 /// How deep the fixed cases nest.
 const DEPTH: usize = 100_000;
@@ -131,7 +133,7 @@ const PIECES: &[&str] = &[
 ];
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    let options = match Arguments::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("{error}\nusage: fuzz-frontend [--seconds N] [--seed N] [--corpus FOLDER]");
@@ -165,13 +167,13 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-struct Options {
+struct Arguments {
     seconds: u64,
     seed: u64,
     corpus: PathBuf,
 }
 
-impl Options {
+impl Arguments {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
         let mut options = Self { seconds: 60, seed: 1, corpus };
@@ -205,20 +207,33 @@ fn run(input: &[u8], watch: &Watch) -> Result<(), String> {
 }
 
 fn front_end(input: &[u8]) {
-    let contents = match std::str::from_utf8(input) {
-        Ok(text) => FileContents::Text(text.strip_prefix('\u{feff}').unwrap_or(text).into()),
+    let text = std::str::from_utf8(input).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    let contents = match text {
+        Ok(text) => FileContents::Text(text.into()),
         Err(error) => FileContents::NotUtf8(u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX)),
     };
     let db = FuzzDb::new(contents);
     let file = db.file(&SourcePath::workspace(ENTRY));
-    let parsed = vitte_compiler::syntax::parse(&db, file);
-    std::hint::black_box(parsed.diagnostics.len());
+    let program = Program::new(&db, file, Vec::new(), Options::default());
+    for diagnostic in program_diagnostics(&db, program).iter() {
+        // Whoever shows a message cuts the text at its places: they must be cuts that a text has.
+        for label in &diagnostic.labels {
+            let (shown, span) = place_span(&db, label.place);
+            let (Ok(text), true) = (text, shown == file) else { continue };
+            let range = span.start as usize..span.end as usize;
+            assert!(
+                text.get(range).is_some(),
+                "{} marks {span:?}, which is no part of the text",
+                diagnostic.code.code
+            );
+        }
+    }
 }
 
 /// The file under test.
 const ENTRY: &str = "main.vit";
 
-/// A database of one file; every other path is missing.
+/// A database of one file and the prelude; every other path is missing.
 #[salsa::db]
 #[derive(Clone, Default)]
 struct FuzzDb {

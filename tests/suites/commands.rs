@@ -41,7 +41,8 @@ fn errors_go_to_standard_error_and_give_status_1() {
 fn every_error_format_names_code_and_place() {
     let stage = Stage::new();
     stage.write("a.vit", WRONG);
-    for (format, place) in [("short", "a.vit:2:18: TYP0213: "), ("json", "\"TYP0213\""), ("human", "TYP0213")]
+    for (format, place) in
+        [("short", "a.vit:2:18: error[TYP0213]: "), ("json", "\"TYP0213\""), ("human", "TYP0213")]
     {
         let outcome = stage.vitte(&["check", "--error-format", format, "a.vit"]);
         let said = outcome.stdout_text() + &outcome.stderr_text();

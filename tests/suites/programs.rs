@@ -191,8 +191,7 @@ impl Case {
             .chain(outcome.stderr_text().lines())
             .filter_map(|line| short_diagnostic(line, &program))
             .collect();
-        let wanted: Vec<&str> =
-            expected.lines().map(|line| line.strip_prefix("warning ").unwrap_or(line)).collect();
+        let wanted: Vec<&str> = expected.lines().collect();
         let mut problems = String::new();
         let same = wanted.len() == actual.len()
             && wanted.iter().zip(&actual).all(|(pattern, text)| glob(pattern.as_bytes(), text.as_bytes()));
@@ -216,24 +215,23 @@ impl Case {
     }
 }
 
-/// `file:line:column: CODE: message` as `line:column CODE`, with the file before it if it is not
-/// the program's own.
+/// `file:line:column: SEVERITY[CODE]: message` as a line of a `.diag` file, with the file before the
+/// place if it is not the program's own.
 fn short_diagnostic(line: &str, program: &str) -> Option<String> {
     let mut end = 0;
-    // A path may hold colons: the place is the first `:number:number: CODE:` after it.
+    // A path may hold colons: the place is the first `:number:number: severity[CODE]:` after it.
     loop {
         end += line.get(end..)?.find(':')?;
         let mut fields = line[end + 1..].splitn(4, ':');
-        let (row, column, code) = (fields.next()?, fields.next()?, fields.next()?.trim());
+        let (row, column, kind) = (fields.next()?, fields.next()?, fields.next()?.trim());
         let numbers =
             [row, column].iter().all(|field| !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit()));
-        let is_code = code.len() > 4
-            && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            && code.ends_with(|last: char| last.is_ascii_digit());
-        if numbers && is_code {
+        let code = kind.strip_suffix(']').and_then(|kind| kind.split_once('['));
+        if let (true, Some((severity, code))) = (numbers, code) {
             let file = line[..end].trim_start_matches("./");
-            let prefix = if file == program { String::new() } else { format!("{file}:") };
-            return Some(format!("{prefix}{row}:{column} {code}"));
+            let file = if file == program { String::new() } else { format!("{file}:") };
+            let severity = if severity == "error" { String::new() } else { format!("{severity} ") };
+            return Some(format!("{severity}{file}{row}:{column} {code}"));
         }
         end += 1;
     }

@@ -236,7 +236,7 @@ fn a_time_limit_ends_a_program() {
     let stage = Stage::new();
     stage.write("a.vit", "proc main() -> int { loop { } }\n");
     let started = Instant::now();
-    let outcome = process::run(stage.command(&["run", "--timeout", "1s", "a.vit"]), b"", LIMIT).unwrap();
+    let outcome = process::run(stage.command(&["run", "--timeout", "1", "a.vit"]), b"", LIMIT).unwrap();
     assert_eq!(outcome.status, 75, "{}", outcome.stderr_text());
     assert!(started.elapsed() < Duration::from_secs(60));
     stage.assert_works();

@@ -13,7 +13,7 @@ use vitte_sys::rendezvous::Rendezvous;
 
 use super::{block_on, places};
 use crate::cli::{Common, DaemonVerb};
-use crate::connect::{self, dial, dial_or_start, service_program};
+use crate::connect::{self, dial, service_program};
 use crate::failure::{Exit, Failure};
 use crate::quick;
 use crate::report::print_line;
@@ -53,6 +53,7 @@ pub fn run(common: &Common, verb: DaemonVerb) -> Result<u8, Failure> {
             print_line(&line).map(|()| 0)
         }
         DaemonVerb::Restart => {
+            // One that is of another build, or that does not answer properly, is what this is for.
             stop(&places)?;
             start(&places)
         }
@@ -62,9 +63,9 @@ pub fn run(common: &Common, verb: DaemonVerb) -> Result<u8, Failure> {
 }
 
 fn start(places: &Rendezvous) -> Result<u8, Failure> {
-    let socket = dial_or_start(places, &service_program()?)?;
+    let program = service_program()?;
     let status = block_on(async {
-        let channel = connect::channel(socket).await?;
+        let channel = connect::resident(places, &program).await?;
         Ok(SystemServiceClient::new(channel).status(v1::StatusRequest {}).await?.into_inner())
     })?;
     print_line(&describe(&status, places)).map(|()| 0)

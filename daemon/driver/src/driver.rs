@@ -13,8 +13,9 @@ use crate::api::{
 };
 use crate::engine::{Database, Engines, STAGES, Work, doors, internal, show};
 use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox};
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, Output};
 use crate::project::{bad_input, io_error};
+use crate::scratch;
 
 const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
 const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
@@ -67,6 +68,7 @@ impl Driver {
     ///
     /// # Errors
     /// When there is no such program or the caller gives up. A program with errors is none.
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn check(
         &self,
         request: &BuildRequest,
@@ -87,6 +89,7 @@ impl Driver {
     /// # Errors
     /// When there is no such program, a linker is missing or fails, the output cannot be written, or
     /// the caller gives up. A program with errors is none, not even one with undefined symbols.
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn build(
         &self,
         request: &BuildRequest,
@@ -117,17 +120,26 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
+                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                write_executable(&plan.output, &report.bytes)?;
+                let sha256 = crate::digest::sha256(&report.bytes);
+                let path = match &plan.output {
+                    Output::File(path) => path.clone(),
+                    Output::Scratch(folder) => scratch::place(folder, &plan.project.name, &sha256),
+                };
+                write_executable(&path, &report.bytes)?;
+                if let Output::Scratch(folder) = &plan.output {
+                    scratch::sweep(folder, &path);
+                }
                 events.event(Event::Artifact {
                     kind: "executable",
-                    path: plan.output.clone(),
-                    sha256: crate::digest::sha256(&report.bytes),
+                    path: path.clone(),
+                    sha256,
                     size_bytes: report.bytes.len() as u64,
                 });
-                outcome.executable = Some(plan.output);
+                outcome.executable = Some(path);
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -143,6 +155,7 @@ impl Driver {
     ///
     /// # Errors
     /// As [`Driver::check`].
+    #[tracing::instrument(level = "debug", skip_all, fields(entry = ?request.entry))]
     pub fn emit(
         &self,
         request: &BuildRequest,
@@ -192,6 +205,11 @@ impl Driver {
             Ok(compile_snapshot(db, program, &cwd, plan, goal))
         })?;
         let compiled = compiled?;
+        tracing::debug!(
+            executed = work.iter().map(|work| work.executed).sum::<u64>(),
+            errors = compiled.errors,
+            "compiled"
+        );
         report_work(events, &work, matches!(goal, Goal::Object) && compiled.errors == 0);
         for diagnostic in &compiled.diagnostics {
             events.event(Event::Diagnostic(Arc::clone(diagnostic)));
@@ -213,7 +231,7 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         let engine = self.engines.get(plan.folders());
         let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
-            show::resolve(db, &cwd, &plan.lints, &describe_link_error(error, program.entry(db)))
+            show::resolve(db, &cwd, &plan.lints, &describe_link_error(db, program, error))
         })?;
         Ok(resolved)
     }
@@ -231,22 +249,17 @@ fn compile_snapshot(
     let mut diagnostics = resolve(&found);
     let (mut object, mut text) = (None, String::new());
     let clean = count(&diagnostics, "error") == 0;
-    match goal {
-        Goal::Diagnostics => {}
-        Goal::Object if clean => match doors::object(db, program) {
-            Ok(made) => object = Some(made),
-            Err(more) => {
-                found.extend(more.iter().cloned());
-                diagnostics = resolve(&found);
-            }
-        },
-        Goal::Object => {}
+    let made = match goal {
+        Goal::Object if clean => doors::object(db, program).map(|made| object = Some(made)),
         // The first stages stand even where a program is wrong.
-        Goal::Text(stage @ (Stage::Tokens | Stage::Ast | Stage::Hir), filter) => {
-            text = doors::emit(db, program, stage, filter);
+        Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
+            doors::emit(db, program, stage, filter).map(|made| text = made)
         }
-        Goal::Text(stage, filter) if clean => text = doors::emit(db, program, stage, filter),
-        Goal::Text(..) => {}
+        Goal::Diagnostics | Goal::Object | Goal::Text(..) => Ok(()),
+    };
+    if let Err(more) = made {
+        found.extend(more.iter().cloned());
+        diagnostics = resolve(&found);
     }
     let errors = count(&diagnostics, "error");
     Compiled { diagnostics, errors, object, text }
@@ -321,19 +334,27 @@ fn link(
     linker.link(&plan, cancel)
 }
 
-fn describe_link_error(error: &LinkError, entry: vitte_compiler::base::SourceFile) -> Vec<Diagnostic> {
-    let about = |code, message, label| show::about_file(code, Phase::Linker, entry, message, label);
+fn describe_link_error(db: &Database, program: Program, error: &LinkError) -> Vec<Diagnostic> {
+    let about = |code, symbol: &str, message: String, label: &str| {
+        Diagnostic::error(code, Phase::Linker, doors::extern_place(db, program, symbol), message, label)
+    };
     match error {
         LinkError::Undefined(symbols) => symbols
             .iter()
             .map(|symbol| {
-                if symbol.name == "main" {
-                    return about(NO_ENTRY_POINT, "the program has no entry point".into(), "no `main` here")
-                        .note("an executable begins with `proc main`")
-                        .help("add `proc main() -> int { give 0 }`, or check the file as a library");
+                let name = &symbol.name;
+                if name == "main" {
+                    return about(
+                        NO_ENTRY_POINT,
+                        name,
+                        "the program has no entry point".into(),
+                        "no `main` here",
+                    )
+                    .note("an executable begins with `proc main`")
+                    .help("add `proc main() -> int { give 0 }`, or check the file as a library");
                 }
-                let message = format!("undefined symbol `{}`", symbol.name);
-                let diagnostic = about(UNDEFINED_SYMBOL, message, "while linking this program")
+                let message = format!("undefined symbol `{name}`");
+                let diagnostic = about(UNDEFINED_SYMBOL, name, message, "declared here, defined nowhere")
                     .note("neither the program nor the C library defines it");
                 match &symbol.similar {
                     Some(similar) => diagnostic.help(format!("did you mean `{similar}`?")),
@@ -346,7 +367,7 @@ fn describe_link_error(error: &LinkError, entry: vitte_compiler::base::SourceFil
             .iter()
             .map(|symbol| {
                 let message = format!("the symbol `{}` is defined twice", symbol.name);
-                about(DUPLICATE_SYMBOL, message, "while linking this program")
+                about(DUPLICATE_SYMBOL, &symbol.name, message, "while linking this program")
                     .note(format!("first in `{}`, again in `{}`", symbol.first, symbol.second))
                     .help("rename one of the two")
             })
@@ -370,7 +391,7 @@ fn tool_error(error: LinkError) -> DriverError {
 
 /// Refuses outputs that would destroy something, before any work is done.
 fn check_output(plan: &BuildPlan) -> Result<(), DriverError> {
-    let output = &plan.output;
+    let Output::File(output) = &plan.output else { return Ok(()) };
     if output.is_dir() {
         let message = format!("the output `{}` is a directory", output.display());
         return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));
@@ -396,4 +417,42 @@ fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
     }
     // What can be made again need not survive a crash of the machine.
     vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::link::{DuplicateSymbol, UndefinedSymbol};
+
+    #[test]
+    fn link_errors_become_diagnostics() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.vit"), "extern C {\n  proc mallloc(n: int) -> int;\n}\n")
+            .unwrap();
+        let request = BuildRequest {
+            entry: Some("a.vit".into()),
+            cwd: folder.path().to_path_buf(),
+            ..BuildRequest::default()
+        };
+        let (driver, plan) = (Driver::default(), BuildPlan::new(&request).unwrap());
+        let show = |error: LinkError| {
+            driver.link_diagnostics(&plan, &request.cwd, &error, &CancellationToken::new()).unwrap()
+        };
+        let undefined = |name: &str, similar: Option<&str>| UndefinedSymbol {
+            name: name.into(),
+            object: "program.o".into(),
+            similar: similar.map(String::from),
+        };
+        let shown =
+            show(LinkError::Undefined(vec![undefined("mallloc", Some("malloc")), undefined("main", None)]));
+        assert_eq!(shown.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["LNK0071", "LNK0058"]);
+        assert_eq!(shown[1].message, "undefined symbol `mallloc`");
+        assert_eq!(shown[1].helps, ["did you mean `malloc`?"]);
+        let place = &shown[1].labels[0].span;
+        assert_eq!((place.start.line, place.start.column, place.end.column), (2, 8, 15));
+        let twice = DuplicateSymbol { name: "f".into(), first: "a.o".into(), second: "b.o".into() };
+        let shown = show(LinkError::Duplicate(vec![twice]));
+        assert_eq!((shown[0].code.as_str(), shown[0].phase.as_str()), ("LNK0015", "linker"));
+    }
 }

@@ -300,6 +300,7 @@ impl Rewriter {
             let parses =
                 fields.iter().all(|(name, value)| name != b":authority".as_slice() || is_authority(value));
             self.mode = if parses { Mode::Untouched } else { Mode::Rewriting };
+            tracing::debug!(mode = ?self.mode, "decided on the connection's authority");
         }
         match self.mode {
             Mode::Untouched => out.unsplit(block.original),

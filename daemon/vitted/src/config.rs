@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+/// The engine below the compiler tells every query it runs; that is for those who ask.
+const LOG_DEFAULT: &str = "info,salsa=warn";
+
 /// Settings of the service, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -125,7 +128,7 @@ impl Config {
             )?,
             drain_max: Duration::from_secs(drain_seconds),
             connections_max: in_range("service.connections_max", connections_max.unwrap_or(512), 65_536)?,
-            log: log.or(file_log).unwrap_or_else(|| "info".to_owned()),
+            log: log.or(file_log).unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             sources,
             path: path.map(Path::to_path_buf),
             warnings: unknown.keys().map(|key| format!("`service.{key}` is not a setting")).collect(),

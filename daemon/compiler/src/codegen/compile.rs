@@ -31,7 +31,7 @@ const UNREACHABLE: TrapCode = TrapCode::unwrap_user(1);
 pub fn compile_function(function: &Function, isa: &dyn TargetIsa) -> Result<MachineCode, CodegenError> {
     with_scratch(|scratch| {
         let names = translate(function, isa, scratch)?;
-        emit(names, isa, &mut scratch.context)
+        emit(&names, isa, &mut scratch.context)
     })
 }
 
@@ -655,7 +655,7 @@ impl<'a> Translation<'a> {
     }
 }
 
-fn emit(names: Names, isa: &dyn TargetIsa, context: &mut Context) -> Result<MachineCode, CodegenError> {
+fn emit(names: &Names, isa: &dyn TargetIsa, context: &mut Context) -> Result<MachineCode, CodegenError> {
     context
         .compile(isa, &mut ControlPlane::default())
         .map_err(|error| CodegenError::Internal(format!("{:?}\n{}", error.inner, error.func.display())))?;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::consteval::ConstValue;
-use crate::ssa::Type;
 use crate::ssa::layout::{DATA, IMMORTAL, LENGTH, Layouts, TAG, immediate_variant, value_type};
 use crate::types::{FloatTy, Ty};
 
@@ -169,8 +168,9 @@ impl DataSection {
         layouts: &mut Layouts<'_>,
     ) {
         for ((value, ty), offset) in values.iter().zip(tys).zip(offsets) {
-            let image = self.image(value, ty, layouts);
-            let size = layouts.scalar(ty).bytes().min(Type::I128.bytes());
+            // A constant may be a long chain.
+            let image = stacker::maybe_grow(64 << 10, 1 << 20, || self.image(value, ty, layouts));
+            let size = layouts.size(ty);
             self.put_image(object + *offset as u64, &image, size);
         }
     }

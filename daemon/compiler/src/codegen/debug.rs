@@ -127,11 +127,10 @@ pub fn debug_sections(
         };
         let subprogram = dwarf.unit.add(root, gimli::DW_TAG_subprogram);
         let name = dwarf.strings.add(function.name.replace('\0', "?"));
-        let linkage = dwarf.strings.add(function.symbol.replace('\0', "?"));
         let declared_file = declared.as_ref().map(|at| file_id(&mut dwarf, &mut program, &at.file));
         let entry = dwarf.unit.get_mut(subprogram);
         entry.set(gimli::DW_AT_name, AttributeValue::StringRef(name));
-        entry.set(gimli::DW_AT_linkage_name, AttributeValue::StringRef(linkage));
+        // No linkage name: debuggers would show and look up that instead of what the user wrote.
         let start = Address::Symbol { symbol: TEXT, addend: function.offset as i64 };
         entry.set(gimli::DW_AT_low_pc, AttributeValue::Address(start));
         entry.set(gimli::DW_AT_high_pc, AttributeValue::Udata(function.code.bytes.len() as u64));

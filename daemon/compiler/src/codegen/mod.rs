@@ -86,4 +86,6 @@ pub struct LineRow {
 }
 
 #[cfg(test)]
+mod program_tests;
+#[cfg(test)]
 mod tests;

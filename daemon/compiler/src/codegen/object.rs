@@ -42,7 +42,7 @@ pub struct FunctionInput<'a> {
     /// What it is.
     pub instance: Instance,
     /// Its unique symbol.
-    pub symbol: String,
+    pub symbol: &'a str,
     /// Its name in a debugger.
     pub name: String,
     /// Whether other objects may refer to it by its symbol.
@@ -112,7 +112,7 @@ pub fn write_object(
         text.extend_from_slice(&function.code.bytes);
         offsets.insert(function.instance, offset as u64);
         placed.push(PlacedFunction {
-            symbol: &function.symbol,
+            symbol: function.symbol,
             name: &function.name,
             declared: function.declared,
             code: function.code,

@@ -9,7 +9,7 @@ use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
 use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
 use crate::consteval::{ConstValue, const_value};
 use crate::lower::{ItemId, NodeId, SourceMap, item_source_map};
-use crate::mono::{Instance, InstanceKind, collect, symbol_name};
+use crate::mono::{Instance, InstanceKind, collect, symbol_name, too_large};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol, optimised_ssa};
 use crate::types::{Ty, const_ty, entry_point, program_diagnostics, ty_name};
@@ -39,34 +39,44 @@ pub fn machine_code(
 /// # Errors
 /// What is wrong with the program.
 pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>, Diagnostics> {
+    let main = main_instance(db, program)?;
+    collect(db, &[main]).map_err(|diagnostic| Arc::from([*diagnostic]))
+}
+
+/// The instance that C calls, if the program has no errors.
+fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     let diagnostics = program_diagnostics(db, program);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics.clone());
     }
-    let main = main_instance(db, program)?;
-    collect(db, &[main]).map_err(|diagnostic| Arc::from([diagnostic]))
-}
-
-fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     match entry_point(db, program) {
         Ok(main) => Ok(Instance::new(db, InstanceKind::Main(main))),
         Err(diagnostic) => Err(Arc::from([*diagnostic])),
     }
 }
 
-/// The instances whose code is reachable from `main`, with their symbols and code, in order of symbol.
-pub(super) fn reachable_code(
-    db: &dyn Db,
-    program: Program,
-) -> Result<Vec<(String, Instance, &Arc<MachineCode>)>, Diagnostics> {
-    // Also proves that the program needs finitely many.
-    program_instances(db, program)?;
+/// An instance whose code a program needs.
+pub(super) struct Reached<'a> {
+    /// Its symbol.
+    pub symbol: String,
+    /// Which it is.
+    pub instance: Instance,
+    /// Its code.
+    pub code: &'a MachineCode,
+}
+
+/// The instances whose code is reachable from `main`, in order of symbol.
+pub(super) fn reachable_code(db: &dyn Db, program: Program) -> Result<Vec<Reached<'_>>, Diagnostics> {
     let main = main_instance(db, program)?;
     let options = CodeOptions::of(db, program.options(db));
     let mut seen = HashSet::from([main]);
     let mut work = vec![main];
     let mut reached = Vec::new();
     while let Some(instance) = work.pop() {
+        if has_large_type(db, instance) {
+            // Only a program that needs endlessly many instances gets here; this says so.
+            program_instances(db, program)?;
+        }
         let code = machine_code(db, instance, options)
             .as_ref()
             .map_err(|error| internal(program.entry(db), &symbol_name(db, instance), error))?;
@@ -77,10 +87,20 @@ pub(super) fn reachable_code(
                 work.push(next);
             }
         }
-        reached.push((symbol_name(db, instance), instance, code));
+        reached.push(Reached { symbol: symbol_name(db, instance), instance, code });
     }
-    reached.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    reached.sort_by(|a, b| a.symbol.cmp(&b.symbol));
     Ok(reached)
+}
+
+fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
+    match instance.kind(db) {
+        InstanceKind::Proc(_, tys) | InstanceKind::Thunk(_, tys) | InstanceKind::DropCycle(tys) => {
+            tys.iter().any(too_large)
+        }
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => too_large(ty),
+        InstanceKind::Main(_) => false,
+    }
 }
 
 fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostics {
@@ -101,9 +121,9 @@ fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostic
 pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, Diagnostics> {
     let reached = reachable_code(db, program)?;
     let functions: Vec<_> = (reached.iter())
-        .map(|(symbol, instance, code)| FunctionInput {
+        .map(|Reached { symbol, instance, code }| FunctionInput {
             instance: *instance,
-            symbol: symbol.clone(),
+            symbol,
             name: debugger_name(db, *instance, symbol),
             exported: matches!(instance.kind(db), InstanceKind::Main(_)),
             declared: declaration(db, *instance),
@@ -167,40 +187,43 @@ impl ObjectContext for DbContext<'_> {
     }
 }
 
-/// Looks up lines and columns; remembers maps and line starts.
-struct Positions<'a> {
-    db: &'a dyn Db,
-    maps: HashMap<ItemId, Arc<SourceMap>>,
-    files: HashMap<SourceFile, Option<FileLines>>,
-}
-
-#[derive(Clone)]
+/// A file's name, text and line starts.
+#[derive(Debug)]
 struct FileLines {
     name: Arc<str>,
     text: Arc<str>,
-    lines: Arc<LineIndex>,
+    lines: LineIndex,
+}
+
+#[salsa::tracked(returns(ref), no_eq)]
+fn file_lines(db: &dyn Db, file: SourceFile) -> Option<FileLines> {
+    match file.contents(db) {
+        FileContents::Text(text) => {
+            Some(FileLines { name: Arc::from(file.path(db).to_string()), lines: LineIndex::new(&text), text })
+        }
+        FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => None,
+    }
+}
+
+/// Looks up lines and columns; remembers what one object asks for again and again.
+struct Positions<'a> {
+    db: &'a dyn Db,
+    items: HashMap<ItemId, (&'a SourceMap, Option<&'a FileLines>)>,
 }
 
 impl<'a> Positions<'a> {
     fn new(db: &'a dyn Db) -> Self {
-        Self { db, maps: HashMap::new(), files: HashMap::new() }
+        Self { db, items: HashMap::new() }
     }
 
     fn of(&mut self, source: Source) -> Option<Position> {
         let db = self.db;
-        let map = self.maps.entry(source.item).or_insert_with(|| item_source_map(db, source.item).clone());
-        let start = map.span(source.node).start;
-        let file = source.item.file(db);
-        let lines = self.files.entry(file).or_insert_with(|| match file.contents(db) {
-            FileContents::Text(text) => Some(FileLines {
-                name: Arc::from(file.path(db).to_string()),
-                lines: Arc::new(LineIndex::new(&text)),
-                text,
-            }),
-            FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => None,
+        let (map, lines) = self.items.entry(source.item).or_insert_with(|| {
+            let map: &SourceMap = item_source_map(db, source.item);
+            (map, file_lines(db, source.item.file(db)).as_ref())
         });
         let lines = lines.as_ref()?;
-        let (line, column) = lines.lines.line_column(&lines.text, start);
+        let (line, column) = lines.lines.line_column(&lines.text, map.span(source.node).start);
         Some(Position { file: lines.name.clone(), line, column })
     }
 }

@@ -1,5 +1,11 @@
 //! Hand-made MIR to running programs, linked with the system's C compiler where there is one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    clippy::redundant_clone
+)]
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
@@ -109,7 +115,7 @@ impl TestProgram {
         let inputs: Vec<_> = (self.functions.iter().zip(&codes))
             .map(|((name, instance, body), code)| FunctionInput {
                 instance: *instance,
-                symbol: name.clone(),
+                symbol: name,
                 name: name.clone(),
                 exported: true,
                 declared: body.item.map(|item| Source { item, node: NodeId(0) }),
@@ -151,7 +157,6 @@ struct Context<'a> {
 
 impl ObjectContext for Context<'_> {
     fn position(&mut self, source: Source) -> Option<Position> {
-        let _ = source.item;
         Some(Position { file: Arc::from("test.vit"), line: source.node.0 + 1, column: 1 })
     }
 

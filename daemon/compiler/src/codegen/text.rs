@@ -5,11 +5,11 @@ use cranelift_codegen::ir::Endianness;
 use cranelift_codegen::isa::TargetIsa;
 
 use super::isa::target_isa;
-use super::program::reachable_code;
+use super::program::{Reached, reachable_code};
 use super::{CodegenError, MachineCode, clif_text};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
-use crate::mono::{Instance, symbol_name};
+use crate::mono::symbol_name;
 use crate::ssa::{CodeOptions, Function, Symbol, dump, optimised_ssa};
 
 /// A stage that can be listed.
@@ -37,7 +37,7 @@ pub fn emit_text(
 ) -> Result<String, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
     let mut out = String::new();
-    for (symbol, instance, code) in reachable_code(db, program)? {
+    for Reached { symbol, instance, code } in reachable_code(db, program)? {
         if filter.is_some_and(|filter| !symbol.contains(filter)) {
             continue;
         }
@@ -47,7 +47,7 @@ pub fn emit_text(
         let function = || optimised_ssa(db, instance, options);
         let isa = || target_isa(options.level(db));
         let text = match stage {
-            TextStage::Mir => Ok(mir_text(db, instance, &symbol)),
+            TextStage::Mir => Ok(crate::mir::dump::dump(db, instance)),
             TextStage::Ssa => Ok(dump(function(), &symbol, &|symbol| symbol_text(db, symbol))),
             TextStage::Clif => isa().and_then(|isa| clif_listing(db, function(), &*isa, &symbol)),
             TextStage::Asm => isa().and_then(|isa| asm_listing(db, code, &*isa, &symbol)),
@@ -60,10 +60,6 @@ pub fn emit_text(
         }
     }
     Ok(out)
-}
-
-fn mir_text(db: &dyn Db, instance: Instance, symbol: &str) -> String {
-    format!("{symbol}:\n{:#?}\n", crate::mir::mir(db, instance))
 }
 
 /// What a listing calls a symbol.

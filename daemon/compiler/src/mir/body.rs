@@ -173,7 +173,8 @@ pub enum Callee {
     Extern(Name, Vec<Ty>, Ty),
     /// An intrinsic with its type arguments.
     Intrinsic(Intrinsic, Vec<Ty>),
-    /// A procedure value: parameter types and result; by-value forms go by place.
+    /// A procedure value: parameter types and result. Forms by value and `ref mut` go by place, other refcounted
+    /// arguments are borrowed ([`value_mode`](super::modes::value_mode)).
     Value(Operand, Vec<Ty>, Ty),
 }
 
@@ -205,7 +206,9 @@ pub enum Rvalue {
     Use(Operand),
     /// On scalars.
     Unary(UnaryOp, Operand),
-    /// Wrapping arithmetic, bits and shifts on scalars of one type (shift count: any integer type); division is checked before.
+    /// Wrapping arithmetic, bits and shifts on scalars of one type (shift count: any integer type, modulo the width).
+    /// A zero divisor was checked before; the smallest integer divided by -1 wraps (the machine instruction would
+    /// trap: code generation takes care). 128-bit division and float remainder are calls.
     Binary(BinaryOp, Operand, Operand),
     /// On scalars; integers of different types compare as mathematical values.
     Compare(BinaryOp, Operand, Operand),

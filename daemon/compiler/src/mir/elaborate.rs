@@ -296,9 +296,8 @@ fn add_flags(mir: &mut Mir, guarded: &LocalSet, entry: &[Option<Filled>]) {
             Rvalue::Use(Operand::Const(Const::Int(i128::from(value), Ty::Bool))),
         ),
     };
-    let count = mir.blocks.len();
-    for index in 0..count {
-        let Some(mut state) = entry[index].clone() else { continue };
+    for (index, state) in entry.iter().enumerate() {
+        let Some(mut state) = state.clone() else { continue };
         let statements = std::mem::take(&mut mir.blocks[index].statements);
         let terminator = std::mem::replace(&mut mir.blocks[index].terminator, Terminator::Unreachable);
         let mut current = index;

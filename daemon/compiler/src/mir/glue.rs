@@ -313,7 +313,10 @@ impl Glue<'_> {
         let low = self.value(Ty::USIZE, Rvalue::Binary(BinaryOp::BitAnd, copy(address), int(1, Ty::USIZE)));
         self.end(Terminator::Switch(copy(low), vec![(0, object)], done));
         self.open(object);
-        let unique = self.intrinsic(Intrinsic::IsUnique, &ty, vec![Operand::Borrow(child.clone())], Ty::Bool);
+        // Not `IsUnique`, which does not look behind the pointers of picks.
+        let count = self.intrinsic(Intrinsic::Read, &Ty::USIZE, vec![copy(address)], Ty::USIZE);
+        let one = int(1, Ty::USIZE);
+        let unique = self.value(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, copy(count), one));
         self.end(Terminator::Branch(copy(unique), dead, shared));
         self.open(shared);
         self.push(StatementKind::Drop(child.clone()));

@@ -4,17 +4,24 @@
 //! [`glue`] makes what no user wrote. [`modes`] says how parameters travel and [`borrow`] checks ownership on the
 //! raw MIR of the generic body.
 pub mod body;
+pub mod dump;
+pub mod borrow;
 mod build;
 mod elaborate;
 mod glue;
 pub mod modes;
 pub mod tys;
+pub mod verify;
 mod visit;
 pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 pub use body::*;
+pub use borrow::borrow_diagnostics;
 pub use modes::pass_modes;
 
 use crate::base::Db;

@@ -187,11 +187,6 @@ impl LocalSet {
         Self(vec![0; count.div_ceil(64)])
     }
 
-    /// All locals below `count`.
-    pub fn full(count: usize) -> Self {
-        Self(vec![u64::MAX; count.div_ceil(64)])
-    }
-
     pub fn insert(&mut self, local: LocalId) {
         if let Some(word) = self.0.get_mut(local.0 as usize / 64) {
             *word |= 1 << (local.0 % 64);

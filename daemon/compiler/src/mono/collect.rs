@@ -58,7 +58,7 @@ pub fn too_large(ty: &Ty) -> bool {
 ///
 /// # Errors
 /// A diagnostic if the program needs endlessly many, because a proc calls itself with larger and larger types.
-pub fn collect(db: &dyn Db, roots: &[Instance]) -> Result<Vec<Instance>, Diagnostic> {
+pub fn collect(db: &dyn Db, roots: &[Instance]) -> Result<Vec<Instance>, Box<Diagnostic>> {
     let mut seen: HashSet<Instance> = HashSet::new();
     let mut work: Vec<Instance> = roots.to_vec();
     while let Some(instance) = work.pop() {
@@ -73,7 +73,7 @@ pub fn collect(db: &dyn Db, roots: &[Instance]) -> Result<Vec<Instance>, Diagnos
     Ok(named.into_iter().map(|(_, instance)| instance).collect())
 }
 
-fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Diagnostic> {
+fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
     let (item, tys): (_, &[Ty]) = match instance.kind(db) {
         InstanceKind::Proc(item, args) | InstanceKind::Thunk(item, args) => (Some(*item), args),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => {
@@ -94,9 +94,10 @@ fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Diagnostic> {
         format!("`{name}` would be needed for endlessly many types"),
         "each use needs another one with a larger type",
     );
-    Err(error
+    let error = error
         .note(format!("code is made for each set of type arguments; nesting stops at {DEPTH_LIMIT} levels"))
-        .help("make the recursion use the type parameters it was given"))
+        .help("make the recursion use the type parameters it was given");
+    Err(Box::new(error))
 }
 
 /// The instances that one instance's code names, in order of appearance; one may appear more than once.

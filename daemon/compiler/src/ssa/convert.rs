@@ -7,7 +7,7 @@ use crate::types::Ty;
 
 impl Lowering<'_> {
     /// An integer, bool or char as 64 bits, for messages: extended by its sign, or cut.
-    pub(super) fn to_i64(&mut self, value: Value, ty: &Ty) -> Value {
+    pub(super) fn as_i64(&mut self, value: Value, ty: &Ty) -> Value {
         let signed = is_signed(ty);
         self.resize(value, signed, Type::I64)
     }

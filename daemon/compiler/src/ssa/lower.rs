@@ -480,16 +480,16 @@ impl Lowering<'_> {
         let (kind, panic, args) = match kind {
             PanicKind::Index { index, signed, len } => {
                 let (index, ty) = self.operand(index);
-                let index = self.to_i64(index, &ty);
+                let index = self.as_i64(index, &ty);
                 let signed = self.b.int(Type::I8, i128::from(*signed));
                 let (len, ty) = self.operand(len);
-                let len = self.to_i64(len, &ty);
+                let len = self.as_i64(len, &ty);
                 (CheckKind::Index, "panic_index", vec![index, signed, len])
             }
             PanicKind::DivisionByZero => (CheckKind::DivisionByZero, "panic_division", Vec::new()),
             PanicKind::NotAChar(value) => {
                 let (value, ty) = self.operand(value);
-                (CheckKind::NotAChar, "panic_char", vec![self.to_i64(value, &ty)])
+                (CheckKind::NotAChar, "panic_char", vec![self.as_i64(value, &ty)])
             }
             PanicKind::Assert(message) => (CheckKind::Assert, "panic_at", vec![self.operand(message).0]),
         };
@@ -527,7 +527,7 @@ impl Lowering<'_> {
             Rvalue::StringByte(place, index) => {
                 let (string, _) = self.read_place(place);
                 let (index, ty) = self.operand(index);
-                let index = self.to_i64(index, &ty);
+                let index = self.as_i64(index, &ty);
                 let address = self.element_address(string, index, 1);
                 let byte = self.b.push(Type::I8, Op::Load { address, offset: DATA, alias: Alias::Element });
                 self.b.push(Type::I32, Op::Convert(ConvertOp::ZeroExtend, byte))

@@ -2,6 +2,7 @@
 mod bodies; // where checked bodies are asked for
 pub mod codes; // codes of name resolution and signatures
 pub mod data; // resolved items
+pub mod dump; // THIR as text
 mod exhaustive; // which patterns match what
 mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
@@ -18,6 +19,7 @@ pub mod typeref; // written types to types
 #[cfg(test)]
 mod tests;
 
+pub use dump::dump_thir;
 pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
 pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};

@@ -315,6 +315,9 @@ fn module_not_found(
     })
 }
 
+/// Files with more `use`s than this get no spelling hints for modules.
+const HINTED_USES_MAX: usize = 200;
+
 /// The nearest path to `name` among those that this file and the modules it imports write in their
 /// `use`s, if it names a module from here.
 ///
@@ -322,6 +325,10 @@ fn module_not_found(
 /// this is what it knows of the modules around. It reads item trees only: asking for the other
 /// modules' resolved imports would recurse in an import cycle.
 fn similar_module(db: &dyn Db, file: SourceFile, anchor: UseAnchor, name: &str) -> Option<String> {
+    // Every failed import would compare itself with every other one.
+    if item_tree(db, file).uses.len() > HINTED_USES_MAX {
+        return None;
+    }
     let mut known: BTreeSet<String> = BTreeSet::new();
     let written =
         |decl: &UseDecl| decl.path.iter().map(|segment| segment.name.as_str()).collect::<Vec<_>>().join("/");

@@ -2,9 +2,10 @@
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{FileContents, Program, Span};
+use vitte_compiler::base::{FileContents, Place, Program, Span};
 use vitte_compiler::codegen::{self, TextStage};
-use vitte_compiler::lower::{self, ItemId, NodeId};
+use vitte_compiler::lower::hir::Abi;
+use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
 use vitte_compiler::{explain as explanations, syntax, types};
 
 use super::Database;
@@ -27,6 +28,20 @@ pub(crate) fn node_span(db: &Database, item: ItemId, node: NodeId) -> Span {
     lower::item_source_map(db, item).span(node)
 }
 
+/// Where the program declares the C procedure `name`; its entry file when nowhere.
+pub(crate) fn extern_place(db: &Database, program: Program, name: &str) -> Place {
+    let declared = types::program::program_modules(db, program)
+        .iter()
+        .flat_map(|file| &lower::item_tree(db, *file).items)
+        .map(|entry| entry.id)
+        .filter(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name)
+        .find(|item| lower::proc_signature(db, *item).as_ref().is_some_and(|sig| sig.abi == Abi::C));
+    match declared {
+        Some(item) => Place::Node(item, NodeId(0)),
+        None => Place::File(program.entry(db), Span::default()),
+    }
+}
+
 /// The program's object file, or why there is none.
 pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnostics> {
     let object = codegen::program_object(db, program)?;
@@ -34,20 +49,25 @@ pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnost
 }
 
 /// One stage as text: of the entry file for the stages that know files, of the program for the others.
-/// Empty if the program has errors.
-pub(crate) fn emit(db: &Database, program: Program, stage: Stage, filter: Option<&str>) -> String {
-    let listing = |stage| codegen::emit_text(db, program, stage, filter).unwrap_or_default();
+pub(crate) fn emit(
+    db: &Database,
+    program: Program,
+    stage: Stage,
+    filter: Option<&str>,
+) -> Result<String, Diagnostics> {
     let entry = program.entry(db);
-    let FileContents::Text(text) = entry.contents(db) else { return String::new() };
+    let FileContents::Text(text) = entry.contents(db) else { return Ok(String::new()) };
+    let listed = |stage| codegen::emit_text(db, program, stage, filter);
     match stage {
-        Stage::Tokens => syntax::dump::tokens(&text, &syntax::lexer::lex(entry, &text)),
-        Stage::Ast => syntax::dump::ast(&text, &syntax::parse(db, entry).tree),
-        Stage::Hir => lower::dump::file(db, entry),
-        Stage::Mir => listing(TextStage::Mir),
-        Stage::Ssa => listing(TextStage::Ssa),
-        Stage::Clif => listing(TextStage::Clif),
-        Stage::Asm => listing(TextStage::Asm),
-        Stage::Obj => String::new(),
+        Stage::Tokens => Ok(syntax::dump::tokens(&text, &syntax::lexer::lex(entry, &text))),
+        Stage::Ast => Ok(syntax::dump::ast(&text, &syntax::parse(db, entry).tree)),
+        Stage::Hir => Ok(lower::dump::file(db, entry)),
+        Stage::Mir => listed(TextStage::Mir),
+        Stage::Ssa => listed(TextStage::Ssa),
+        Stage::Clif => listed(TextStage::Clif),
+        Stage::Asm => listed(TextStage::Asm),
+        // It is bytes, not text: see [`object`].
+        Stage::Obj => Ok(String::new()),
     }
 }
 

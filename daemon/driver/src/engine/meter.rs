@@ -13,7 +13,7 @@ use crate::api::CancellationToken;
 /// The stages in the order of the pipeline, with the queries that belong to each. What is in no list
 /// counts as `check`, the largest.
 pub(crate) const STAGES: [(&str, &[&str]); 9] = [
-    ("parse", &["parse", "line_index"]),
+    ("parse", &["parse"]),
     (
         "lower",
         &[
@@ -26,11 +26,11 @@ pub(crate) const STAGES: [(&str, &[&str]); 9] = [
         ],
     ),
     ("check", &[]),
-    ("mono", &["collect"]),
-    ("mir", &["mir", "pass_modes", "borrow_diagnostics"]),
+    ("mono", &["program_instances"]),
+    ("mir", &["mir", "pass_modes"]),
     ("ssa", &["ssa"]),
-    ("consteval", &["const_value"]),
-    ("optimise", &["optimised"]),
+    ("consteval", &["const_value", "const_diagnostics"]),
+    ("optimise", &["optimised_ssa"]),
     ("codegen", &["machine_code", "program_object"]),
 ];
 

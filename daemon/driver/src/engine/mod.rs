@@ -24,6 +24,8 @@ const DATABASES_MAX: usize = 8;
 const PROGRAMS_MAX: usize = 256;
 /// Times that a request begins again when files change under it; then it holds the lock and finishes.
 const RESTARTS_MAX: u32 = 8;
+/// Attempts in all; those after [`RESTARTS_MAX`] fail only when other requests panic again and again.
+const ATTEMPTS_MAX: u32 = 64;
 
 /// All databases, least recently used first.
 #[derive(Debug, Default)]
@@ -104,7 +106,7 @@ impl Engine {
         cancel: &CancellationToken,
         read: impl Fn(&Database, Program) -> T,
     ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
-        for attempt in 0.. {
+        for attempt in 0..ATTEMPTS_MAX {
             if cancel.is_cancelled() {
                 return Err(DriverError::Cancelled);
             }
@@ -128,11 +130,9 @@ impl Engine {
             match result {
                 Ok(result) => return Ok(result),
                 Err(salsa::Cancelled::Local) => return Err(DriverError::Cancelled),
-                Err(salsa::Cancelled::PropagatedPanic) => {
-                    return Err(internal("a query panicked in another request"));
-                }
-                // A write is pending (the type allows for more reasons): the snapshot must go before
-                // the lock is asked for again, because the writer waits for it.
+                // A write is pending, or we waited for a reader that was cancelled by one or panicked: if
+                // it was a panic, the next attempt meets it itself. The snapshot must go before the lock
+                // is asked for again, because the writer waits for it.
                 Err(_) => drop(snapshot),
             }
             drop(held);

@@ -62,17 +62,6 @@ fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Op
     }
 }
 
-/// A diagnostic about a whole file, for what is found after the compiler's work, such as link errors.
-pub(crate) fn about_file(
-    code: Code,
-    phase: Phase,
-    file: SourceFile,
-    message: String,
-    label: &str,
-) -> Diagnostic {
-    Diagnostic::error(code, phase, Place::File(file, Span::default()), message, label)
-}
-
 /// The name of a phase in the `vitte.diagnostic` schema.
 fn phase_name(phase: Phase) -> &'static str {
     match phase {

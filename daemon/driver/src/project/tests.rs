@@ -45,6 +45,30 @@ fn a_lone_file_needs_no_manifest() {
 }
 
 #[test]
+fn a_given_root_counts_for_files_below_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().canonicalize().unwrap();
+    std::fs::create_dir_all(real.join("x/y")).unwrap();
+    std::fs::create_dir_all(real.join("z")).unwrap();
+    std::fs::write(real.join("x/y/a.vit"), "").unwrap();
+    let with_root = |root: &str| {
+        Project::find(&BuildRequest {
+            cwd: real.clone(),
+            entry: Some("x/y/a.vit".into()),
+            root: Some(root.into()),
+            ..BuildRequest::default()
+        })
+    };
+    let project = with_root("x").unwrap();
+    assert_eq!((project.root, project.entry), (real.join("x"), SourcePath::workspace("y/a.vit")));
+    assert_eq!(with_root("z").unwrap().root, real.join("x/y"));
+    assert_eq!(complaint(with_root("none")).0, "NOT_FOUND");
+    // A workspace around a file is its root, manifest or not.
+    std::fs::write(real.join(WORKSPACE_FILE), r#"{"schema": "vitte.workspace.v1", "members": []}"#).unwrap();
+    assert_eq!(find(&real, Some("x/y/a.vit")).unwrap().entry, SourcePath::workspace("x/y/a.vit"));
+}
+
+#[test]
 fn packages_workspaces_and_dependencies_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let real = folder.path().canonicalize().unwrap();

@@ -15,9 +15,7 @@ pub fn page<T>(
     size: u32,
     token: &str,
     key: impl Fn(&T) -> String,
-) -> Result<(Vec<T>, String), Refusal>
-where
-{
+) -> Result<(Vec<T>, String), Refusal> {
     let size = match size as usize {
         0 => SIZE_DEFAULT,
         size => size.min(SIZE_MAX),

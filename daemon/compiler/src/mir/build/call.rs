@@ -4,9 +4,10 @@ use super::super::body::{
 };
 use super::super::modes::{intrinsic_modes, pass_modes, value_mode};
 use super::super::tys::{core_proc_item, needs_drop, repr};
-use super::super::walk::{is_place, may_change, root};
+use super::super::walk::{is_place, root};
 use super::place::Pending;
 use super::{Builder, Loan, in_mode};
+use crate::lower::NodeId;
 use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
@@ -83,8 +84,9 @@ impl Builder<'_> {
             } else {
                 let ty = self.ty(&arg.value.ty);
                 let mut operand = self.operand(&arg.value);
-                // A borrowed part of something another argument lets the callee change must be held.
-                let shared = mode == PassMode::Borrow && self.handed_out(&arg.value, args, modes);
+                // A part of something another argument lets the callee change must be held before the
+                // way there is made unique.
+                let shared = self.needs_drop(&ty) && self.handed_out(&arg.value, args, modes);
                 let ends = moved.get(arg.param as usize) == Some(&true);
                 if ends {
                     self.mark_move(&arg.value);
@@ -120,10 +122,10 @@ impl Builder<'_> {
             _ if by_reference => return Passed::Value(self.operand(value)),
             _ => value,
         };
-        let pending = if is_place(target) {
+        let pending = if is_place(target) && !self.read_only(target) {
             self.pend(target)
         } else {
-            // A value of its own: changes to it are lost.
+            // A value of its own, or one behind a `ref`: changes to it are lost.
             let operand = self.operand(target);
             let temp = match operand {
                 Operand::Move(place) if place.as_local().is_some() => place.local,
@@ -144,8 +146,8 @@ impl Builder<'_> {
             }
             Passed::Value(_) => false,
         });
-        let changed = root(target).is_some_and(|l| later.iter().any(|e| may_change(e, l) && !is_plain(e)))
-            || later.iter().any(|e| is_place(e) && self.names_overlap(e, target));
+        // The later of two overlapping places is the copy: its changes are written last anyway.
+        let changed = self.changed_by(target, later);
         if by_reference || !(overlaps || changed) {
             return Passed::Place { pending, place };
         }
@@ -155,10 +157,18 @@ impl Builder<'_> {
         Passed::CopyInOut { pending, slot, before }
     }
 
-    /// Whether a later form argument names a place that overlaps with this one.
-    fn names_overlap(&self, later: &Expr, place: &Expr) -> bool {
-        matches!(self.ty(&later.ty), Ty::Form(..))
-            && self.expr_path(later).zip(self.expr_path(place)).is_some_and(|(a, b)| a.overlaps(&b))
+    /// Whether a place lies behind a `ref`: what is there may be borrowed from a caller.
+    fn read_only(&self, place: &Expr) -> bool {
+        let mut place = place;
+        loop {
+            if matches!(self.ty(&place.ty), Ty::Ref(false, _)) {
+                return true;
+            }
+            place = match &place.kind {
+                ExprKind::Field(e, _) | ExprKind::Index(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => e,
+                _ => return false,
+            };
+        }
     }
 
     fn emit_call(
@@ -175,7 +185,12 @@ impl Builder<'_> {
         for (arg, value) in args.iter().zip(passed) {
             let operand = match value {
                 Passed::Value(operand) => operand,
-                Passed::Place { place, .. } => Operand::Copy(Place::local(self.address(&place))),
+                Passed::Place { place, .. } => {
+                    let saved = std::mem::replace(&mut self.node, arg.value.node);
+                    let address = self.address(&place);
+                    self.node = saved;
+                    Operand::Copy(Place::local(address))
+                }
                 Passed::CopyInOut { pending, slot, before } => {
                     let address = self.address(&Place::local(slot));
                     write_back.push((pending, slot, before));
@@ -275,20 +290,20 @@ impl Builder<'_> {
 
     /// Two references in one call of which one may write, to places that overlap.
     fn note_clashes(&mut self, args: &[Arg]) {
-        let refs: Vec<(bool, &Expr)> = args
+        let refs: Vec<(bool, &Expr, NodeId)> = args
             .iter()
             .filter_map(|a| match &a.value.kind {
-                ExprKind::Ref(mutable, place) => Some((*mutable, &**place)),
+                ExprKind::Ref(mutable, place) => Some((*mutable, &**place, a.value.node)),
                 _ => None,
             })
             .collect();
-        for (i, (mutable, later)) in refs.iter().enumerate() {
-            for (other_mutable, earlier) in &refs[..i] {
+        for (i, (mutable, later, node)) in refs.iter().enumerate() {
+            for (other_mutable, earlier, earlier_node) in &refs[..i] {
                 if (*mutable || *other_mutable)
                     && let (Some(a), Some(b)) = (self.expr_path(later), self.expr_path(earlier))
                     && a.overlaps(&b)
                 {
-                    self.facts.clashes.push((later.node, earlier.node, a.root));
+                    self.facts.clashes.push((*node, *earlier_node, a.root));
                 }
             }
         }
@@ -297,30 +312,21 @@ impl Builder<'_> {
     /// Notes the references that `value`, about to be stored in `holder`, keeps alive.
     pub(super) fn note_loans(&mut self, holder: LocalId, value: &Expr) {
         let at = self.point();
-        let add = |b: &mut Self, mutable: bool, place: &Expr| {
+        let add = |b: &mut Self, mutable: bool, place: &Expr, node: NodeId| {
             if let Some(path) = b.expr_path(place) {
-                b.facts.loans.push(Loan { at, holder, path, mutable, node: place.node });
+                b.facts.loans.push(Loan { at, holder, path, mutable, node });
             }
         };
         match &value.kind {
-            ExprKind::Ref(mutable, place) => add(self, *mutable, place),
+            ExprKind::Ref(mutable, place) => add(self, *mutable, place, value.node),
             ExprKind::Call { args, .. } if matches!(value.ty, Ty::Ref(..)) => {
                 for arg in args {
                     if let ExprKind::Ref(mutable, place) = &arg.value.kind {
-                        add(self, *mutable, place);
+                        add(self, *mutable, place, arg.value.node);
                     }
                 }
             }
             _ => {}
         }
-    }
-}
-
-/// A bare place: evaluating it changes nothing.
-fn is_plain(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Local(_) => true,
-        ExprKind::Field(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => is_plain(e),
-        _ => false,
     }
 }

@@ -149,23 +149,17 @@ impl Builder<'_> {
     /// References among what is returned.
     fn note_return(&mut self, value: &Expr) {
         match &value.kind {
-            ExprKind::Ref(mutable, place) => {
+            ExprKind::Ref(_, place) => {
                 if let Some(path) = self.expr_path(place)
                     && !path.steps.contains(&super::PathStep::Deref)
                 {
                     let local = path.root;
-                    self.facts.returned.push(Returned {
-                        local,
-                        holder: false,
-                        mutable: *mutable,
-                        node: value.node,
-                    });
+                    self.facts.returned.push(Returned { local, holder: false, node: value.node });
                 }
             }
             ExprKind::Local(local) if matches!(value.ty, Ty::Ref(..)) => {
                 let local = self.user(*local);
-                let mutable = matches!(value.ty, Ty::Ref(true, _));
-                self.facts.returned.push(Returned { local, holder: true, mutable, node: value.node });
+                self.facts.returned.push(Returned { local, holder: true, node: value.node });
             }
             _ => {}
         }

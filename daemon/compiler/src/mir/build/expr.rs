@@ -94,7 +94,7 @@ impl Builder<'_> {
     /// `None`: the value is nothing (unit, never).
     pub(super) fn into(&mut self, dest: Option<LocalId>, expr: &Expr) {
         let saved = std::mem::replace(&mut self.node, expr.node);
-        stacker::maybe_grow(RED_ZONE, STACK_STEP, || self.into_inner(dest, expr));
+        stacker::maybe_grow(RED_ZONE, STACK_STEP, || self.lower_into(dest, expr));
         self.node = saved;
     }
 
@@ -104,7 +104,7 @@ impl Builder<'_> {
         }
     }
 
-    fn into_inner(&mut self, dest: Option<LocalId>, expr: &Expr) {
+    fn lower_into(&mut self, dest: Option<LocalId>, expr: &Expr) {
         match &expr.kind {
             ExprKind::Error => self.terminate(Terminator::Unreachable),
             ExprKind::Int(_)

@@ -71,10 +71,7 @@ impl Builder<'_> {
     ) {
         let mut cases: BTreeMap<i128, BlockId> = BTreeMap::new();
         for &key in keyed.iter().flatten() {
-            if !cases.contains_key(&key) {
-                let block = self.new_block();
-                cases.insert(key, block);
-            }
+            cases.entry(key).or_insert_with(|| self.new_block());
         }
         let other = self.new_block();
         let value = self.switched_value(subject, ty);

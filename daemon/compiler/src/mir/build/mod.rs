@@ -40,6 +40,8 @@ pub(super) struct Facts {
     pub returned: Vec<Returned>,
     /// Two references in one call: the later one, the earlier one, and what the earlier one is to.
     pub clashes: Vec<(NodeId, NodeId, LocalId)>,
+    /// Where the user names a local, for labels: before which statement, and the node.
+    pub reads: Vec<(Point, LocalId, NodeId)>,
     /// MIR local of each THIR local.
     pub locals: Vec<LocalId>,
 }
@@ -64,8 +66,6 @@ pub(super) struct Returned {
     pub local: LocalId,
     /// ... or which holds the reference.
     pub holder: bool,
-    /// `ref mut`
-    pub mutable: bool,
     /// The expression.
     pub node: NodeId,
 }

@@ -55,6 +55,8 @@ impl Builder<'_> {
         match &expr.kind {
             ExprKind::Local(local) => {
                 let id = self.user(*local);
+                let at = self.point();
+                self.facts.reads.push((at, id, expr.node));
                 let by_place = self.rebind_slot(id).is_some();
                 Pending { root: id, steps: if by_place { vec![Step::Deref] } else { Vec::new() } }
             }

@@ -94,7 +94,7 @@ impl Checker<'_> {
                 for (block, found) in done {
                     if block.tail.is_none() && found == Ty::Unit && !self.unit_is_fine(expect) {
                         let end = expr(Ty::Unit, block.node, ExprKind::Unit);
-                        self.mismatch(ty, end, reason);
+                        self.mismatch(ty, &end, reason);
                     }
                     blocks.push(block);
                 }
@@ -126,7 +126,7 @@ impl Checker<'_> {
         for (mut block, found) in done {
             if block.tail.is_none() && found == Ty::Unit && !matches!(ty, Ty::Unit | Ty::Error) {
                 let end = expr(Ty::Unit, block.node, ExprKind::Unit);
-                self.mismatch(&ty, end, &reason);
+                self.mismatch(&ty, &end, &reason);
             }
             self.coerce_block(&mut block, &ty, &reason);
             blocks.push(block);
@@ -230,10 +230,11 @@ impl Checker<'_> {
         let shown = self.show(&ty);
         let mut diagnostic = self.error(
             codes::NON_EXHAUSTIVE,
-            subject,
+            node,
             format!("this match misses the case `{first}`"),
-            format!("`{first}` of `{shown}` is not covered"),
+            format!("`{first}` is not covered"),
         );
+        diagnostic = diagnostic.label(self.place(subject), format!("this is `{shown}`"));
         if missing.len() > 1 {
             let more: Vec<String> = missing.iter().map(|case| format!("`{case}`")).collect();
             diagnostic = diagnostic.note(format!("missing cases: {}", more.join(", ")));

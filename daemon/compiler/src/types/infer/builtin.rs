@@ -320,7 +320,7 @@ impl<'a> Checker<'a> {
             return value;
         }
         if is_printable(&ty) {
-            return self.to_text(value, node);
+            return self.text_of(value, node);
         }
         let shown = self.show(&ty);
         let diagnostic = self
@@ -341,7 +341,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A printable value as text.
-    pub(super) fn to_text(&mut self, value: Expr, node: NodeId) -> Expr {
+    pub(super) fn text_of(&mut self, value: Expr, node: NodeId) -> Expr {
         let cast = |value: Expr, int: IntTy| {
             if value.ty == Ty::Int(int) {
                 return value;

@@ -6,7 +6,7 @@ use super::path::{Meaning, Named};
 use super::{Checker, Expect, codes, default_value, expr, names, walk};
 use crate::base::{Applicability, Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
-use crate::lower::{ItemId, NodeId, proc_signature};
+use crate::lower::{ItemId, NodeId};
 use crate::types::{Intrinsic, pick_data, proc_data};
 
 impl<'a> Checker<'a> {
@@ -95,13 +95,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Which parameter each argument fills; `None` after an error.
-    fn match_parameters(
-        &mut self,
-        node: NodeId,
-        item: ItemId,
-        name_node: NodeId,
-        args: &[hir::Arg],
-    ) -> Option<Vec<u32>> {
+    fn match_parameters(&mut self, item: ItemId, name_node: NodeId, args: &[hir::Arg]) -> Option<Vec<u32>> {
         let data = proc_data(self.db, item);
         let name = names::short_name(item.name(self.db));
         let mut filled = vec![None; data.params.len()];
@@ -187,7 +181,6 @@ impl<'a> Checker<'a> {
         };
         let shown: Vec<String> =
             data.params.iter().map(|p| format!("{}: {}", p.name, self.show(&p.ty))).collect();
-        let _ = node;
         let diagnostic = self
             .error(codes::ARITY, name_node, format!("`{name}` takes {wanted}, found {}", args.len()), label)
             .label(Place::Node(item, NodeId::default()), "declared here")
@@ -212,7 +205,7 @@ impl<'a> Checker<'a> {
     ) -> Expr {
         let data = proc_data(self.db, item);
         let types = self.type_arguments(item, &data.generics, written, name_node);
-        let Some(slots) = self.match_parameters(node, item, name_node, args) else {
+        let Some(slots) = self.match_parameters(item, name_node, args) else {
             self.drop_arguments(args, node);
             // The result is still known, unless it depends on the arguments.
             let ty = if data.generics.is_empty() { data.ret.clone() } else { Ty::Error };
@@ -327,7 +320,7 @@ impl<'a> Checker<'a> {
             let diagnostic = self
                 .error(
                     codes::ARITY,
-                    named.name.node,
+                    node,
                     format!(
                         "variant `{}` has {} payload field{plural}, found {} value{}",
                         variant.name,
@@ -478,12 +471,6 @@ impl<'a> Checker<'a> {
         let args =
             values.into_iter().enumerate().map(|(param, value)| Arg { param: param as u32, value }).collect();
         expr(ty, node, ExprKind::Call { callee: Callee::Proc(item, types), args })
-    }
-
-    /// The place of a proc's parameter, for labels.
-    pub(super) fn parameter_place(&self, item: ItemId, param: u32) -> Option<Place> {
-        let sig = proc_signature(self.db, item).as_ref()?;
-        sig.params.get(param as usize).map(|p| Place::Node(item, p.name.node))
     }
 }
 

@@ -40,14 +40,14 @@ impl Checker<'_> {
             (Ty::Pick(pick, _), Ty::Int(_)) if pick_data(self.db, *pick).plain => {
                 expr(target, node, ExprKind::Cast(Box::new(value)))
             }
-            (Ty::Int(_) | Ty::Float(_) | Ty::Bool | Ty::Char, Ty::String) => self.to_text(value, node),
+            (Ty::Int(_) | Ty::Float(_) | Ty::Bool | Ty::Char, Ty::String) => self.text_of(value, node),
             (_, Ty::Error) => self.poison(node),
             _ => self.bad_cast(node, ty.node, &value, &source, &target),
         }
     }
 
     /// The type in which a literal under a cast is read: the target if it fits, else the first that holds it.
-    fn cast_literal(&mut self, id: ExprId, target: IntTy) -> Option<Ty> {
+    pub(super) fn cast_literal(&mut self, id: ExprId, target: IntTy) -> Option<Ty> {
         let (magnitude, negative) = match &self.hir_expr(id).kind {
             Hir::Literal(Literal::Int(magnitude, None)) => (*magnitude, false),
             Hir::Unary(UnaryOp::Neg, inner) => match &self.hir_expr(*inner).kind {

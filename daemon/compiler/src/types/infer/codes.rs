@@ -24,8 +24,6 @@ crate::codes! {
     ALTERNATIVE_BINDINGS = "SEM0922" "SEMA_E_ALTERNATIVE_BINDINGS";
     /// An arm that no value reaches.
     UNREACHABLE_ARM = "SEM0923" "SEMA_W_UNREACHABLE_ARM";
-    /// `a & b == c`, `not a == b`.
-    SURPRISING_PRECEDENCE = "SEM0924" "SEMA_W_SURPRISING_PRECEDENCE";
     /// Something that parses but is not supported yet.
     UNSUPPORTED = "SEM0925" "SEMA_E_UNSUPPORTED";
     /// Division by a constant zero.

@@ -86,10 +86,10 @@ impl Checker<'_> {
             (_, Ty::Error | Ty::Never) | (Ty::Error, _) => value,
             (Ty::Ref(to_mut, inner), Ty::Ref(from_mut, from)) => {
                 if *to_mut && !*from_mut {
-                    return self.mismatch(&target, value, reason);
+                    return self.mismatch(&target, &value, reason);
                 }
                 if !self.unify(inner, from) {
-                    return self.mismatch(&target, value, reason);
+                    return self.mismatch(&target, &value, reason);
                 }
                 if *to_mut == *from_mut {
                     return value;
@@ -108,7 +108,7 @@ impl Checker<'_> {
                 if self.unify(&target, &source) {
                     value
                 } else {
-                    self.mismatch(&target, value, reason)
+                    self.mismatch(&target, &value, reason)
                 }
             }
             (_, Ty::Ref(..)) => {
@@ -123,7 +123,7 @@ impl Checker<'_> {
                     value
                 } else {
                     self.table.rollback(before);
-                    self.mismatch(&target, value, reason)
+                    self.mismatch(&target, &value, reason)
                 }
             }
         }
@@ -148,7 +148,7 @@ impl Checker<'_> {
             return expr(ty, node, ExprKind::Ref(false, Box::new(value)));
         }
         if !self.unify(inner, &value.ty) {
-            return self.mismatch(target, value, reason);
+            return self.mismatch(target, &value, reason);
         }
         if !self.is_place(&value) {
             return self.not_a_place(&value);
@@ -195,8 +195,8 @@ impl Checker<'_> {
     }
 
     /// Reports that a value has the wrong type.
-    pub(super) fn mismatch(&mut self, target: &Ty, value: Expr, reason: &Reason) -> Expr {
-        let diagnostic = self.mismatch_diagnostic(target, &value, reason);
+    pub(super) fn mismatch(&mut self, target: &Ty, value: &Expr, reason: &Reason) -> Expr {
+        let diagnostic = self.mismatch_diagnostic(target, value, reason);
         self.fail(diagnostic, value.node)
     }
 

@@ -124,7 +124,10 @@ fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) 
         if let Some(slot) = checker.locals.get_mut(local.0 as usize) {
             slot.moves_argument = written.mode == hir::ParamMode::Move;
         }
-        checker.declare(&written.name, local);
+        // Duplicates are reported with the signature.
+        if !checker.names.find(&written.name.name).is_some_and(|(_, same_scope)| same_scope) {
+            checker.declare(&written.name, local);
+        }
     }
     let param_count = checker.locals.len();
     checker.names.open();
@@ -392,8 +395,9 @@ impl<'a> Checker<'a> {
                 if let Some(before) = before {
                     diagnostic = diagnostic.label(before, "the outer declaration");
                 }
-                let diagnostic =
-                    diagnostic.help(format!("write `set {quoted} = ...` to assign, or choose another name"));
+                let diagnostic = diagnostic
+                    .note("the outer one is not changed by assignments to this one")
+                    .help(format!("write `set {quoted} = ...` to assign, or choose another name"));
                 self.report(diagnostic);
             }
         } else if let Some(item) = names::item_named(self.db, self.file, &name.name) {
@@ -406,6 +410,7 @@ impl<'a> Checker<'a> {
                     "hides it until the end of this block",
                 )
                 .label(Place::Node(item, NodeId::default()), "declared here")
+                .note("a local is found before an item of the same name")
                 .help("choose another name");
             self.report(diagnostic);
         }

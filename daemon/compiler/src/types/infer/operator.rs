@@ -71,8 +71,7 @@ impl Checker<'_> {
                 expr(Ty::Bool, node, kind)
             }
             BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-                self.warn_not_equal(node, op, lhs);
-                let (left, right) = self.operands(lhs, rhs, None);
+                let (left, right) = self.compared(lhs, rhs);
                 self.compare(node, op, op_node, left, right)
             }
             BinaryOp::In | BinaryOp::NotIn => self.membership(node, op, op_node, lhs, rhs),
@@ -134,29 +133,31 @@ impl Checker<'_> {
         }
     }
 
-    /// `not a == b` means `(not a) == b`.
-    fn warn_not_equal(&mut self, node: NodeId, op: BinaryOp, lhs: ExprId) {
-        let left = self.hir_expr(lhs);
-        let Hir::Unary(UnaryOp::Not, operand) = left.kind else { return };
-        if !matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
-            return;
+    /// The two sides of a comparison. They compare as mathematical values, so a literal that does not
+    /// fit the other side's type keeps a type of its own: `i > -1` with an unsigned `i`.
+    fn compared(&mut self, lhs: ExprId, rhs: ExprId) -> (Expr, Expr) {
+        let (left_open, right_open) = (self.is_flexible(lhs), self.is_flexible(rhs));
+        if left_open == right_open {
+            return self.operands(lhs, rhs, None);
         }
-        let Some(text) = self.snippet(node) else { return };
-        if text.starts_with('(') {
-            return;
+        let (known, literal) = if left_open { (rhs, lhs) } else { (lhs, rhs) };
+        let known = self.check_value(known, &Expect::Value);
+        let hint = match &known.ty {
+            Ty::Int(int) => self.cast_literal(literal, *int).unwrap_or_else(|| known.ty.clone()),
+            other => other.clone(),
+        };
+        let literal = self.check_value(literal, &Expect::Hint(hint));
+        if left_open { (literal, known) } else { (known, literal) }
+    }
+
+    /// Whether the left side of a comparison is a comparison without parentheses.
+    fn is_chained(&self, left: &Expr) -> bool {
+        if !matches!(left.kind, ExprKind::Compare(..)) {
+            return false;
         }
-        let (sign, other) = if op == BinaryOp::Eq { ("==", "!=") } else { ("!=", "==") };
-        let diagnostic = self
-            .warning(
-                codes::SURPRISING_PRECEDENCE,
-                left.node,
-                format!("`not a {sign} b` means `(not a) {sign} b`"),
-                "`not` applies to this operand only",
-            )
-            .label(self.place(self.hir_expr(operand).node), "this is negated first")
-            .note(format!("`not` binds tighter than `{sign}`"))
-            .help(format!("write `a {other} b`, or `(not a) {sign} b` if that is meant"));
-        self.report(diagnostic);
+        let span = crate::lower::item_source_map(self.db, self.item).span(left.node);
+        let crate::base::FileContents::Text(text) = self.file.contents(self.db) else { return false };
+        text.get(span.end as usize..).is_some_and(|rest| !rest.trim_start().starts_with(')'))
     }
 
     /// `+ - * / %`, bits and shifts on two values.
@@ -213,11 +214,11 @@ impl Checker<'_> {
                 if self.unify(a, b) {
                     expr(left_ty, node, ExprKind::Binary(op, Box::new(left), Box::new(right)))
                 } else {
-                    self.mismatch(&left_ty, right, &Reason::Operand { other: left.node })
+                    self.mismatch(&left_ty, &right, &Reason::Operand { other: left.node })
                 }
             }
             _ => {
-                let diagnostic = self.bad_operands(op, op_node, &left, &right);
+                let diagnostic = self.bad_operands(op, node, &left, &right);
                 self.fail(diagnostic, node)
             }
         }
@@ -231,8 +232,8 @@ impl Checker<'_> {
 
     pub(super) fn division_by_zero(&mut self, op_node: NodeId, right: &Expr, node: NodeId) -> Expr {
         let diagnostic = self
-            .error(codes::DIVISION_BY_ZERO, op_node, "division by zero", "always divides by zero")
-            .label(self.place(right.node), "this is 0")
+            .error(codes::DIVISION_BY_ZERO, right.node, "division by zero", "this is 0")
+            .label(self.place(op_node), "always divides by zero")
             .note("at run time this would end the program with a panic")
             .help("divide by something else, or remove this");
         self.fail(diagnostic, node)
@@ -265,13 +266,13 @@ impl Checker<'_> {
         self.report(diagnostic);
     }
 
-    fn bad_operands(&self, op: BinaryOp, op_node: NodeId, left: &Expr, right: &Expr) -> Diagnostic {
-        let sign = symbol(op);
+    fn bad_operands(&self, op: BinaryOp, node: NodeId, left: &Expr, right: &Expr) -> Diagnostic {
+        let sign = op.symbol();
         let (a, b) = (self.show(&left.ty), self.show(&right.ty));
         let mut diagnostic = self
             .error(
                 codes::BINARY,
-                op_node,
+                node,
                 format!("cannot apply `{sign}` to `{a}` and `{b}`"),
                 format!("no `{sign}` for these types"),
             )
@@ -363,15 +364,21 @@ impl Checker<'_> {
         if fits {
             return expr(Ty::Bool, node, ExprKind::Compare(op, Box::new(left), Box::new(right)));
         }
+        if self.is_chained(&left) {
+            // The parser has said that comparisons cannot be chained.
+            self.broken = true;
+            return expr(Ty::Bool, node, ExprKind::Error);
+        }
         let (a, b) = (self.show(&left.ty), self.show(&right.ty));
-        let sign = symbol(op);
+        let sign = op.symbol();
         let mut diagnostic = self
             .error(
                 codes::BINARY,
-                op_node,
+                node,
                 format!("cannot compare `{a}` and `{b}` with `{sign}`"),
-                format!("no `{sign}` for these types"),
+                "these two cannot be compared",
             )
+            .label(self.place(op_node), format!("no `{sign}` for these types"))
             .label(self.place(left.node), format!("this is `{a}`"))
             .label(self.place(right.node), format!("this is `{b}`"));
         diagnostic = match (&left.ty, &right.ty) {
@@ -563,30 +570,4 @@ fn widen(value: Expr, from: IntTy, to: IntTy) -> Expr {
 
 fn is_bit_operator(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor | BinaryOp::Shl | BinaryOp::Shr)
-}
-
-/// An operator as written.
-pub(crate) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
-    }
 }

@@ -221,7 +221,7 @@ impl<'a> Checker<'a> {
             Some(error) if is_printable(&error) => {
                 let local = self.temporary(node, error.clone());
                 let shown = self.local_expr(local, node);
-                let shown = self.to_text(shown, node);
+                let shown = self.text_of(shown, node);
                 let message = match message {
                     Some(message) => join(join(message, text(": ")), shown),
                     None => join(join(text("unwrap of Err("), shown), text(")")),

@@ -57,7 +57,7 @@ impl<'a> Checker<'a> {
                 for (index, segment) in rest.iter().enumerate() {
                     // `Type<int>::Variant` gives the type its arguments.
                     let args = if path.args_at == index { path.args.as_slice() } else { &[] };
-                    meaning = self.member_name(meaning, last, segment, args, expected)?;
+                    meaning = self.member_name(&meaning, last, segment, args, expected)?;
                     last = segment;
                 }
                 Some(Named { meaning, name: last, args: &path.args })
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
                     return None;
                 }
                 let base = self.qualifier(*base)?;
-                let meaning = self.member_name(base.meaning, base.name, name, base.args, expected)?;
+                let meaning = self.member_name(&base.meaning, base.name, name, base.args, expected)?;
                 let args = if args.is_empty() { base.args } else { args.as_slice() };
                 Some(Named { meaning, name, args })
             }
@@ -84,7 +84,7 @@ impl<'a> Checker<'a> {
         let mut meaning = self.first_name(first, None, !rest.is_empty());
         let mut last = first;
         for segment in rest {
-            match self.member_name(meaning, last, segment, &[], None) {
+            match self.member_name(&meaning, last, segment, &[], None) {
                 Some(next) => meaning = next,
                 None => return Meaning::Builtin("record"),
             }
@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
             names::lookup(self.db, self.file, &name.name)
         };
         if let Some(entity) = found {
-            return self.entity(entity, name);
+            return self.entity(&entity, name);
         }
         if let Some(expected) = expected {
             let mut expected = self.table.shallow(expected);
@@ -203,13 +203,13 @@ impl<'a> Checker<'a> {
         Meaning::Reported
     }
 
-    fn entity(&mut self, entity: Entity, name: &Ident) -> Meaning {
+    fn entity(&mut self, entity: &Entity, name: &Ident) -> Meaning {
         match entity {
-            Entity::Module(file) => Meaning::Module(file),
+            Entity::Module(file) => Meaning::Module(*file),
             Entity::Item(item) => match item.kind(self.db) {
-                ItemKind::Proc => Meaning::Proc(item),
-                ItemKind::Const => Meaning::Const(item),
-                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(item),
+                ItemKind::Proc => Meaning::Proc(*item),
+                ItemKind::Const => Meaning::Const(*item),
+                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(*item),
                 // Reported where they stand.
                 ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => {
                     Meaning::Reported
@@ -231,7 +231,7 @@ impl<'a> Checker<'a> {
                     .help("import one of them under another name: `use a/b.{x as y}`");
                 for item in items {
                     diagnostic =
-                        diagnostic.label(Place::Node(item, NodeId::default()), "one is declared here");
+                        diagnostic.label(Place::Node(*item, NodeId::default()), "one is declared here");
                 }
                 self.report(diagnostic);
                 Meaning::Reported
@@ -242,23 +242,23 @@ impl<'a> Checker<'a> {
     /// `base.name` where `base` is a module or type; `None` for members of values.
     fn member_name(
         &mut self,
-        base: Meaning,
+        base: &Meaning,
         base_name: &Ident,
         name: &Ident,
         args: &[TypeRef],
         expected: Option<&Ty>,
     ) -> Option<Meaning> {
         Some(match base {
-            Meaning::Module(module) => match names::lookup_in(self.db, module, &name.name) {
-                Some(entity) => self.entity(entity, name),
+            Meaning::Module(module) => match names::lookup_in(self.db, *module, &name.name) {
+                Some(entity) => self.entity(&entity, name),
                 None => {
-                    let diagnostic = missing_export(self.db, module, &name.name, self.place(name.node));
+                    let diagnostic = missing_export(self.db, *module, &name.name, self.place(name.node));
                     self.report(diagnostic);
                     Meaning::Reported
                 }
             },
             Meaning::Type(item) => {
-                let ty = self.type_of_item(item, args, expected, base_name.node);
+                let ty = self.type_of_item(*item, args, expected, base_name.node);
                 let Ty::Pick(pick, _) = &ty else {
                     if ty != Ty::Error {
                         let shown = self.show(&ty);

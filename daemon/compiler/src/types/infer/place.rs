@@ -49,7 +49,7 @@ impl Checker<'_> {
     fn integer(&mut self, value: Expr) -> Expr {
         match self.known(&value.ty) {
             Ty::Int(_) | Ty::Error | Ty::Never => value,
-            _ => self.mismatch(&Ty::INT, value, &Reason::Index),
+            _ => self.mismatch(&Ty::INT, &value, &Reason::Index),
         }
     }
 

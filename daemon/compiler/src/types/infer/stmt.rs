@@ -18,7 +18,7 @@ impl Checker<'_> {
         let result = match expect {
             Expect::Nothing => self.block_statements(block),
             Expect::Value | Expect::Hint(_) | Expect::Must(..) => {
-                let (stmts, leaves) = self.statements(&block.stmts, block);
+                let (stmts, leaves) = self.statements(&block.stmts);
                 let tail = block.tail.map(|tail| match expect {
                     Expect::Must(ty, reason) => self.check(tail, ty, reason),
                     Expect::Nothing | Expect::Value | Expect::Hint(_) => self.infer(tail, expect),
@@ -37,7 +37,7 @@ impl Checker<'_> {
 
     /// The statements of a block whose value is not wanted; the caller has opened the scope.
     pub(super) fn block_statements(&mut self, block: &hir::Block) -> (thir::Block, Ty) {
-        let (mut stmts, mut leaves) = self.statements(&block.stmts, block);
+        let (mut stmts, mut leaves) = self.statements(&block.stmts);
         if let Some(tail) = block.tail {
             let value = self.infer(tail, &Expect::Nothing);
             leaves |= value.ty == Ty::Never;
@@ -48,7 +48,7 @@ impl Checker<'_> {
     }
 
     /// Statements, and whether one of them never lets the next run.
-    fn statements(&mut self, list: &[hir::Stmt], _block: &hir::Block) -> (Vec<Stmt>, bool) {
+    fn statements(&mut self, list: &[hir::Stmt]) -> (Vec<Stmt>, bool) {
         for stmt in list {
             // Local procs are in scope in the whole block, as items are in a file.
             if let hir::Stmt::Proc(item) = stmt {
@@ -386,11 +386,10 @@ impl Checker<'_> {
     ) -> Expr {
         self.names.open();
         let init = match init {
-            hir::Stmt::Let { node, pat, ty: None, init: Some(init), constant } => {
+            hir::Stmt::Let { node, pat, ty: None, init: Some(init), constant: _ } => {
                 // Its variable is an `int` unless it was declared before.
                 let value = self.check(*init, &Ty::INT, &Reason::Declared { node: *node });
                 let pat = self.let_pattern(*pat, &Ty::INT);
-                let _ = constant;
                 Stmt::Let { node: *node, pat, init: Some(value) }
             }
             hir::Stmt::Let { node, pat, ty, init, constant } => {
