@@ -3,6 +3,7 @@
 //! [`lower_mir`] makes it from MIR; [`verify`](verify()) checks what passes rely on; [`dump`](dump())
 //! prints it. [`ssa`] and [`optimised_ssa`] are the queries.
 pub mod build; // on-the-fly construction
+pub mod cfg; // order, predecessors, dominators
 mod convert; // casts and comparisons
 pub mod data; // the data
 pub mod dump; // stable text
@@ -12,6 +13,7 @@ pub mod lower; // MIR to SSA
 pub mod query; // per instance, memoised
 pub mod verify; // invariants
 
+pub use cfg::Cfg;
 pub use data::*;
 pub use dump::dump;
 pub use layout::TypeInfo;
