@@ -20,6 +20,10 @@ pub struct Environment {
     pub state_home: Option<OsString>,
     /// `XDG_CONFIG_HOME`.
     pub config_home: Option<OsString>,
+    /// `XDG_CACHE_HOME`.
+    pub cache_home: Option<OsString>,
+    /// `VITTE_CACHE_DIR`: the cache itself, whatever else is set.
+    pub cache_dir: Option<OsString>,
     /// `VITTE_HOME`: one folder for settings, state and cache instead of the XDG ones.
     pub vitte_home: Option<OsString>,
     /// `HOME`.
@@ -34,6 +38,8 @@ impl Environment {
             runtime_dir: read("XDG_RUNTIME_DIR"),
             state_home: read("XDG_STATE_HOME"),
             config_home: read("XDG_CONFIG_HOME"),
+            cache_home: read("XDG_CACHE_HOME"),
+            cache_dir: read("VITTE_CACHE_DIR"),
             vitte_home: read("VITTE_HOME"),
             home: read("HOME"),
         }
@@ -47,12 +53,14 @@ pub struct Rendezvous {
     id: String,
     state: Option<PathBuf>,
     config: Option<PathBuf>,
+    cache: Option<PathBuf>,
 }
 
 impl Rendezvous {
     /// The places that `environment` asks for.
     pub fn new(environment: &Environment) -> Self {
-        let Environment { runtime_dir, state_home, config_home, vitte_home, home } = environment;
+        let Environment { runtime_dir, state_home, config_home, cache_home, cache_dir, vitte_home, home } =
+            environment;
         let absolute =
             |value: &Option<OsString>| value.as_ref().map(PathBuf::from).filter(|p| p.is_absolute());
         let vitte_home = absolute(vitte_home);
@@ -77,7 +85,11 @@ impl Rendezvous {
                 .or_else(|| below_home(".config"))
                 .map(|folder| folder.join("vitte/config.toml")),
         };
-        Self { runtime_root, id, state, config }
+        let cache = absolute(cache_dir).or_else(|| match &vitte_home {
+            Some(folder) => Some(folder.join("cache")),
+            None => absolute(cache_home).or_else(|| below_home(".cache")).map(|folder| folder.join("vitte")),
+        });
+        Self { runtime_root, id, state, config, cache }
     }
 
     /// The service's own directory, mode 0700.
@@ -103,6 +115,11 @@ impl Rendezvous {
     /// The user's settings file; `None` when there is no home to look in.
     pub fn config(&self) -> Option<&Path> {
         self.config.as_deref()
+    }
+
+    /// What can be made again; below the service's own directory when there is no home to put it in.
+    pub fn cache(&self) -> PathBuf {
+        self.cache.clone().unwrap_or_else(|| self.directory().join("cache"))
     }
 
     /// Makes the directories, or checks that they belong to this user alone.

@@ -28,7 +28,9 @@ const OUTPUT_QUEUE: usize = 8;
 const INPUT_BYTES: usize = 32 * 1024;
 
 const SIGINT: u32 = 2;
+const SIGABRT: u32 = 6;
 const SIGKILL: u32 = 9;
+const SIGSEGV: u32 = 11;
 const SIGPIPE: u32 = 13;
 const SIGTERM: u32 = 15;
 const SIGHUP: u32 = 1;
@@ -90,13 +92,18 @@ fn exit_status(how: How, report: &mut Report) -> u8 {
         How::Code(code) => code as u8,
         How::Signal(signal) => {
             // Those that the user sends, and a closed pipe, need no explanation.
-            if !matches!(signal, SIGINT | SIGPIPE | SIGTERM | SIGHUP) {
+            // A program that aborts has said why.
+            if !matches!(signal, SIGINT | SIGPIPE | SIGTERM | SIGHUP | SIGABRT) {
                 let text = format!(
                     "{}: the program was ended by signal {signal}{}",
                     report.theme().error("error"),
                     name(signal)
                 );
                 report.say(&text);
+            }
+            if signal == SIGSEGV {
+                let help = report.theme().help("help");
+                report.say(&format!("{help}: a very deep recursion overflows the stack"));
             }
             128_u8.saturating_add(signal as u8)
         }
@@ -111,7 +118,6 @@ fn exit_status(how: How, report: &mut Report) -> u8 {
 fn name(signal: u32) -> &'static str {
     match signal {
         4 => " (SIGILL, illegal instruction)",
-        6 => " (SIGABRT, abort)",
         7 => " (SIGBUS, bad memory access)",
         8 => " (SIGFPE, arithmetic)",
         9 => " (SIGKILL)",

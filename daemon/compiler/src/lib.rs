@@ -7,15 +7,15 @@
 #![forbid(unsafe_code)]
 
 pub mod base; // files, spans, names, diagnostics, the database trait
-pub mod codegen; // machine code, debug information, objects
-pub mod consteval; // bounded evaluation of constants
-pub mod explain;
+pub mod syntax; // lexer, parser, syntax tree
 pub mod lower; // syntax tree -> item tree and HIR
-pub mod mir; // control flow with moves, drops and checks explicit; borrow check
+pub mod types; // modules, signatures, type check: HIR -> THIR
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod mono; // which instances a program needs
-pub mod opt; // optimisation passes over SSA
-pub mod runtime; // the prelude, written in Vitte
+pub mod mir; // control flow with moves, drops and checks explicit; borrow check
 pub mod ssa; // scalar single-assignment form
-pub mod syntax; // lexer, parser, syntax tree
-pub mod types; // modules, signatures, type check: HIR -> THIR // every diagnostic code in words
+pub mod consteval; // bounded evaluation of constants
+pub mod opt; // optimisation passes over SSA
+pub mod codegen; // machine code, debug information, objects
+pub mod runtime; // the prelude, written in Vitte
+pub mod explain; // every diagnostic code in words

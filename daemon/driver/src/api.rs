@@ -19,6 +19,9 @@ pub struct BuildRequest {
     pub library: Option<PathBuf>,
     /// Where the executable goes; `target/PROFILE/NAME` below the package, or the file's own folder, when `None`.
     pub output: Option<PathBuf>,
+    /// Where the executable of a lone file goes when `output` is `None` and it is made only to be run:
+    /// a cache that may be emptied at any time.
+    pub scratch: Option<PathBuf>,
     /// Target triple; the host's when `None`.
     pub target: Option<String>,
     /// Profile name: `dev` (default) or `release`.

@@ -13,8 +13,9 @@ use crate::api::{
 };
 use crate::engine::{Database, Engines, STAGES, Work, doors, internal, show};
 use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox};
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, Output};
 use crate::project::{bad_input, io_error};
+use crate::scratch;
 
 const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
 const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
@@ -123,14 +124,22 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                write_executable(&plan.output, &report.bytes)?;
+                let sha256 = crate::digest::sha256(&report.bytes);
+                let path = match &plan.output {
+                    Output::File(path) => path.clone(),
+                    Output::Scratch(folder) => scratch::place(folder, &plan.project.name, &sha256),
+                };
+                write_executable(&path, &report.bytes)?;
+                if let Output::Scratch(folder) = &plan.output {
+                    scratch::sweep(folder, &path);
+                }
                 events.event(Event::Artifact {
                     kind: "executable",
-                    path: plan.output.clone(),
-                    sha256: crate::digest::sha256(&report.bytes),
+                    path: path.clone(),
+                    sha256,
                     size_bytes: report.bytes.len() as u64,
                 });
-                outcome.executable = Some(plan.output);
+                outcome.executable = Some(path);
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -382,7 +391,7 @@ fn tool_error(error: LinkError) -> DriverError {
 
 /// Refuses outputs that would destroy something, before any work is done.
 fn check_output(plan: &BuildPlan) -> Result<(), DriverError> {
-    let output = &plan.output;
+    let Output::File(output) = &plan.output else { return Ok(()) };
     if output.is_dir() {
         let message = format!("the output `{}` is a directory", output.display());
         return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));

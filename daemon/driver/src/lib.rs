@@ -13,9 +13,10 @@ pub mod link; // linkers behind one trait
 mod plan; // BuildPlan: all decisions of a build
 pub mod project; // packages, workspaces, lone files
 pub mod run; // programs in their own process group
+mod scratch; // executables that nobody asked to keep
 mod spelling; // how far apart two names are
 
 pub use api::*;
 pub use driver::Driver;
 pub use link::worker_main;
-pub use plan::BuildPlan;
+pub use plan::{BuildPlan, Output};

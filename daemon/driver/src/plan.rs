@@ -20,6 +20,24 @@ const TARGETS: [(&str, &str); 5] = [
     ("x86_64", HOST_TARGET),
 ];
 
+/// Where an executable goes. All paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To this file.
+    File(PathBuf),
+    /// Below this cache folder, named by its contents, to be run and forgotten.
+    Scratch(PathBuf),
+}
+
+impl Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Scratch(folder) => write!(f, "below {}", folder.display()),
+        }
+    }
+}
+
 /// What a build will do. Made from request, manifest and defaults; nothing is decided after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildPlan {
@@ -31,8 +49,8 @@ pub struct BuildPlan {
     pub target: &'static str,
     /// Profile name.
     pub profile: String,
-    /// Where the executable goes. Absolute.
-    pub output: PathBuf,
+    /// Where the executable goes.
+    pub output: Output,
     /// What the linker does with symbols and debug information.
     pub debug: DebugInfo,
     /// Dynamic or static.
@@ -68,9 +86,10 @@ impl BuildPlan {
         let manifest = project.package.as_ref().map(|package| &package.manifest);
         let profile_name = request.profile.clone().unwrap_or_else(|| "dev".into());
         let profile = profile(&profile_name, manifest.and_then(|m| m.profiles.get(&profile_name)))?;
-        let output = match &request.output {
-            Some(output) => request.cwd.join(output),
-            None => project.default_output(&profile_name),
+        let output = match (&request.output, &request.scratch) {
+            (Some(output), _) => Output::File(request.cwd.join(output)),
+            (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
+            (None, _) => Output::File(project.default_output(&profile_name)),
         };
         let options = Options {
             // One spelling, so that equal programs share their results.
@@ -155,7 +174,7 @@ impl BuildPlan {
         }
         line("debug info", if self.options.debug_info { &"yes" } else { &"no" });
         line("linker", &linker);
-        line("output", &self.output.display());
+        line("output", &self.output);
         line("digest", &self.digest(linker));
         text
     }

@@ -64,6 +64,7 @@ pub fn build_request(
         root,
         library: path(&library),
         output: path(&output),
+        scratch: None,
         target: text(target),
         profile: text(profile),
         opt_level,

@@ -93,6 +93,7 @@ fn run(start: Start, handed_over: Option<OwnedFd>, ready: &mut Option<File>) -> 
             Start::Private => PathBuf::new(),
         },
         log: places.log().unwrap_or_default(),
+        scratch: places.cache().join("run"),
     };
     if let Some(log) = places.log() {
         match (logging::to_file(&log, &config.log), start) {

@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_costs_one_job_only() {
         let pool = Pool::new(1).unwrap();
-        let error = pool.run(|| panic!("boom {}", 1)).await.map(|()| ()).unwrap_err();
+        let error = pool.run(|| panic!("boom {}", 1)).await.unwrap_err();
         assert_eq!(error, PoolError::Panicked("boom 1".into()));
         assert_eq!(pool.run(|| 7).await, Ok(7));
         pool.close();

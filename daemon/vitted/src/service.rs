@@ -34,6 +34,8 @@ pub struct Identity {
     pub socket: PathBuf,
     /// The log file; empty for none.
     pub log: PathBuf,
+    /// Where programs are built that are only run; empty to build them where `build` does.
+    pub scratch: PathBuf,
 }
 
 /// The service's state. One per process; all gRPC services hold it.

@@ -6,7 +6,7 @@ use super::tys::needs_drop;
 use super::walk::{children, root};
 use crate::base::Db;
 use crate::lower::ItemId;
-use crate::lower::hir::ParamMode;
+use crate::lower::hir::{BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind, too_large};
 use crate::types::thir::{Arg, Block, Callee, Expr, ExprKind, ForIter, LocalId, PatKind, Stmt};
 use crate::types::{Intrinsic, Ty, check_body, proc_data};
@@ -173,6 +173,11 @@ impl Effects<'_> {
             }
             ExprKind::Variant { fields: es, .. } | ExprKind::List(es) | ExprKind::Tuple(es) => {
                 es.iter().for_each(|e| self.expr(e, true));
+            }
+            // `xs + [x]` grows `xs` in place if it is ours and not used again.
+            ExprKind::Binary(BinaryOp::Add, l, r) => {
+                self.expr(l, matches!(expr.ty, Ty::String | Ty::List(_)));
+                self.expr(r, false);
             }
             ExprKind::Ref(false, e) => self.expr(e, own),
             ExprKind::Ref(true, e) => {

@@ -38,9 +38,7 @@ pub fn ssa(db: &dyn Db, instance: Instance) -> Arc<Function> {
 /// The SSA of an instance after the passes of `options`.
 #[salsa::tracked(returns(ref))]
 pub fn optimised_ssa(db: &dyn Db, instance: Instance, options: CodeOptions) -> Arc<Function> {
-    // No passes yet; they will depend on the options.
-    let _ = options;
-    ssa(db, instance).clone()
+    crate::opt::optimised(db, instance, options)
 }
 
 /// What a database knows of types.

@@ -1,4 +1,5 @@
 //! Checks the invariants of SSA: types fit, edges match parameters, definitions dominate uses.
+use super::cfg::Cfg;
 use super::data::{BinaryOp, ConvertOp, Function, Inst, Op, Terminator, Type, UnaryOp, Value};
 
 /// Checks a function.
@@ -9,11 +10,8 @@ pub fn verify(function: &Function) -> Result<(), String> {
     if function.blocks.is_empty() {
         return Err("no entry block".to_owned());
     }
-    let order = function.reverse_post_order();
-    let mut position = vec![usize::MAX; function.blocks.len()];
-    for (index, block) in order.iter().enumerate() {
-        position[block.0 as usize] = index;
-    }
+    let cfg = Cfg::new(function);
+    let order = &cfg.order;
     // Where each value is defined: position of its block in `order`, and which instruction (parameters: 0).
     let mut definitions: Vec<Option<(usize, usize)>> = vec![None; function.values.len()];
     for (at, block) in order.iter().enumerate() {
@@ -28,13 +26,7 @@ pub fn verify(function: &Function) -> Result<(), String> {
             }
         }
     }
-    let dominators = dominators(function, &order, &position);
-    let dominates = |a: usize, mut b: usize| {
-        while b > a {
-            b = dominators[b];
-        }
-        a == b
-    };
+    let dominates = |a: usize, b: usize| cfg.dominates(order[a], order[b]);
     for (at, block) in order.iter().enumerate() {
         let data = &function.blocks[block.0 as usize];
         let check_use =
@@ -96,53 +88,6 @@ pub fn verify(function: &Function) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Immediate dominators by position in reverse post-order (Cooper, Harvey, Kennedy, "A Simple, Fast
-/// Dominance Algorithm", 2001).
-fn dominators(function: &Function, order: &[super::data::BlockId], position: &[usize]) -> Vec<usize> {
-    let mut predecessors = vec![Vec::new(); order.len()];
-    for (at, block) in order.iter().enumerate() {
-        function.blocks[block.0 as usize].terminator.for_each_target(|target| {
-            if let Some(&to) = position.get(target.block.0 as usize)
-                && to != usize::MAX
-            {
-                predecessors[to].push(at);
-            }
-        });
-    }
-    let mut idom = vec![usize::MAX; order.len()];
-    idom[0] = 0;
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for block in 1..order.len() {
-            let mut new = usize::MAX;
-            for &predecessor in &predecessors[block] {
-                if idom[predecessor] == usize::MAX {
-                    continue;
-                }
-                if new == usize::MAX {
-                    new = predecessor;
-                    continue;
-                }
-                let mut other = predecessor;
-                while new != other {
-                    while new > other {
-                        new = idom[new];
-                    }
-                    while other > new {
-                        other = idom[other];
-                    }
-                }
-            }
-            if idom[block] != new {
-                idom[block] = new;
-                changed = true;
-            }
-        }
-    }
-    idom
 }
 
 fn check_types(function: &Function, inst: &Inst) -> Result<(), &'static str> {

@@ -148,7 +148,9 @@ fn start_run(
     let environment = environment_of(service, options.as_ref(), environment)?;
     let timeout = timeout.map(|timeout| convert::positive("start.timeout", timeout)).transpose()?;
     let stdin = if forward_stdin { Stdin::Forwarded } else { Stdin::Empty };
-    let build = parse(service, options)?;
+    let mut build = parse(service, options)?;
+    let scratch = &service.identity.scratch;
+    build.scratch = (!scratch.as_os_str().is_empty()).then(|| scratch.clone());
     let cwd = if cwd.is_empty() { build.cwd.clone() } else { PathBuf::from(cwd) };
     if !cwd.is_absolute() {
         return Err(Refusal::bad_field("start.cwd", "must be an absolute path"));

@@ -102,7 +102,8 @@ impl SystemService for System {
             return Err(refusal.help("set `HOME` or `XDG_STATE_HOME` before it starts").into());
         }
         let tail_lines = if tail_lines == 0 { 100 } else { tail_lines as usize };
-        let (lines, offset) = self.0.ask(move |_| tail(&path, tail_lines)).await?.map_err(log_error)?;
+        let (lines, offset) =
+            self.0.ask(move |_| tail(&path, tail_lines)).await?.map_err(|error| log_error(&error))?;
         let first = futures_util::stream::iter([Ok(v1::LogsResponse { lines })]);
         if !follow {
             return Ok(Response::new(Box::pin(first)));
@@ -120,7 +121,7 @@ impl SystemService for System {
                     Ok(Ok((lines, offset))) => {
                         return Some((Ok(v1::LogsResponse { lines }), (service, offset)));
                     }
-                    Ok(Err(error)) => return Some((Err(log_error(error).into()), (service, offset))),
+                    Ok(Err(error)) => return Some((Err(log_error(&error).into()), (service, offset))),
                     Err(refusal) => return Some((Err(refusal.into()), (service, offset))),
                 }
             }
@@ -146,7 +147,7 @@ impl SystemService for System {
     }
 }
 
-fn log_error(error: io::Error) -> Refusal {
+fn log_error(error: &io::Error) -> Refusal {
     Refusal::new(Code::FailedPrecondition, "IO_ERROR", format!("cannot read the log: {error}"))
 }
 

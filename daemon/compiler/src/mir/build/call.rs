@@ -84,8 +84,9 @@ impl Builder<'_> {
             } else {
                 let ty = self.ty(&arg.value.ty);
                 let mut operand = self.operand(&arg.value);
-                // A borrowed part of something another argument lets the callee change must be held.
-                let shared = mode == PassMode::Borrow && self.handed_out(&arg.value, args, modes);
+                // A part of something another argument lets the callee change must be held before the
+                // way there is made unique.
+                let shared = self.needs_drop(&ty) && self.handed_out(&arg.value, args, modes);
                 let ends = moved.get(arg.param as usize) == Some(&true);
                 if ends {
                     self.mark_move(&arg.value);
@@ -121,10 +122,10 @@ impl Builder<'_> {
             _ if by_reference => return Passed::Value(self.operand(value)),
             _ => value,
         };
-        let pending = if is_place(target) {
+        let pending = if is_place(target) && !self.read_only(target) {
             self.pend(target)
         } else {
-            // A value of its own: changes to it are lost.
+            // A value of its own, or one behind a `ref`: changes to it are lost.
             let operand = self.operand(target);
             let temp = match operand {
                 Operand::Move(place) if place.as_local().is_some() => place.local,
@@ -154,6 +155,20 @@ impl Builder<'_> {
         let slot = self.temp_with(held.clone(), Rvalue::Use(Operand::Copy(place.clone())));
         let before = self.temp_with(held, Rvalue::Use(Operand::Copy(place)));
         Passed::CopyInOut { pending, slot, before }
+    }
+
+    /// Whether a place lies behind a `ref`: what is there may be borrowed from a caller.
+    fn read_only(&self, place: &Expr) -> bool {
+        let mut place = place;
+        loop {
+            if matches!(self.ty(&place.ty), Ty::Ref(false, _)) {
+                return true;
+            }
+            place = match &place.kind {
+                ExprKind::Field(e, _) | ExprKind::Index(e, _) | ExprKind::Deref(e) | ExprKind::Ref(_, e) => e,
+                _ => return false,
+            };
+        }
     }
 
     fn emit_call(

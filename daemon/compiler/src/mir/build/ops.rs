@@ -116,7 +116,10 @@ impl Builder<'_> {
         let result = dest.unwrap_or_else(|| self.temp(ty.clone()));
         let place = Place::local(result);
         let [second, more @ ..] = rest else { return self.into(Some(result), first) };
-        if self.pieces(second).is_some() || matches!(self.ty(&second.ty), Ty::Char) {
+        // A variable may be at its last use and a computed value is fresh: both can grow in place.
+        let may_grow =
+            matches!(first.kind, ExprKind::Local(_)) || !(is_place(first) || self.constant(first).is_some());
+        if may_grow || self.pieces(second).is_some() || matches!(self.ty(&second.ty), Ty::Char) {
             self.into(Some(result), first);
             self.grow(&place, ty, second);
         } else {
