@@ -1,4 +1,5 @@
-//! Feeds the lexer, the parser and the checker with damaged programs.
+//! Feeds the lexer, the parser and the checker with damaged programs, and the rest of the compiler with
+//! those of them that are still right.
 //!
 //! `fuzz-frontend [--seconds N] [--seed N] [--corpus FOLDER]`, 60 seconds by default. First come
 //! fixed cases (deep nesting, every byte, long chains), then mutations of the language tests. The
@@ -16,8 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Db, FileContents, Options, Program, SourceFile, SourcePath, SourceRoot};
-use vitte_compiler::runtime::{CORE_ROOT, prelude_text};
+use vitte_compiler::base::{
+    Db, FileContents, Options, Program, Severity, SourceFile, SourcePath, SourceRoot,
+};
+use vitte_compiler::codegen::program_object;
 use vitte_compiler::types::{place_span, program_diagnostics};
 
 /// How deep the fixed cases nest.
@@ -215,7 +218,12 @@ fn front_end(input: &[u8]) {
     let db = FuzzDb::new(contents);
     let file = db.file(&SourcePath::workspace(ENTRY));
     let program = Program::new(&db, file, Vec::new(), Options::default());
-    for diagnostic in program_diagnostics(&db, program).iter() {
+    let diagnostics = program_diagnostics(&db, program);
+    if diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error) {
+        // What is right must also compile; a program may still be refused for what only then shows.
+        drop(program_object(&db, program));
+    }
+    for diagnostic in diagnostics.iter() {
         // Whoever shows a message cuts the text at its places: they must be cuts that a text has.
         for label in &diagnostic.labels {
             let (shown, span) = place_span(&db, label.place);
