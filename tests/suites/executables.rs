@@ -126,13 +126,13 @@ proc main() -> int {
         "line 3.",
         "3\t    println(twice)",
         "#0",
-        "at steps.vit:3",
+        "steps.vit:3\n",
         "#1",
         "outer",
-        "at steps.vit:7",
+        "steps.vit:7\n",
         "#2",
         "main",
-        "at steps.vit:10",
+        "steps.vit:10\n",
         "exited normally",
     ] {
         assert!(said.contains(line), "`{line}` is missing:\n{said}\n{}", session.stderr_text());
