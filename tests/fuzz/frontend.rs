@@ -164,7 +164,7 @@ fn main() -> ExitCode {
     });
     let mut compiler = Compiler::new();
     for input in fixed.chain(mutated) {
-        if cases % COMPILER_CASES == 0 {
+        if cases.is_multiple_of(COMPILER_CASES) {
             compiler = Compiler::new();
         }
         if let Err(error) = run(&mut compiler, &input, &watch) {
