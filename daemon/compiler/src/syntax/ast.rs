@@ -542,6 +542,8 @@ pub enum ExprKind {
     Coalesce(ExprId, ExprId),
     /// `e?`, `try e`
     Try(ExprId),
+    /// `loop { .. break value .. }` as a value.
+    Loop(Block),
     /// `a..b`
     Range {
         /// From.

@@ -390,6 +390,7 @@ impl Printer<'_> {
             }
             ExprKind::Coalesce(left, right) => format!("({} ?? {})", self.expr(*left), self.expr(*right)),
             ExprKind::Try(inner) => format!("({})?", self.expr(*inner)),
+            ExprKind::Loop(block) => format!("loop {}", self.inline_block(block)),
             ExprKind::Range { lo, hi, inclusive } => {
                 let lo = lo.map_or(String::new(), |e| self.expr(e));
                 let hi = hi.map_or(String::new(), |e| self.expr(e));

@@ -97,14 +97,15 @@ impl Parser<'_> {
                 "space" | "form" | "type" | "trait" | "impl" | "entry" | "class" | "union" | "bits"
                 | "flags" | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque"
                 | "pub" | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline"
-                | "operator" | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic"
-                | "struct" | "enum" | "fn" | "func" | "function" | "def" | "fun" => name && !next.newline,
+                | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum"
+                | "fn" | "func" | "function" | "def" | "fun" => name && !next.newline,
                 "test" | "bench" => matches!(next.kind, TokenKind::Str | TokenKind::Ident) && !next.newline,
                 "export" | "share" => {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline
                 }
                 "extern" => name || matches!(next.kind, TokenKind::Str | TokenKind::LBrace),
                 "static_assert" => next.kind == TokenKind::LParen,
+                "operator" => !next.newline,
                 "comptime" => next.kind == TokenKind::LBrace,
                 _ => false,
             },
@@ -293,6 +294,10 @@ impl Parser<'_> {
                     self.bump();
                     up = Some(up.unwrap_or(0) + 1);
                 }
+                _ if self.at(TokenKind::Str) => {
+                    self.quoted_path();
+                    return (up, path, dotted);
+                }
                 _ => path.push(self.any_word("a path segment")),
             }
             let next = self.nth(1);
@@ -470,28 +475,24 @@ impl Parser<'_> {
         let body = if self.at(TokenKind::LBrace) {
             Some(self.block("the head of a procedure"))
         } else {
-            if !self.at(TokenKind::Semi) && abi == Abi::Vitte {
-                self.missing_body();
-            }
-            None
+            // A head without a body is a declaration only where it says so with `;`.
+            (!self.at(TokenKind::Semi) && abi == Abi::Vitte).then(|| self.missing_body())
         };
         Proc { name, abi, generics, params, ret, extras, body }
     }
 
-    fn missing_body(&mut self) {
+    fn missing_body(&mut self) -> Block {
         let diagnostic = self
             .expected(codes::EXPECTED_BLOCK, "the procedure's body")
             .note("a procedure's head is followed by its body in braces")
             .help("write `{ .. }`, or `;` to declare without defining");
         self.report(diagnostic);
-        while !self.tok().newline
-            && !matches!(self.kind(), TokenKind::Eof | TokenKind::LBrace | TokenKind::RBrace)
-        {
-            self.skip_tree();
+        let block = self.block_without_braces();
+        if self.at(TokenKind::RBrace) && self.partner(self.pos).is_none() {
+            // It closes the brace that is missing.
+            self.bump();
         }
-        if self.at(TokenKind::LBrace) {
-            self.skip_tree();
-        }
+        block
     }
 
     /// `-> T`. `: T` and a bare type are reported with a fix-it.
@@ -501,7 +502,12 @@ impl Parser<'_> {
         }
         let span = self.tok().span();
         let (place, text) = match self.kind() {
-            TokenKind::Colon | TokenKind::FatArrow => (span, "->"),
+            // `def f():` and its body on the lines below.
+            TokenKind::Colon if self.nth(1).newline => return None,
+            TokenKind::Colon | TokenKind::FatArrow => {
+                let blank = self.text[..span.start as usize].ends_with(char::is_whitespace);
+                (span, if blank { "->" } else { " ->" })
+            }
             TokenKind::Ident
                 if !self.tok().newline
                     && matches!(self.nth(1).kind, TokenKind::LBrace | TokenKind::Lt | TokenKind::Semi) =>
@@ -581,20 +587,20 @@ impl Parser<'_> {
             };
             self.bump();
         }
-        let name = self.any_word("a parameter's name");
+        let mut name = self.any_word("a parameter's name");
         let ty = if self.eat(TokenKind::Colon) {
             Some(self.ty())
         } else if name.name == "self" || name.name.is_empty() {
             None
         } else {
-            self.missing_colon(&name)
+            self.missing_colon(&mut name)
         };
         let default = self.eat(TokenKind::Eq).then(|| self.expr());
         Param { span: self.span_from(start), name, mode, ty, default }
     }
 
     /// `PAR0033`; reads the type that follows anyway.
-    fn missing_colon(&mut self, name: &Ident) -> Option<TypeId> {
+    fn missing_colon(&mut self, name: &mut Ident) -> Option<TypeId> {
         let end = name.span.end;
         let type_there = matches!(self.kind(), TokenKind::Ident | TokenKind::LBracket | TokenKind::Amp);
         let (text, applicability) = if type_there {
@@ -610,10 +616,23 @@ impl Parser<'_> {
                 if type_there { "expected `:` before this type" } else { "its type is missing" },
             )
             .note("parameters always have types: `name: type`");
-        if self.at(TokenKind::Ident)
-            && matches!(name.name.as_str(), "int" | "string" | "bool" | "u64" | "f64")
-        {
-            diagnostic = diagnostic.help("the name comes first and the type behind the colon");
+        if self.at(TokenKind::Ident) && habits::is_type_name(&name.name) {
+            // `int a`: the C order.
+            let name_there = self.bump();
+            let whole = name.span.to(name_there.span());
+            diagnostic = diagnostic.note("the name comes first and the type behind the colon").suggest(
+                self.place(whole),
+                format!("{}: {}", self.text_of(name_there), name.name),
+                "turn them round",
+                Applicability::MachineApplicable,
+            );
+            self.report(diagnostic);
+            self.errors -= 1;
+            let (ty, type_span) = (name.name.clone(), name.span);
+            *name = self.ident_of(name_there);
+            let path = vec![Ident { name: ty, span: type_span }];
+            self.tree.types.push(Type { span: type_span, kind: TypeKind::Path(path, Vec::new()) });
+            return Some(TypeId(self.tree.types.len() as u32 - 1));
         }
         let diagnostic = diagnostic.suggest(self.place(Span::new(end, end)), text, "add it", applicability);
         self.report(diagnostic);
@@ -688,6 +707,10 @@ impl Parser<'_> {
                         Applicability::MaybeIncorrect,
                     );
                 self.report(diagnostic);
+                if self.at(TokenKind::Ident) {
+                    // Only the comma is missing.
+                    continue;
+                }
             }
             if self.errors != errors {
                 while !matches!(

@@ -103,7 +103,8 @@ impl Parser<'_> {
                     _ => TypeKind::Tuple(elements),
                 }
             }
-            TokenKind::Proc => {
+            // At the start of a line it begins the next declaration.
+            TokenKind::Proc if !self.in_first_column(self.tok()) => {
                 self.bump();
                 let mut params = Vec::new();
                 if self.at(TokenKind::LParen) && !self.on_new_line() {
@@ -149,6 +150,10 @@ impl Parser<'_> {
                     path.push(self.ident("a type name"));
                 }
                 TokenKind::Lt if args.is_empty() && !self.on_new_line() => args = self.type_args(),
+                TokenKind::LBracket if args.is_empty() && self.nth(1).kind == TokenKind::RBracket => {
+                    args = self.array_suffix(&mut path);
+                    return (path, args);
+                }
                 TokenKind::LBracket if args.is_empty() && !self.on_new_line() => {
                     self.list(TokenKind::RBracket, "type arguments", |p| {
                         let arg = p.ty();
