@@ -46,11 +46,19 @@ fn a_small_program_is_small_and_needs_the_c_library_alone() {
     assert!(size < SMALL, "{size} bytes with the release profile");
 
     let debug = build(&stage, "a.vit", &[]);
-    if tool("strip", |strip| drop(strip.arg(&debug))).is_some() {
+    if tool("strip", |strip| {
+        strip.arg(&debug);
+    })
+    .is_some()
+    {
         let size = std::fs::metadata(&debug).unwrap().len();
         assert!(size < SMALL, "{size} bytes stripped");
     }
-    let Some(listed) = tool("readelf", |readelf| drop(readelf.arg("-dW").arg(&release))) else { return };
+    let Some(listed) = tool("readelf", |readelf| {
+        readelf.arg("-dW").arg(&release);
+    }) else {
+        return;
+    };
     let listed = listed.stdout_text();
     let needed: Vec<_> = listed.lines().filter(|line| line.contains("(NEEDED)")).collect();
     assert!(needed.len() == 1 && needed[0].contains("[libc.so.6]"), "{listed}");
@@ -126,13 +134,13 @@ proc main() -> int {
         "line 3.",
         "3\t    println(twice)",
         "#0",
-        "at steps.vit:3",
+        "steps.vit:3\n",
         "#1",
         "outer",
-        "at steps.vit:7",
+        "steps.vit:7\n",
         "#2",
         "main",
-        "at steps.vit:10",
+        "steps.vit:10\n",
         "exited normally",
     ] {
         assert!(said.contains(line), "`{line}` is missing:\n{said}\n{}", session.stderr_text());
