@@ -183,6 +183,8 @@ impl Parser<'_> {
             .note("`==` compares; `=` gives a new value")
             .suggest(self.place(operator), "=", "write `=`", Applicability::MachineApplicable);
         self.mended(diagnostic);
+        // The present token is behind it all and has had no error.
+        self.quiet_until = self.pos.checked_sub(1);
     }
 
     /// Whether the token can start neither a statement nor an expression.
