@@ -471,6 +471,20 @@ impl Parser<'_> {
         true
     }
 
+    /// `p->x`; the arrow is not taken.
+    pub(super) fn arrow_member(&mut self) -> bool {
+        let (arrow, name) = (self.tok(), self.nth(1));
+        if name.kind != TokenKind::Ident || arrow.end != name.start || self.prev_end() != arrow.start {
+            return false;
+        }
+        let diagnostic = self
+            .error(codes::EXPECTED_TOKEN, arrow.span(), "members are reached with `.`", "not Vitte")
+            .note("field access goes through references by itself")
+            .suggest(self.place(arrow.span()), ".", "write `.`", Applicability::MachineApplicable);
+        self.mended(diagnostic);
+        true
+    }
+
     /// `1.` where no member follows.
     pub(super) fn digitless_float(&mut self, number: ExprId) -> bool {
         let (dot, next) = (self.tok(), self.nth(1));
