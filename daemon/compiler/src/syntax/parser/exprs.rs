@@ -368,6 +368,12 @@ impl Parser<'_> {
                 TokenKind::LBracket if same_line => e = self.index(start, e),
                 TokenKind::Bang if self.macro_call(e) => continue,
                 TokenKind::ColonColon if self.turbofish() => continue,
+                TokenKind::Arrow if self.arrow_member() => {
+                    self.bump();
+                    let name = self.any_word("a member's name");
+                    e = self
+                        .add_expr(start, ExprKind::Field { base: e, name, args: Vec::new(), colons: false });
+                }
                 TokenKind::Dot if self.digitless_float(e) => {}
                 TokenKind::Dot | TokenKind::ColonColon => {
                     let colons = self.bump().kind == TokenKind::ColonColon;
@@ -634,7 +640,8 @@ impl Parser<'_> {
             }
             TokenKind::If => self.if_expr(),
             TokenKind::Pick => self.match_expr(start),
-            TokenKind::Proc => self.proc_lambda(start),
+            // At the start of a line it begins the next declaration.
+            TokenKind::Proc if !self.in_first_column(self.tok()) => self.proc_lambda(start),
             TokenKind::Pipe | TokenKind::PipePipe => self.bar_lambda(start),
             TokenKind::Error => {
                 self.errors += 1;
