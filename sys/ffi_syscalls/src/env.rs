@@ -140,13 +140,7 @@ pub unsafe extern "C" fn rt_env_home_dir(out: *mut RtBuf) -> i64 {
             let user = unsafe { libc::getuid() };
             // SAFETY: all four are locals, and the buffer has cap bytes.
             let code = unsafe {
-                libc::getpwuid_r(
-                    user,
-                    entry.as_mut_ptr(),
-                    strings.ptr.cast(),
-                    strings.cap,
-                    &raw mut found,
-                )
+                libc::getpwuid_r(user, entry.as_mut_ptr(), strings.ptr.cast(), strings.cap, &raw mut found)
             };
             // SAFETY: null, or the entry just filled.
             if let Some(entry) = unsafe { found.as_ref() } {
