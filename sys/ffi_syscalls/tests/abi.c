@@ -164,6 +164,9 @@ static void odd_files(void) {
     CHECK(link("large", "same") == 0 && rt_fs_copy("large", 5, "same", 4) == -EINVAL);
     CHECK(stat("large", &stat_) == 0 && stat_.st_size == (off_t)size);
     free(large);
+    // What cannot be read takes nothing from the target.
+    CHECK(rt_fs_copy(".", 1, "large", 5) == -EISDIR && stat("large", &stat_) == 0);
+    CHECK(stat_.st_size == (off_t)size);
 
     // A sparse file of 3 GiB: lengths beyond 32 bits.
     int64_t three = 3LL << 30;
