@@ -8,6 +8,7 @@ mod error; // SysError: operation, path, errno
 pub mod fs; // whole files, atomic replacement, stamps, locks
 pub mod net; // Unix sockets: private directories, path limits, peer credentials
 pub mod process; // children in their own process group that die with their parent
+pub mod sandbox; // what a child may touch, and how strongly the kernel holds it to that
 pub mod rendezvous; // where the service and its clients meet
 
 pub use error::SysError;
