@@ -62,6 +62,8 @@ fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendE
         argument(0, SeccompCmpOp::MaskedEq(flag), flag)
     });
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
+    // The limits of other processes.
+    rules.insert(libc::SYS_prlimit64, vec![argument(0, SeccompCmpOp::Ne, 0)?]);
     // Typing into a terminal that is shared with a shell outside.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request as u64));
@@ -162,6 +164,20 @@ const ALWAYS_DENIED: &[i64] = &[
     libc::SYS_setdomainname,
     libc::SYS_vhangup,
     libc::SYS_personality,
+    // Memory and queues that are shared by number or name, without a file.
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_shmctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_kexec_file_load,
     #[cfg(target_arch = "x86_64")]
