@@ -7,12 +7,32 @@ use crate::link::{HOST_TARGET, Linkers, Toolbox};
 /// The dynamic loader that every executable names.
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
-/// Target, loader, linkers, debugger.
+/// Target, loader, linkers, debugger, kernel.
 pub(crate) fn findings(linkers: &Linkers, tools: &Toolbox) -> Vec<Finding> {
     let mut all = vec![target(), loader()];
     all.extend(linkers.findings());
     all.push(debugger(tools));
+    all.extend(kernel());
     all
+}
+
+/// What the kernel, and the sandbox around us if there is one, let us use. Nothing here must be there:
+/// each facility has a slower or weaker substitute.
+fn kernel() -> Vec<Finding> {
+    let capabilities = vitte_sys::caps::probe();
+    let own = Finding {
+        subject: "kernel".into(),
+        state: "ok".into(),
+        detail: format!("{}, {} processors", capabilities.kernel, capabilities.processors),
+        ..Finding::default()
+    };
+    let facilities = capabilities.facilities.iter().map(|one| Finding {
+        subject: format!("kernel {}", one.facility.name()),
+        state: if one.available { "ok" } else { "missing" }.into(),
+        detail: if one.available && one.why.is_empty() { "available".into() } else { one.why.clone() },
+        ..Finding::default()
+    });
+    std::iter::once(own).chain(facilities).collect()
 }
 
 fn target() -> Finding {

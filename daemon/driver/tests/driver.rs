@@ -178,8 +178,9 @@ fn a_caller_that_gave_up_is_heard() {
 #[test]
 fn the_machine_is_described() {
     let findings = driver().doctor();
-    for subject in ["target", "dynamic loader", "linker embedded", "linker cc", "linker rust-lld", "debugger"]
-    {
+    let subjects =
+        ["target", "dynamic loader", "linker embedded", "linker cc", "linker rust-lld", "debugger"];
+    for subject in subjects.into_iter().chain(["kernel", "kernel openat2", "kernel Landlock"]) {
         assert!(findings.iter().any(|finding| finding.subject == subject), "{subject}");
     }
     assert_eq!(findings.iter().filter(|f| f.chosen && f.subject.starts_with("linker")).count(), 1);

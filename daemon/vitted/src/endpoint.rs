@@ -11,11 +11,12 @@ use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use vitte_sys::{Op, SysError};
 use vitte_sys::fs::FileLock;
 use vitte_sys::net::{self, peer_credentials};
 use vitte_sys::process::effective_uid;
 use vitte_sys::rendezvous::Rendezvous;
+use vitte_sys::service::Activated;
+use vitte_sys::{Op, SysError};
 
 use crate::connections::{Connection, Connections};
 
@@ -34,6 +35,9 @@ pub enum EndpointError {
     /// What was handed over cannot be used.
     #[error("cannot use the descriptor on standard input")]
     HandedOver(#[source] io::Error),
+    /// What the service manager handed over cannot be used.
+    #[error("cannot use the service manager's socket")]
+    Activated(#[source] io::Error),
 }
 
 /// The lock of the service, held as long as this lives.
@@ -57,11 +61,11 @@ impl ServiceLock {
     }
 }
 
-/// The listening socket. Dropping it removes the file, while the lock is still held.
+/// The listening socket. Dropping it removes the file if it is ours, while the lock is still held.
 #[derive(Debug)]
 pub struct Endpoint {
     listener: UnixListener,
-    path: PathBuf,
+    file: Option<SocketFile>,
     lock: ServiceLock,
 }
 
@@ -75,7 +79,22 @@ impl Endpoint {
         let path = places.socket();
         remove_stale(&path)?;
         let listener = tokio_listener(net::listen(&path)?).map_err(EndpointError::HandedOver)?;
-        Ok(Self { listener, path, lock })
+        Ok(Self { listener, file: Some(SocketFile(path)), lock })
+    }
+
+    /// Serves on a socket that the service manager made, who also keeps its file.
+    ///
+    /// # Errors
+    /// When the directory may not be used, or the descriptor is no listening Unix socket. Needs a tokio
+    /// runtime.
+    pub fn activated(
+        places: &Rendezvous,
+        lock: ServiceLock,
+        socket: Activated,
+    ) -> Result<Self, EndpointError> {
+        places.prepare()?;
+        let listener = tokio_listener(socket.into_unix_listener()?).map_err(EndpointError::Activated)?;
+        Ok(Self { listener, file: None, lock })
     }
 
     /// Accepts connections of our own user for ever, at most `max` at a time.
@@ -84,8 +103,8 @@ impl Endpoint {
         table: Arc<Connections>,
         max: usize,
     ) -> (impl Stream<Item = io::Result<Connection>>, ServiceLock) {
-        let Self { listener, path, lock } = self;
-        let state = (listener, SocketFile(path), table, Arc::new(Semaphore::new(max)));
+        let Self { listener, file, lock } = self;
+        let state = (listener, file, table, Arc::new(Semaphore::new(max)));
         let stream = futures_util::stream::unfold(state, |(listener, file, table, slots)| async move {
             // The semaphore is never closed, so that a permit always comes.
             let permit = Arc::clone(&slots).acquire_owned().await.ok()?;

@@ -10,6 +10,7 @@ pub mod connections; // who is connected
 mod convert; // wire types to the driver's and back
 pub mod endpoint; // socket, lock, handed-over connection
 pub mod logging; // the log file
+pub mod manager; // notes to the service manager
 mod middleware; // a span for every call
 pub mod operation; // long work and its events
 mod pool; // the threads that compile

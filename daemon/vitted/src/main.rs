@@ -14,10 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
+use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
-use vitted::{logging, server};
+use vitted::{logging, manager, server};
 
 /// sysexits: the service is there already, or its place cannot be used.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -56,6 +57,10 @@ fn main() -> ExitCode {
         return vitte_driver::worker_main();
     }
     // Taken before anything is opened, so that nothing else can get these numbers.
+    let activated = match service::activated() {
+        Ok(activated) => activated,
+        Err(error) => return fail(&anyhow::Error::from(error), &mut None),
+    };
     let handed_over = (private || lock_stdin).then(rendezvous::take_stdin).transpose();
     let ready = if detach {
         rendezvous::detach_from_terminal();
@@ -68,7 +73,7 @@ fn main() -> ExitCode {
         (Err(error), _) | (_, Err(error)) => return fail(&anyhow::Error::from(error), &mut None),
     };
     let start = if private { Start::Private } else { Start::Resident };
-    match run(start, handed_over, &mut ready) {
+    match run(start, handed_over, activated, &mut ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, &mut ready),
     }
@@ -81,7 +86,12 @@ enum Start {
 }
 
 /// Config, build, serve, drain.
-fn run(start: Start, handed_over: Option<OwnedFd>, ready: &mut Option<File>) -> anyhow::Result<()> {
+fn run(
+    start: Start,
+    handed_over: Option<OwnedFd>,
+    activated: Vec<Activated>,
+    ready: &mut Option<File>,
+) -> anyhow::Result<()> {
     let places = Rendezvous::new(&Environment::of_this_process());
     let log_filter = std::env::var("VITTED_LOG").ok().filter(|filter| !filter.is_empty());
     let config = Config::load(places.config(), log_filter)?;
@@ -129,9 +139,18 @@ fn run(start: Start, handed_over: Option<OwnedFd>, ready: &mut Option<File>) -> 
                     Some(lock) => ServiceLock::HandedOver(lock),
                     None => ServiceLock::take(&places)?,
                 };
-                let endpoint = Endpoint::open(&places, lock)?;
+                // One socket is all that our unit has.
+                let endpoint = match activated.into_iter().next() {
+                    Some(socket) => Endpoint::activated(&places, lock, socket)?,
+                    None => Endpoint::open(&places, lock)?,
+                };
                 info!(pid = std::process::id(), socket = %places.socket().display(), "serving");
                 say(ready, "ready");
+                match Notifier::of_this_process() {
+                    Ok(Some(notifier)) => manager::keep_informed(&service, notifier),
+                    Ok(None) => {}
+                    Err(error) => warn!(%error, "the service manager cannot be notified"),
+                }
                 let (incoming, lock) = endpoint.incoming(Arc::clone(&service.connections), connections_max);
                 server::serve(service, incoming).await?;
                 drop(lock);

@@ -29,6 +29,17 @@ pub fn in_child(name: &str, argument: &str, work: impl FnOnce()) {
     );
 }
 
+/// Runs `work` on a thread of its own that gets `errno` from the calls `numbers`.
+pub fn in_thread<T: Send>(numbers: &[libc::c_long], errno: i32, work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            refuse(numbers, errno);
+            work()
+        });
+        thread.join().unwrap()
+    })
+}
+
 /// From here on the calling thread, and the threads it starts, get `errno` from the calls `numbers`.
 pub fn refuse(numbers: &[libc::c_long], errno: i32) {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
