@@ -1,13 +1,21 @@
-//! Operating-system services behind safe functions: files, processes, sockets.
+//! Operating-system services behind safe functions. Linux 5.6 or later; what newer kernels add is used
+//! when it is there ([`caps`]).
 //!
 //! The only crate of the workspace that may contain `unsafe`; each block carries its proof. Every
 //! fallible function answers with [`SysError`], which says what was tried, on what, and the errno.
 #![deny(clippy::undocumented_unsafe_blocks)]
 
-mod error; // SysError: operation, path, errno
-pub mod fs; // whole files, atomic replacement, stamps, locks
-pub mod net; // Unix sockets: private directories, path limits, peer credentials
+pub mod caps; // what this machine can do, asked once
+mod error; // SysError: operation, answer, paths, hint
+mod ffi; // raw calls that no wrapper has
+pub mod fs; // files: whole reads, atomic replacement, Root, copies, locks
+pub mod memory; // pages with their protection in the type, sealed files
+pub mod net; // sockets of this machine and who is at the other side
 pub mod process; // children in their own process group that die with their parent
 pub mod rendezvous; // where the service and its clients meet
+pub mod service; // socket activation and notes to the service manager
+pub mod signals; // typed events, read by one thread
+pub mod thread; // names, processors, a semaphore, a pool
+pub mod time; // three clocks by name, and one for tests
 
-pub use error::SysError;
+pub use error::{Code, Kind, Op, SysError};

@@ -94,7 +94,7 @@ pub async fn spawn(spec: RunSpec) -> Result<RunningProgram, DriverError> {
         tokio::task::spawn_blocking(move || vitte_sys::process::spawn(command, Limits::default())).await;
     let child = match spawned {
         Ok(Ok(child)) => child,
-        Ok(Err(error)) => return Err(io_error(error.source)),
+        Ok(Err(error)) => return Err(io_error(error.to_io())),
         Err(error) => return Err(DriverError::Internal(error.to_string())),
     };
     let group = Arc::new(Group { leader: child.id(), reaped: AtomicBool::new(false) });

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use vitte_sys::SysError;
+use vitte_sys::{Op, SysError};
 use vitte_sys::fs::FileLock;
 use vitte_sys::net::{self, peer_credentials};
 use vitte_sys::process::effective_uid;
@@ -148,7 +148,7 @@ fn remove_stale(path: &Path) -> Result<(), SysError> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(SysError { operation: "remove", path: path.to_path_buf(), source }),
+        Err(error) => Err(SysError::new(Op::Remove, path, error)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! this library or otherwise.
 
 use core::ffi::c_char;
+use core::mem::MaybeUninit;
 
 use crate::buf::RtBuf;
 use crate::errno::{Errno, Ret, check, raw};
@@ -130,33 +131,23 @@ pub unsafe extern "C" fn rt_env_home_dir(out: *mut RtBuf) -> i64 {
             // SAFETY: libc's value ends with a 0 and nobody changes it meanwhile.
             return unsafe { push_text(out, home) }.ok();
         }
-        let mut strings = RtBuf::EMPTY;
-        let mut room = 1023;
-        loop {
-            strings.reserve(room).ok()?;
-            let mut entry = core::mem::MaybeUninit::<libc::passwd>::uninit();
-            let mut found = core::ptr::null_mut();
-            // SAFETY: the function has no conditions.
-            let user = unsafe { libc::getuid() };
-            // SAFETY: all four are locals, and the buffer has cap bytes.
-            let code = unsafe {
-                libc::getpwuid_r(
-                    user,
-                    entry.as_mut_ptr(),
-                    strings.ptr.cast(),
-                    strings.cap,
-                    &raw mut found,
-                )
-            };
-            // SAFETY: null, or the entry just filled.
-            if let Some(entry) = unsafe { found.as_ref() } {
-                // SAFETY: the fields of an entry end with a 0.
-                return unsafe { push_text(out, entry.pw_dir) }.ok();
-            }
-            if code != libc::ERANGE {
-                return Err(Errno::of(if code == 0 { libc::ENOENT } else { code }));
-            }
-            room = strings.cap;
+        // Entries are far shorter; one that is not is refused with ERANGE.
+        let mut strings = MaybeUninit::<[c_char; 2048]>::uninit();
+        let mut entry = MaybeUninit::<libc::passwd>::uninit();
+        let mut found = core::ptr::null_mut();
+        // SAFETY: the function has no conditions.
+        let user = unsafe { libc::getuid() };
+        let place = strings.as_mut_ptr().cast();
+        // SAFETY: all are locals, and the size is that of the array.
+        let code = unsafe {
+            libc::getpwuid_r(user, entry.as_mut_ptr(), place, size_of_val(&strings), &raw mut found)
+        };
+        // SAFETY: null, or the entry just filled.
+        match unsafe { found.as_ref() } {
+            // SAFETY: the fields of an entry end with a 0.
+            Some(entry) => unsafe { push_text(out, entry.pw_dir) }.ok(),
+            None if code == 0 => Err(Errno::of(libc::ENOENT)),
+            None => Err(Errno::of(code)),
         }
     })())
 }

@@ -303,6 +303,10 @@ pub unsafe extern "C" fn rt_fs_copy(
         // SAFETY: the caller's promise.
         let from = unsafe { open_fd(from, from_len, libc::O_RDONLY, 0) }?;
         let source = os::stat_fd(from.get())?;
+        // Reading would refuse it, but only once the target had lost its contents.
+        if source.st_mode & RT_MODE_KIND == RT_MODE_DIRECTORY {
+            return Err(Errno::of(libc::EISDIR));
+        }
         // Not emptied on opening: it could be the source under another name.
         // SAFETY: the caller's promise.
         let to = unsafe { open_fd(to, to_len, libc::O_WRONLY | libc::O_CREAT, source.st_mode & 0o777) }?;

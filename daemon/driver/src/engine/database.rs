@@ -179,7 +179,7 @@ impl Folders {
         let stamp = match vitte_sys::fs::stamp(&real) {
             Ok(Some(stamp)) => stamp,
             Ok(None) => return (FileContents::Missing, None),
-            Err(error) => return (FileContents::Unreadable(words(&error.source).into()), None),
+            Err(error) => return (FileContents::Unreadable(words(&error.to_io()).into()), None),
         };
         // `use a/b` looks for `a/b.vit`; a folder of that name is not a module.
         if stamp.kind == FileKind::Directory {
@@ -190,7 +190,7 @@ impl Folders {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return (FileContents::Missing, None);
             }
-            Err(error) => FileContents::Unreadable(words(&error.source).into()),
+            Err(error) => FileContents::Unreadable(words(&error.to_io()).into()),
         };
         (contents, Some(stamp))
     }

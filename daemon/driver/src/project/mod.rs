@@ -344,7 +344,7 @@ fn canonical(path: &Path, shown: &Path) -> Result<PathBuf, DriverError> {
             );
             bad_input("NOT_FOUND", format!("`{}` does not exist", shown.display()), help)
         }
-        _ => DriverError::Io { operation: "read", path: shown.to_path_buf(), source: error.source },
+        _ => DriverError::Io { operation: "read", path: shown.to_path_buf(), source: error.to_io() },
     })
 }
 
@@ -389,5 +389,5 @@ pub(crate) fn bad_input(
 }
 
 pub(crate) fn io_error(error: vitte_sys::SysError) -> DriverError {
-    DriverError::Io { operation: error.operation, path: error.path, source: error.source }
+    DriverError::Io { operation: error.op().verb(), path: error.path().to_path_buf(), source: error.to_io() }
 }

@@ -61,11 +61,10 @@ pub(crate) fn copy_range(from: c_int, to: c_int) -> i64 {
     /// Below the most one call may move.
     const MOST: usize = 1 << 30;
     let none = core::ptr::null_mut();
-    let mut total = 0;
     // SAFETY: null offsets mean the descriptors' own positions.
-    while let Ret(count @ 1..) =
-        retry(|| unsafe { libc::copy_file_range(from, none, to, none, MOST, 0) } as i64)
-    {
+    let copy = || unsafe { libc::copy_file_range(from, none, to, none, MOST, 0) as i64 };
+    let mut total = 0;
+    while let Ret(count @ 1..) = retry(copy) {
         total += count;
     }
     total
@@ -143,5 +142,55 @@ impl Entries {
                 }
             }
         }
+    }
+}
+
+#[cfg(feature = "wide")]
+pub(crate) use wide::*;
+
+/// What only the larger library needs.
+#[cfg(feature = "wide")]
+mod wide {
+    use core::ffi::{c_int, c_void};
+
+    use crate::errno::{Ret, check};
+    use crate::text::Text;
+
+    /// The clock that goes on while the machine sleeps.
+    pub(crate) const CLOCK_BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
+
+    /// Makes a pipe whose ends do not go to child processes.
+    pub(crate) fn pipe(ends: &mut [c_int; 2]) -> Ret {
+        // SAFETY: the array has the two elements.
+        check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }.into())
+    }
+
+    /// Renames, if asked only to a name that is free.
+    pub(crate) fn rename(from: Text<'_>, to: Text<'_>, only_new: bool) -> Ret {
+        let here = libc::AT_FDCWD;
+        let flags = if only_new { libc::RENAME_NOREPLACE } else { 0 };
+        // SAFETY: a Text ends with a 0.
+        check(unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flags) }.into())
+    }
+
+    /// A file without a name, in memory.
+    pub(crate) fn memory_file() -> Ret {
+        // SAFETY: the literal ends with a 0.
+        check(unsafe { libc::memfd_create(c"ffi_syscalls".as_ptr(), libc::MFD_CLOEXEC) }.into())
+    }
+
+    /// Starts reading a file ahead of the calls that will want it. Only advice: it cannot fail.
+    pub(crate) fn will_need(fd: c_int) {
+        // SAFETY: the arguments are numbers.
+        unsafe { libc::posix_fadvise(fd, 0, 0, libc::POSIX_FADV_WILLNEED) };
+    }
+
+    /// Some random bytes; the number of them, or -1 with errno.
+    ///
+    /// # Safety
+    /// `into` is writable for `len` bytes.
+    pub(crate) unsafe fn random(into: *mut c_void, len: usize) -> i64 {
+        // SAFETY: the caller's promise.
+        unsafe { libc::getrandom(into, len, 0) as i64 }
     }
 }

@@ -157,8 +157,11 @@ impl Parser<'_> {
                         self.bump();
                     }
                     let right = self.operators(strength + 1);
-                    self.check_operands(op, span, left, right);
-                    self.add_expr(start, ExprKind::Binary(op, span, left, right))
+                    if self.check_operands(op, span, left, right) {
+                        self.add_expr(start, ExprKind::Binary(op, span, left, right))
+                    } else {
+                        self.add_expr(start, ExprKind::Error)
+                    }
                 }
                 Infix::Cast => {
                     self.bump();
@@ -222,8 +225,8 @@ impl Parser<'_> {
         self.add_expr(start, ExprKind::Range { lo, hi, inclusive })
     }
 
-    /// Chained comparisons are errors; surprising precedence is warned about.
-    fn check_operands(&mut self, op: BinaryOp, op_span: Span, left: ExprId, right: ExprId) {
+    /// Chained comparisons are errors, and false is returned; surprising precedence is warned about.
+    fn check_operands(&mut self, op: BinaryOp, op_span: Span, left: ExprId, right: ExprId) -> bool {
         use BinaryOp as B;
         let kind_of = |p: &Self, e: ExprId| match p.tree.expr(e).kind {
             ExprKind::Binary(op, ..) => Some(op),
@@ -231,25 +234,28 @@ impl Parser<'_> {
         };
         let ordering = |op: B| matches!(op, B::Lt | B::Le | B::Gt | B::Ge);
         if ordering(op) && kind_of(self, left).is_some_and(ordering) {
-            let ExprKind::Binary(_, first, _, middle) = self.tree.expr(left).kind else { return };
+            let ExprKind::Binary(_, first, _, middle) = self.tree.expr(left).kind else { return true };
             if [middle, right].iter().any(|&side| matches!(self.tree.expr(side).kind, ExprKind::Error)) {
-                return;
+                return true;
             }
             let middle_span = self.tree.expr(middle).span;
             let middle_text = &self.text[middle_span.start as usize..middle_span.end as usize];
+            let gap =
+                if self.text[..op_span.start as usize].ends_with(char::is_whitespace) { "" } else { " " };
             let diagnostic = self
                 .error(codes::EXPECTED_TOKEN, op_span, "comparisons cannot be chained", "second comparison")
                 .label(self.place(first), "first comparison")
                 .note("`a < b < c` would compare a truth value with `c`")
                 .suggest(
                     self.place(Span::new(op_span.start, op_span.start)),
-                    format!("and {middle_text} "),
+                    format!("{gap}and {middle_text} "),
                     "compare twice",
                     Applicability::MachineApplicable,
                 );
             self.errors += 1;
             self.push(diagnostic);
             self.errors -= 1;
+            return false;
         }
         if matches!(op, B::BitAnd | B::BitOr | B::BitXor) {
             for side in [left, right] {
@@ -275,6 +281,7 @@ impl Parser<'_> {
                 op_span,
             );
         }
+        true
     }
 
     fn warn_precedence(&mut self, span: Span, message: &str, op: Span) {
@@ -361,6 +368,12 @@ impl Parser<'_> {
                 TokenKind::LBracket if same_line => e = self.index(start, e),
                 TokenKind::Bang if self.macro_call(e) => continue,
                 TokenKind::ColonColon if self.turbofish() => continue,
+                TokenKind::Arrow if self.arrow_member() => {
+                    self.bump();
+                    let name = self.any_word("a member's name");
+                    e = self
+                        .add_expr(start, ExprKind::Field { base: e, name, args: Vec::new(), colons: false });
+                }
                 TokenKind::Dot if self.digitless_float(e) => {}
                 TokenKind::Dot | TokenKind::ColonColon => {
                     let colons = self.bump().kind == TokenKind::ColonColon;
@@ -627,7 +640,8 @@ impl Parser<'_> {
             }
             TokenKind::If => self.if_expr(),
             TokenKind::Pick => self.match_expr(start),
-            TokenKind::Proc => self.proc_lambda(start),
+            // At the start of a line it begins the next declaration.
+            TokenKind::Proc if !self.in_first_column(self.tok()) => self.proc_lambda(start),
             TokenKind::Pipe | TokenKind::PipePipe => self.bar_lambda(start),
             TokenKind::Error => {
                 self.errors += 1;

@@ -183,6 +183,8 @@ impl Parser<'_> {
             .note("`==` compares; `=` gives a new value")
             .suggest(self.place(operator), "=", "write `=`", Applicability::MachineApplicable);
         self.mended(diagnostic);
+        // The present token is behind it all and has had no error.
+        self.quiet_until = self.pos.checked_sub(1);
     }
 
     /// Whether the token can start neither a statement nor an expression.
@@ -466,6 +468,20 @@ impl Parser<'_> {
             .suggest(self.place(span), "", "remove it", Applicability::MachineApplicable);
         self.mended(diagnostic);
         self.bump();
+        true
+    }
+
+    /// `p->x`; the arrow is not taken.
+    pub(super) fn arrow_member(&mut self) -> bool {
+        let (arrow, name) = (self.tok(), self.nth(1));
+        if name.kind != TokenKind::Ident || arrow.end != name.start || self.prev_end() != arrow.start {
+            return false;
+        }
+        let diagnostic = self
+            .error(codes::EXPECTED_TOKEN, arrow.span(), "members are reached with `.`", "not Vitte")
+            .note("field access goes through references by itself")
+            .suggest(self.place(arrow.span()), ".", "write `.`", Applicability::MachineApplicable);
+        self.mended(diagnostic);
         true
     }
 

@@ -70,6 +70,7 @@ impl Parser<'_> {
             .note("all blocks before it are closed already")
             .help("remove it, or look for a `{` that is missing above")
         } else {
+            self.tree.lost_items = true;
             let message = format!("expected a declaration, found {}", self.found());
             self.error(codes::EXPECTED_DECLARATION, self.tok().span(), message, "no declaration starts here")
         };
@@ -193,6 +194,7 @@ impl Parser<'_> {
         }
         let visibility = before.visibility;
         let kind = self.item_kind(before)?;
+        self.tree.lost_items |= lacks_name(&kind);
         // A `;` behind the `}` of a declaration or behind `use x` means nothing.
         self.eat(TokenKind::Semi);
         Some(Item { span: self.span_from(start), visibility, attrs, docs, kind })
@@ -459,6 +461,7 @@ impl Parser<'_> {
             name.span = self.span_from(start);
             extras.push(Extra { feature: "operator procedures", span: name.span });
         }
+        let errors = self.errors;
         let generics = self.generics();
         let params = if self.at(TokenKind::LParen) {
             self.params()
@@ -470,14 +473,26 @@ impl Parser<'_> {
             self.report(diagnostic);
             Vec::new()
         };
-        let ret = self.result_type();
+        let broken = self.errors != errors;
+        let mut ret = self.result_type();
+        if broken {
+            self.tree.lost_bindings.push(name.span.start);
+            ret = ret.or_else(|| Some(self.error_type()));
+        }
         self.suffixes(&mut extras);
         let body = if self.at(TokenKind::LBrace) {
             Some(self.block("the head of a procedure"))
         } else {
             // A head without a body is a declaration only where it says so with `;`.
-            (!self.at(TokenKind::Semi) && abi == Abi::Vitte).then(|| self.missing_body())
+            (!self.at(TokenKind::Semi) && abi == Abi::Vitte).then(|| {
+                if ret.is_none() && !self.tok().newline && !self.at(TokenKind::Colon) {
+                    // What stands there instead may have been meant as the result type.
+                    ret = Some(self.error_type());
+                }
+                self.missing_body()
+            })
         };
+
         Proc { name, abi, generics, params, ret, extras, body }
     }
 
@@ -787,6 +802,7 @@ impl Parser<'_> {
             }
             let name = p.any_word("a variant's name");
             if name.name.is_empty() {
+                p.tree.lost_items = true;
                 return;
             }
             let mut fields = Vec::new();
@@ -806,6 +822,25 @@ impl Parser<'_> {
             variants.push(Variant { name, fields, ordinal });
         });
         ItemKind::Pick(Pick { name, generics, variants })
+    }
+}
+
+/// Whether a declaration has no name because the text could not be read.
+fn lacks_name(kind: &ItemKind) -> bool {
+    match kind {
+        ItemKind::Proc(proc) => proc.name.name.is_empty(),
+        ItemKind::Form(form) => form.name.name.is_empty(),
+        ItemKind::Pick(pick) => pick.name.name.is_empty(),
+        ItemKind::Const(constant) => constant.name.name.is_empty(),
+        ItemKind::Alias(alias) => alias.name.name.is_empty(),
+        ItemKind::Use(_)
+        | ItemKind::Export(_)
+        | ItemKind::Extern(_)
+        | ItemKind::Test(_)
+        | ItemKind::Entry(_)
+        | ItemKind::StaticAssert(_)
+        | ItemKind::Members(_)
+        | ItemKind::Unsupported(_) => false,
     }
 }
 

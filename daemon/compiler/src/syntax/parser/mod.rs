@@ -344,6 +344,13 @@ impl Parser<'_> {
         ExprId(self.tree.exprs.len() as u32 - 1)
     }
 
+    /// An error type at the present place; takes no token.
+    fn error_type(&mut self) -> TypeId {
+        let at = self.expected_span().start;
+        self.tree.types.push(Type { span: Span::new(at, at), kind: TypeKind::Error });
+        TypeId(self.tree.types.len() as u32 - 1)
+    }
+
     fn ident_of(&self, token: Token) -> Ident {
         Ident { name: name_of(self.text_of(token)), span: token.span() }
     }

@@ -63,6 +63,7 @@ impl Parser<'_> {
                 None => {
                     self.report_expected(codes::EXPECTED_PATTERN, "a pattern");
                     let at = self.expected_span().start;
+                    self.tree.lost_bindings.push(at);
                     self.tree.pats.push(Pat { span: Span::new(at, at), kind: PatKind::Error });
                     return PatId(self.tree.pats.len() as u32 - 1);
                 }

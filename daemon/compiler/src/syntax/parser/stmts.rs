@@ -512,6 +512,7 @@ impl Parser<'_> {
                 .note("a `for` is written `for x in xs { .. }`")
                 .help("write `in` and what to go through");
             self.report(diagnostic);
+            self.tree.lost_bindings.push(self.prev_end());
             if !self.at(TokenKind::LBrace) {
                 while !self.tok().newline
                     && !matches!(self.kind(), TokenKind::LBrace | TokenKind::RBrace | TokenKind::Eof)

@@ -1,0 +1,162 @@
+//! Bytes in and out of one open file, and the replacement of one name in an open directory.
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+/// How much a crash of the machine may lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing that was acknowledged: file and directory are flushed. For state.
+    Flushed,
+    /// The new name, but never the bytes under it: the file is flushed, the directory is not. For what
+    /// must be whole if it is there.
+    Whole,
+    /// The last writes. A crash of the process alone loses nothing. For what can be made again.
+    Cached,
+}
+
+/// Non-blocking, so that a named pipe cannot hold us up; it has no effect on regular files.
+pub(super) const READ_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
+/// Reserved before the first byte is seen, at most: a size is a hint that may lie.
+const TRUSTED_SIZE: u64 = 64 << 20;
+
+/// Reserved for files that report no size.
+const UNKNOWN_SIZE: usize = 8 << 10;
+
+/// Reads all of a regular file; `EFBIG` when it has more than `limit` bytes.
+pub(super) fn read_regular(file: impl AsFd, limit: u64) -> io::Result<Vec<u8>> {
+    let stat = rustix::fs::fstat(&file)?;
+    regular(&stat)?;
+    let mut bytes = Vec::new();
+    read_into(file, size(&stat), limit, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The size of a file as its file system reports it.
+pub(super) fn size(stat: &rustix::fs::Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+/// Refuses what is not a regular file.
+pub(super) fn regular(stat: &rustix::fs::Stat) -> io::Result<()> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(Errno::ISDIR.into()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
+/// Appends what is left of `file`, which reports `size` bytes, to `bytes`.
+pub(super) fn read_into(file: impl AsFd, size: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), Errno> {
+    if size > limit {
+        return Err(Errno::FBIG);
+    }
+    let start = bytes.len();
+    let first = match usize::try_from(size.min(TRUSTED_SIZE)) {
+        Ok(0) | Err(_) => UNKNOWN_SIZE,
+        // One more than there is: then the first read also sees the end.
+        Ok(size) => size + 1,
+    };
+    reserve(bytes, first)?;
+    loop {
+        let asked = bytes.capacity() - bytes.len();
+        let count = retry_on_intr(|| rustix::io::read(&file, spare_capacity(bytes)))?;
+        let read = (bytes.len() - start) as u64;
+        if read > limit {
+            return Err(Errno::FBIG);
+        }
+        // The size and a short read agree, or the end has been seen.
+        if count == 0 || (count < asked && read == size) {
+            return Ok(());
+        }
+        if bytes.len() == bytes.capacity() {
+            let more = bytes.len().max(UNKNOWN_SIZE);
+            reserve(bytes, more)?;
+        }
+    }
+}
+
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Errno> {
+    bytes.try_reserve(more).map_err(|_| Errno::NOMEM)
+}
+
+/// Writes all of `bytes`.
+pub(super) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        let count = retry_on_intr(|| rustix::io::write(&file, bytes))?;
+        if count == 0 {
+            // POSIX allows it; trying for ever would hang.
+            return Err(Errno::IO);
+        }
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// How the directory must be open for [`replace_at`]: to be flushed it must be readable.
+pub(super) fn directory_flags(durability: Durability) -> OFlags {
+    let access = match durability {
+        Durability::Flushed => OFlags::RDONLY,
+        Durability::Whole | Durability::Cached => OFlags::PATH,
+    };
+    access | OFlags::DIRECTORY | OFlags::CLOEXEC
+}
+
+/// Puts a file with `bytes` in the place of `name`, which is one component.
+pub(super) fn replace_at(
+    directory: BorrowedFd<'_>,
+    name: &OsStr,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> Result<(), Errno> {
+    let temporary = temporary_name(name);
+    let result = write_new(directory, &temporary, bytes, mode, durability)
+        .and_then(|()| retry_on_intr(|| rustix::fs::renameat(directory, &temporary, directory, name)));
+    if let Err(error) = result {
+        // The temporary may not exist; the first error is the one that matters. After EEXIST it is
+        // somebody else's.
+        if error != Errno::EXIST {
+            let _ = rustix::fs::unlinkat(directory, &temporary, AtFlags::empty());
+        }
+        return Err(error);
+    }
+    match durability {
+        Durability::Flushed => retry_on_intr(|| rustix::fs::fsync(directory)),
+        Durability::Whole | Durability::Cached => Ok(()),
+    }
+}
+
+/// A name beside `name` that nobody else of this machine takes.
+pub(super) fn temporary_name(name: &OsStr) -> OsString {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut beside = OsString::from(".");
+    // Long names keep room for the suffix: 255 bytes is the limit of every common file system.
+    beside.push(name.to_string_lossy().chars().take(40).collect::<String>());
+    beside.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    beside
+}
+
+fn write_new(
+    directory: BorrowedFd<'_>,
+    name: &OsStr,
+    bytes: &[u8],
+    mode: u32,
+    durability: Durability,
+) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(mode);
+    let file = retry_on_intr(|| rustix::fs::openat(directory, name, flags, mode))?;
+    write_all(&file, bytes)?;
+    match durability {
+        Durability::Flushed | Durability::Whole => retry_on_intr(|| rustix::fs::fsync(&file)),
+        Durability::Cached => Ok(()),
+    }
+}

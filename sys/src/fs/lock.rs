@@ -1,0 +1,154 @@
+//! Advisory locks that belong to the open file, not to the process: closing another descriptor of the
+//! same file keeps them, unlike the locks of POSIX (fcntl_locking(2), "Open file description locks").
+use std::fs::{File, OpenOptions};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::{Op, SysError};
+
+/// An advisory lock on a file (`flock`), released on drop and by the kernel when the process dies.
+/// The file itself stays.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// Takes the lock or answers `None` when someone else holds it. Makes the file, mode 0600.
+    pub fn try_exclusive(path: &Path) -> Result<Option<Self>, SysError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| SysError::new(Op::Open, path, error))?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self { file, path: path.to_path_buf() })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(SysError::new(Op::Lock, path, error)),
+        }
+    }
+
+    /// Waits for the lock up to `timeout`; `None` when it is still held then.
+    pub fn exclusive(path: &Path, timeout: Duration) -> Result<Option<Self>, SysError> {
+        let deadline = Instant::now() + timeout;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(lock) = Self::try_exclusive(path)? {
+                return Ok(Some(lock));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Where the lock file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The open file, for a note about who holds the lock.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Who else may hold the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Other shared holders.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+/// A lock on a range of bytes (an open file description lock). Released on drop, when the last copy of
+/// the descriptor is closed, and when the process dies. It and [`FileLock`] do not see each other.
+#[derive(Debug)]
+pub struct RangeLock<'file> {
+    file: &'file File,
+    range: libc::flock,
+}
+
+impl<'file> RangeLock<'file> {
+    /// Takes a lock on the bytes `range` of `file`, which may lie beyond its end; `None` when someone
+    /// else holds a lock in the way. A range that ends at `u64::MAX` reaches to the end of any file.
+    ///
+    /// # Errors
+    /// `EBADF` when the file is not open for reading (shared) or writing (exclusive), `EINVAL` for an
+    /// empty range or one beyond 2^63, `ENOLCK`.
+    pub fn try_take(
+        file: &'file File,
+        range: Range<u64>,
+        sharing: Sharing,
+    ) -> Result<Option<Self>, SysError> {
+        let fail = |errno: Errno| SysError::bare(Op::Lock, errno);
+        let start = i64::try_from(range.start).map_err(|_| fail(Errno::INVAL))?;
+        // A length of zero means "to the end"; an empty range would lock everything.
+        let length = match range.end {
+            u64::MAX => 0,
+            end => end
+                .checked_sub(range.start)
+                .filter(|length| *length > 0)
+                .and_then(|length| i64::try_from(length).ok())
+                .ok_or(fail(Errno::INVAL))?,
+        };
+        let kind = match sharing {
+            Sharing::Shared => libc::F_RDLCK,
+            Sharing::Exclusive => libc::F_WRLCK,
+        };
+        let range = description(kind, start, length);
+        match set(file, &range) {
+            Ok(()) => Ok(Some(Self { file, range })),
+            Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+}
+
+impl Drop for RangeLock<'_> {
+    fn drop(&mut self) {
+        let free = description(libc::F_UNLCK, self.range.l_start, self.range.l_len);
+        // Freeing a range we hold can fail only for lack of memory to split it; close frees it then.
+        let _ = set(self.file, &free);
+    }
+}
+
+fn description(kind: i32, start: i64, length: i64) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start,
+        l_len: length,
+        // Must be zero for this kind of lock.
+        l_pid: 0,
+    }
+}
+
+fn set(file: &File, range: &libc::flock) -> Result<(), Errno> {
+    loop {
+        // SAFETY: the descriptor is open as long as `file` is borrowed, and F_OFD_SETLK reads one
+        // `struct flock`, which `range` points to.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_ref(range)) };
+        if result == 0 {
+            return Ok(());
+        }
+        match crate::ffi::last_errno() {
+            Errno::INTR => {}
+            errno => return Err(errno),
+        }
+    }
+}

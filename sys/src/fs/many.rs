@@ -1,0 +1,178 @@
+//! Thousands of small files: names relative to an open directory, one stat each, buffers used again,
+//! and one pass that asks the disk for everything when the first file is not in memory.
+use std::ffi::OsStr;
+use std::io::{self, IoSliceMut};
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Advice, Mode, OFlags, Stat};
+use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
+
+use super::contents::{self, READ_FLAGS};
+use super::{FileStamp, Root};
+use crate::{Op, SysError};
+
+/// Files opened ahead of the reading when they are not in memory. Below the usual limit of 1024 open
+/// files; when the limit is lower still, as many as it allows.
+const AHEAD: usize = 512;
+
+/// What is told of each file, in the order of the names.
+#[derive(Debug)]
+pub struct Visit<'v> {
+    /// Which of the names it is.
+    pub index: usize,
+    /// The whole contents, valid during the visit, and the stamp they were read under.
+    pub file: Result<(&'v [u8], FileStamp), SysError>,
+}
+
+/// Reads many files with one set of buffers. Keep it to use them again.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// As long as the longest file so far, so that it is zeroed once and not for each file.
+    now: Vec<u8>,
+    /// For what does not come at once.
+    later: Vec<u8>,
+    ahead: Vec<(usize, io::Result<(OwnedFd, Stat)>)>,
+}
+
+/// Files larger than this are read by the patient way: one more call is nothing beside their bytes.
+const SMALL: u64 = 1 << 20;
+
+/// What an attempt to read without waiting for a disk gave.
+enum Attempt {
+    /// All of it: that many bytes.
+    Whole(usize),
+    /// The bytes are on a disk.
+    Cold,
+    /// Neither is certain.
+    Unclear,
+}
+
+impl Reader {
+    /// A reader without buffers yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the regular files `names` of `root`, each of at most `limit` bytes, and shows each to
+    /// `visit`, in order, until that breaks. A file that fails is shown with its error; the others are
+    /// still read.
+    pub fn read_many<N: AsRef<OsStr>>(
+        &mut self,
+        root: &Root,
+        names: &[N],
+        limit: u64,
+        mut visit: impl FnMut(Visit<'_>) -> ControlFlow<()>,
+    ) {
+        let path = |index: usize| names.get(index).map_or(Path::new(""), |name| Path::new(name.as_ref()));
+        let fail =
+            |index: usize, error: io::Error| SysError::new(Op::Read, &root.path().join(path(index)), error);
+        let mut next = 0;
+        while next < names.len() {
+            let index = next;
+            next += 1;
+            let (descriptor, stat) = match open(root, path(index)) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    if visit(Visit { index, file: Err(fail(index, error)) }).is_break() {
+                        return;
+                    }
+                    continue;
+                }
+            };
+            match self.attempt(&descriptor, &stat, limit) {
+                Attempt::Whole(length) => {
+                    let bytes = self.now.get(..length).unwrap_or_default();
+                    if visit(Visit { index, file: Ok((bytes, FileStamp::of_stat(&stat))) }).is_break() {
+                        return;
+                    }
+                    continue;
+                }
+                Attempt::Cold => {
+                    self.ahead.push((index, Ok((descriptor, stat))));
+                    next = self.open_ahead(root, names.len(), next, path);
+                }
+                Attempt::Unclear => self.ahead.push((index, Ok((descriptor, stat)))),
+            }
+            for (index, opened) in self.ahead.drain(..) {
+                self.later.clear();
+                let read = opened.and_then(|(descriptor, stat)| {
+                    contents::read_into(&descriptor, contents::size(&stat), limit, &mut self.later)?;
+                    Ok(FileStamp::of_stat(&stat))
+                });
+                let file = match read {
+                    Ok(stamp) => Ok((self.later.as_slice(), stamp)),
+                    Err(error) => Err(fail(index, error)),
+                };
+                if visit(Visit { index, file }).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Opens the files from `next` on and asks the disk for all of them; answers with the first that
+    /// is not open.
+    fn open_ahead<'n>(
+        &mut self,
+        root: &Root,
+        count: usize,
+        mut next: usize,
+        path: impl Fn(usize) -> &'n Path,
+    ) -> usize {
+        while next < count && self.ahead.len() < AHEAD {
+            let opened = open(root, path(next));
+            if matches!(&opened, Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error())) {
+                break;
+            }
+            self.ahead.push((next, opened));
+            next += 1;
+        }
+        for (descriptor, _) in self.ahead.iter().filter_map(|(_, opened)| opened.as_ref().ok()) {
+            // Advice: a file system that cannot take it reads later.
+            let _ = rustix::fs::fadvise(descriptor, 0, None, Advice::WillNeed);
+        }
+        next
+    }
+
+    fn attempt(&mut self, descriptor: &OwnedFd, stat: &Stat, limit: u64) -> Attempt {
+        let size = contents::size(stat);
+        // A file that reports nothing may be one of procfs, which can have anything.
+        if size == 0 || size > limit.min(SMALL) {
+            return Attempt::Unclear;
+        }
+        // One byte more than there is: a short answer then is the end.
+        let wanted = size as usize + 1;
+        if self.now.len() < wanted {
+            self.now.resize(wanted.next_power_of_two(), 0);
+        }
+        let Some(buffer) = self.now.get_mut(..wanted) else { return Attempt::Unclear };
+        let mut slices = [IoSliceMut::new(buffer)];
+        match retry_on_intr(|| rustix::io::preadv2(descriptor, &mut slices, 0, ReadWriteFlags::NOWAIT)) {
+            Ok(count) if count as u64 == size => Attempt::Whole(count),
+            // Part of it is in memory, or it grew.
+            Ok(_) => Attempt::Unclear,
+            Err(Errno::AGAIN) => Attempt::Cold,
+            Err(_) => Attempt::Unclear,
+        }
+    }
+}
+
+/// Opens a regular file.
+fn open(root: &Root, path: &Path) -> io::Result<(OwnedFd, Stat)> {
+    let descriptor = match root.plain(path) {
+        // One name that is no link cannot lead outside.
+        Some(name) => {
+            let flags = READ_FLAGS | OFlags::NOFOLLOW;
+            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, flags, Mode::empty())) {
+                Err(Errno::LOOP) => root.resolve(path, READ_FLAGS, 0)?,
+                answer => answer?,
+            }
+        }
+        None => root.resolve(path, READ_FLAGS, 0)?,
+    };
+    let stat = rustix::fs::fstat(&descriptor)?;
+    contents::regular(&stat)?;
+    Ok((descriptor, stat))
+}
