@@ -36,11 +36,10 @@ impl Parser<'_> {
             } else {
                 break;
             }
-            if branches.len() >= MAX_DEPTH as usize {
-                // Later stages see each `elif` as an `if` inside the `else` before it.
+            if branches.len() >= MAX_BRANCHES {
                 self.give_up(
                     "this `if` has too many branches",
-                    &format!("at most {MAX_DEPTH} branches are allowed"),
+                    &format!("at most {MAX_BRANCHES} branches are allowed"),
                 );
                 break;
             }

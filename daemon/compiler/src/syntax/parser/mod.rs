@@ -23,6 +23,8 @@ use crate::base::{Applicability, Code, Diagnostic, Name, Phase, Place, SourceFil
 pub const MAX_DEPTH: u32 = 256;
 /// Most operators or accesses in one chain such as `a + b + c`.
 pub const MAX_CHAIN: u32 = 4_000;
+/// Most branches of one `if`. Later stages see each `elif` as an `if` inside the `else` before it.
+pub const MAX_BRANCHES: usize = 1_000;
 
 /// Stack that must be left before a nested construct is parsed, and how much is added otherwise.
 const STACK_RED_ZONE: usize = 128 * 1024;
