@@ -16,7 +16,7 @@ use vitte_proto::v1::InfoRequest;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_sys::fs::FileLock;
 use vitte_sys::rendezvous::{Rendezvous, executable_identity};
-use vitte_sys::{SysError, net};
+use vitte_sys::{Op, SysError, net};
 
 use crate::failure::{Exit, Failure};
 
@@ -157,7 +157,7 @@ pub fn dial(places: &Rendezvous) -> Result<Option<UnixStream>, Failure> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             Ok(None)
         }
-        Err(source) => Err(place_failure(&SysError { operation: "connect to", path, source })),
+        Err(source) => Err(place_failure(&SysError::new(Op::Connect, &path, source))),
     }
 }
 
