@@ -12,6 +12,7 @@ pub mod fs; // files: whole reads, atomic replacement, Root, copies, locks
 pub mod memory; // pages with their protection in the type, sealed files
 pub mod net; // sockets of this machine and who is at the other side
 pub mod process; // children in their own process group that die with their parent
+pub mod sandbox; // what a child may touch, and how strongly the kernel holds it to that
 pub mod rendezvous; // where the service and its clients meet
 pub mod service; // socket activation and notes to the service manager
 pub mod signals; // typed events, read by one thread

@@ -1,4 +1,5 @@
-//! Feeds the lexer, the parser and the checker with damaged programs.
+//! Feeds the lexer, the parser and the checker with damaged programs, and the rest of the compiler with
+//! those of them that are still right.
 //!
 //! `fuzz-frontend [--seconds N] [--seed N] [--corpus FOLDER]`, 60 seconds by default. First come
 //! fixed cases (deep nesting, every byte, long chains), then mutations of the language tests. The
@@ -16,8 +17,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Db, FileContents, Options, Program, SourceFile, SourcePath, SourceRoot};
-use vitte_compiler::runtime::{CORE_ROOT, prelude_text};
+use salsa::Setter;
+use vitte_compiler::base::{
+    Db, FileContents, Options, Program, Severity, SourceFile, SourcePath, SourceRoot,
+};
+use vitte_compiler::codegen::program_object;
 use vitte_compiler::types::{place_span, program_diagnostics};
 
 /// How deep the fixed cases nest.
@@ -26,6 +30,8 @@ const DEPTH: usize = 100_000;
 const BASE_LIMIT: Duration = Duration::from_secs(10);
 /// More time per kilobyte of input.
 const LIMIT_PER_KIB: Duration = Duration::from_millis(50);
+/// Inputs that one database sees: enough to be quick, few enough to stay small.
+const COMPILER_CASES: u64 = 64;
 /// Longest input that mutation makes, in bytes.
 const LONGEST: usize = 64 * 1024;
 /// Resident memory that the whole run may have taken at its peak, in KiB.
@@ -146,14 +152,22 @@ fn main() -> ExitCode {
         return ExitCode::from(65);
     }
     let start = Instant::now();
-    let deadline = start + Duration::from_secs(options.seconds);
+    // The fixed cases are always all taken; the time is that of the mutations.
+    let mut deadline = None;
     let watch = Watch::start();
     let mut random = Random(options.seed);
     let mut cases = 0_u64;
     let fixed = fixed_cases().into_iter().chain(corpus.iter().cloned());
-    let mutated = std::iter::from_fn(|| (Instant::now() < deadline).then(|| mutate(&corpus, &mut random)));
+    let mutated = std::iter::from_fn(|| {
+        let deadline = *deadline.get_or_insert_with(|| Instant::now() + Duration::from_secs(options.seconds));
+        (Instant::now() < deadline).then(|| mutate(&corpus, &mut random))
+    });
+    let mut compiler = Compiler::new();
     for input in fixed.chain(mutated) {
-        if let Err(error) = run(&input, &watch) {
+        if cases.is_multiple_of(COMPILER_CASES) {
+            compiler = Compiler::new();
+        }
+        if let Err(error) = run(&mut compiler, &input, &watch) {
             eprintln!("seed {}, case {cases}: {error}\ninput: {}", options.seed, kept_input().display());
             return ExitCode::FAILURE;
         }
@@ -192,40 +206,63 @@ impl Arguments {
 }
 
 /// Takes one input through the front end.
-fn run(input: &[u8], watch: &Watch) -> Result<(), String> {
+fn run(compiler: &mut Compiler, input: &[u8], watch: &Watch) -> Result<(), String> {
     std::fs::write(kept_input(), input).map_err(|error| format!("cannot keep the input: {error}"))?;
     let limit = BASE_LIMIT + LIMIT_PER_KIB * u32::try_from(input.len() / 1024).unwrap_or(u32::MAX);
     watch.arm(limit);
     let start = Instant::now();
-    let done = catch_unwind(AssertUnwindSafe(|| front_end(input)));
+    let done = catch_unwind(AssertUnwindSafe(|| compiler.compile(input)));
     let took = start.elapsed();
     watch.disarm();
     if done.is_err() {
-        return Err("a panic".to_owned());
+        let alone = catch_unwind(AssertUnwindSafe(|| Compiler::new().compile(input)));
+        let when = if alone.is_ok() { "after the inputs before it only" } else { "on its own" };
+        return Err(format!("a panic, {when}"));
     }
     if took > limit { Err(format!("took {took:.1?}, may take {limit:.1?}")) } else { Ok(()) }
 }
 
-fn front_end(input: &[u8]) {
-    let text = std::str::from_utf8(input).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
-    let contents = match text {
-        Ok(text) => FileContents::Text(text.into()),
-        Err(error) => FileContents::NotUtf8(u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX)),
-    };
-    let db = FuzzDb::new(contents);
-    let file = db.file(&SourcePath::workspace(ENTRY));
-    let program = Program::new(&db, file, Vec::new(), Options::default());
-    for diagnostic in program_diagnostics(&db, program).iter() {
-        // Whoever shows a message cuts the text at its places: they must be cuts that a text has.
-        for label in &diagnostic.labels {
-            let (shown, span) = place_span(&db, label.place);
-            let (Ok(text), true) = (text, shown == file) else { continue };
-            let range = span.start as usize..span.end as usize;
-            assert!(
-                text.get(range).is_some(),
-                "{} marks {span:?}, which is no part of the text",
-                diagnostic.code.code
-            );
+/// A database that sees one input after the other, as that of an editor does: what an input leaves
+/// as it was, most of all the prelude, is not compiled again.
+struct Compiler {
+    db: FuzzDb,
+    file: SourceFile,
+    program: Program,
+}
+
+impl Compiler {
+    fn new() -> Self {
+        let db = FuzzDb::default();
+        let file = db.file(&SourcePath::workspace(ENTRY));
+        let program = Program::new(&db, file, Vec::new(), Options::default());
+        Self { db, file, program }
+    }
+
+    fn compile(&mut self, input: &[u8]) {
+        let text = std::str::from_utf8(input).map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+        let contents = match text {
+            Ok(text) => FileContents::Text(text.into()),
+            Err(error) => FileContents::NotUtf8(u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX)),
+        };
+        self.file.set_contents(&mut self.db).to(contents);
+        let Self { db, file, program } = self;
+        let diagnostics = program_diagnostics(db, *program);
+        if diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error) {
+            // What is right must also compile; a program may still be refused for what only then shows.
+            drop(program_object(db, *program));
+        }
+        for diagnostic in diagnostics.iter() {
+            // Whoever shows a message cuts the text at its places: they must be cuts that a text has.
+            for label in &diagnostic.labels {
+                let (shown, span) = place_span(db, label.place);
+                let (Ok(text), true) = (text, shown == *file) else { continue };
+                let range = span.start as usize..span.end as usize;
+                assert!(
+                    text.get(range).is_some(),
+                    "{} marks {span:?}, which is no part of the text",
+                    diagnostic.code.code
+                );
+            }
         }
     }
 }
@@ -255,16 +292,6 @@ impl Db for FuzzDb {
 
     fn source_roots(&self) -> Arc<[SourceRoot]> {
         Arc::from([])
-    }
-}
-
-impl FuzzDb {
-    fn new(contents: FileContents) -> Self {
-        let db = Self::default();
-        let path = SourcePath::workspace(ENTRY);
-        let file = SourceFile::new(&db, path.clone(), contents);
-        db.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path, file);
-        db
     }
 }
 

@@ -1,11 +1,12 @@
 //! Wrong use, files that are no programs, and machines that lack something: each has its message
 //! and its status, and the service goes on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use vitte_tests::stage::{HELLO, Stage, end};
+use vitte_tests::process::Outcome;
+use vitte_tests::stage::{HELLO, Stage, binaries, end};
 
 /// The command must end with one of `statuses`, print nothing on standard output and say `text`.
 fn refused(stage: &Stage, arguments: &[&str], statuses: &[i32], text: &str) {
@@ -49,18 +50,89 @@ fn an_unreadable_file_is_named() {
     let stage = Stage::new();
     let path = stage.write("locked.vit", HELLO);
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
-    if std::fs::read(&path).is_ok() {
-        return; // The superuser reads everything.
+    if std::fs::read(&path).is_err() {
+        refused(&stage, &["check", "locked.vit"], &[65, 74], "locked.vit");
+        stage.assert_works();
+        return;
     }
-    refused(&stage, &["check", "locked.vit"], &[65, 74], "locked.vit");
-    stage.assert_works();
+    // The superuser reads everything, so somebody else has to try.
+    let Some(other) = Other::new(&stage) else {
+        eprintln!("SKIP: neither an ordinary user nor one who can become another");
+        return;
+    };
+    stage.write("open.vit", HELLO);
+    for verb in ["check", "run"] {
+        let outcome = other.vitte(&[verb, "locked.vit"]);
+        let said = outcome.stderr_text();
+        assert!([65, 74].contains(&outcome.status), "{verb} gave status {}: {said}", outcome.status);
+        assert!(said.contains("locked.vit") && said.contains("ermission"), "{said}");
+    }
+    let outcome = other.vitte(&["run", "open.vit"]);
+    assert_eq!((outcome.status, outcome.stdout_text().as_str()), (0, "hello\n"), "{}", outcome.stderr_text());
+}
+
+/// Runs the client as the user `nobody`, who then owns the stage. For a superuser only.
+struct Other<'a> {
+    stage: &'a Stage,
+}
+
+impl<'a> Other<'a> {
+    const UID: u32 = 65_534;
+
+    fn new(stage: &'a Stage) -> Option<Self> {
+        let other = Self { stage };
+        let bin = stage.home().path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        for binary in [&binaries().vitte, &binaries().vitted] {
+            // Our own folder may be closed to others.
+            std::fs::copy(binary, bin.join(binary.file_name().unwrap())).unwrap();
+        }
+        let mut folders = vec![stage.home().path().to_path_buf()];
+        while let Some(folder) = folders.pop() {
+            std::os::unix::fs::chown(&folder, Some(Self::UID), Some(Self::UID)).ok()?;
+            let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+            folders.extend(entries.filter(|path| path.is_dir()));
+        }
+        let can = other.command(&["version"]).output();
+        can.is_ok_and(|outcome| outcome.status.success()).then_some(other)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let ours = self.stage.command(arguments);
+        let id = Self::UID.to_string();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]);
+        command.arg(self.stage.home().path().join("bin/vitte")).args(ours.get_args());
+        for (name, value) in ours.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.stage.folder());
+        command
+    }
+
+    fn vitte(&self, arguments: &[&str]) -> Outcome {
+        end(self.command(arguments))
+    }
+}
+
+impl Drop for Other<'_> {
+    fn drop(&mut self) {
+        // The stage itself cannot: the service does not listen to strangers.
+        drop(self.command(&["daemon", "stop"]).output());
+    }
 }
 
 #[test]
 fn bytes_that_are_not_utf8_have_their_diagnostic() {
     let stage = Stage::new();
     stage.write("bytes.vit", b"proc main() -> int { give 0 }\n// \xFF\xFE\n");
-    refused(&stage, &["check", "bytes.vit"], &[1], "LEX0014");
+    refused(&stage, &["check", "bytes.vit"], &[65], "not UTF-8: the first bad byte is at offset 33");
+    stage.write("imported.vit", b"// \xFF\nexport *\n");
+    stage.write("importer.vit", "use imported\nproc main() -> int { give 0 }\n");
+    refused(&stage, &["check", "importer.vit"], &[1], "LEX0014");
     stage.write("zeros.vit", [0_u8; 4096]);
     refused(&stage, &["check", "zeros.vit"], &[1], "LEX0002");
     stage.assert_works();
@@ -156,18 +228,26 @@ fn a_full_disk_is_an_error_of_its_own() {
     stage.write("a.vit", HELLO);
     let small = stage.folder().join("small");
     std::fs::create_dir(&small).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "tmpfs"]).arg(&small).output();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k", "tmpfs"]).arg(&small).output();
     if !mount.is_ok_and(|outcome| outcome.status.success()) {
-        return; // Mounting needs privileges.
+        eprintln!("SKIP: mounting a small file system needs privileges");
+        return;
     }
-    let filled = std::fs::write(small.join("filler"), [0_u8; 8192]);
-    let outcome = stage.vitte(&["build", "a.vit", "-o", "small/a.out"]);
+    let filled = std::fs::write(small.join("filler"), [0_u8; 32 * 1024]);
+    let built = stage.vitte(&["build", "a.vit", "-o", "small/a.out"]);
+    // A run needs room as well, in the cache.
+    let mut run = stage.command(&["--no-daemon", "run", "a.vit"]);
+    run.env("XDG_CACHE_HOME", &small);
+    let ran = end(run);
     let left = small.join("a.out").exists();
     let unmounted = Command::new("umount").arg(&small).status();
     assert!(unmounted.is_ok_and(|status| status.success()));
     assert!(filled.is_err(), "the disk is not full");
-    assert!([2, 74].contains(&outcome.status), "status {}: {}", outcome.status, outcome.stderr_text());
-    assert!(outcome.stderr_text().contains("space"), "{}", outcome.stderr_text());
+    for (outcome, what) in [(built, "small/a.out"), (ran, "small/vitte")] {
+        let said = outcome.stderr_text();
+        assert_eq!(outcome.status, 74, "{said}");
+        assert!(said.contains("No space left on device") && said.contains(what), "{said}");
+    }
     assert!(!left, "half an executable was left behind");
     stage.assert_works();
 }

@@ -25,6 +25,32 @@ fn check_and_build_say_success_in_the_words_that_scripts_compare() {
 }
 
 #[test]
+fn running_a_lone_file_leaves_nothing_beside_it() {
+    let stage = Stage::new();
+    stage.write("a.vit", HELLO);
+    for flags in [&["run", "a.vit"][..], &["--no-daemon", "run", "a.vit"]] {
+        let outcome = stage.vitte(flags);
+        assert_eq!((outcome.status, outcome.stdout_text().as_str()), (0, "hello\n"));
+        let left: Vec<_> =
+            std::fs::read_dir(stage.folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(left, [stage.folder().join("a.vit")]);
+    }
+    let cached = stage.home().path().join("cache/vitte/run");
+    assert_eq!(std::fs::read_dir(cached).unwrap().count(), 1, "equal programs share their place");
+}
+
+#[test]
+fn a_panic_speaks_for_itself() {
+    let stage = Stage::new();
+    stage.write("a.vit", "proc main() -> int {\n    let xs = [1]\n    give xs[len(xs)]\n}\n");
+    let outcome = stage.vitte(&["run", "a.vit"]);
+    assert_eq!(outcome.status, 134);
+    let said = outcome.stderr_text();
+    assert!(said.starts_with("panic: index 1 out of range") && said.ends_with("  at a.vit:3:10\n"), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+#[test]
 fn errors_go_to_standard_error_and_give_status_1() {
     let stage = Stage::new();
     stage.write("a.vit", WRONG);
@@ -111,35 +137,6 @@ fn doctor_says_which_linker_is_chosen() {
     let outcome = stage.vitte(&["doctor"]);
     assert_eq!(outcome.status, 0, "{}", outcome.stderr_text());
     assert!(outcome.stdout_text().contains("linker"), "{}", outcome.stdout_text());
-}
-
-#[test]
-fn equal_sources_give_equal_executables_in_any_folder() {
-    let stage = Stage::new();
-    let mut made = Vec::new();
-    for folder in ["here", "much/further/down"] {
-        stage.write(&format!("{folder}/a.vit"), HELLO);
-        let mut build = stage.command(&["build", "a.vit", "-o", "a.out"]);
-        build.current_dir(stage.folder().join(folder));
-        let outcome = end(build);
-        assert_eq!(outcome.status, 0, "{}", outcome.stderr_text());
-        made.push(std::fs::read(stage.folder().join(folder).join("a.out")).unwrap());
-    }
-    assert!(made[0] == made[1], "the executables differ");
-}
-
-#[test]
-fn a_small_program_is_small() {
-    let stage = Stage::new();
-    stage.write("a.vit", HELLO);
-    let built = stage.vitte(&["build", "--profile", "release", "a.vit", "-o", "a.out"]);
-    assert_eq!(built.status, 0, "{}", built.stderr_text());
-    let strip = std::process::Command::new("strip").arg(stage.folder().join("a.out")).status();
-    if !strip.is_ok_and(|status| status.success()) {
-        return; // Without binutils there is nothing to measure with.
-    }
-    let size = std::fs::metadata(stage.folder().join("a.out")).unwrap().len();
-    assert!(size < 32 * 1024, "{size} bytes");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Diagnostics for people: message, place, source lines with marks, notes, help, edits.
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -278,10 +279,13 @@ fn mark_rows(source: &Line, marks: &[Mark<'_>], theme: &Theme, error: bool) -> V
         })
         .collect();
     placed.sort_by_key(|&(from, to, mark)| (from, to, !mark.primary));
+    // A mark inside a longer one is drawn over it, so that the parts of an expression can be told apart.
+    let mut by_length: Vec<_> = placed.iter().collect();
+    by_length.sort_by_key(|(from, to, mark)| (Reverse(to - from), mark.primary));
     let mut carets = Row::default();
-    for &(from, to, mark) in &placed {
-        for cell in from..to {
-            carets.put(cell, if mark.primary { '^' } else { '-' }, mark.primary);
+    for (from, to, mark) in by_length {
+        for cell in *from..*to {
+            carets.0.insert(cell, (if mark.primary { '^' } else { '-' }, mark.primary));
         }
     }
     let mut first = carets.paint(theme, error);
@@ -433,6 +437,29 @@ mod tests {
               |
             2 -     let 漢 = a + "x"
             2 +     let 漢 = a as string + "x"
+              |
+
+        "#]],
+        );
+    }
+
+    #[test]
+    fn parts_of_the_marked_expression_are_drawn_over_it() {
+        check(
+            &diagnostic(vec![
+                label(true, "no `+` for these", span(SOURCE, (2, 10), (2, 17))),
+                label(false, "this is `int`", span(SOURCE, (2, 10), (2, 11))),
+                label(false, "this is `string`", span(SOURCE, (2, 14), (2, 17))),
+            ]),
+            &expect![[r#"
+            error[TYP0213]: mismatched types
+              --> src/main.vit:2:10
+              |
+            2 |     let 漢 = a + "x"
+              |              -^^^--- this is `string`
+              |              |
+              |              no `+` for these
+              |              this is `int`
               |
 
         "#]],

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
+use vitte_compiler::explain;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
@@ -101,6 +102,15 @@ impl BuildPlan {
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
         lints.extend(request.lints.iter().cloned());
+        if let Some((_, name)) =
+            lints.iter().find(|(_, name)| name != "warnings" && explain::find(name).is_none())
+        {
+            return Err(bad_input(
+                "UNKNOWN_CODE",
+                format!("there is no diagnostic code `{name}`"),
+                "codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too",
+            ));
+        }
         Ok(Self {
             options,
             target,

@@ -2,7 +2,6 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +11,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use vitte_sys::process::{Ended, Limits, Termination, end_group, end_notifier, peek_end, signal_group};
+use vitte_sys::process::{
+    Child, Command, Ended, Limits, Stdio, Termination, end_group, end_notifier, peek_end, signal_group,
+};
 
 use crate::api::{DriverError, ExitKind, RunSpec};
 
@@ -89,7 +90,7 @@ pub async fn spawn(spec: RunSpec) -> Result<RunningProgram, DriverError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // Forking may take a moment in a large service: not on a thread that serves others.
+    // Blocks until the program runs: not on a thread that serves others.
     let spawned =
         tokio::task::spawn_blocking(move || vitte_sys::process::spawn(command, Limits::default())).await;
     let child = match spawned {

@@ -1,6 +1,6 @@
 """Drives the service with stock grpcio: no channel options, no generated code, only reflection.
 
-Usage: client.py SOCKET PROGRAM.vit [EXPECTED_OUTPUT]
+Usage: client.py SOCKET PROGRAMS_FOLDER
 """
 import sys
 
@@ -35,7 +35,25 @@ class Service:
         return stub(request, timeout=60, **options)
 
 
-def main(socket, program, expected=None):
+def run(service, folder, entry, *args):
+    """Builds and runs a program: its standard output, its exit code, the codes of its diagnostics."""
+    first = service.request("Run")
+    first.start.options.entry = entry
+    first.start.options.cwd = folder
+    first.start.args.extend(args)
+    stdout, code, codes = b"", None, []
+    for response in service.call("Run", iter([first]), client_streaming=True, server_streaming=True):
+        event = response.event
+        if event.HasField("program_output") and event.program_output.stream == 1:
+            stdout += event.program_output.data
+        elif event.HasField("program_exited"):
+            code = event.program_exited.code
+        elif event.HasField("diagnostic"):
+            codes.append(event.diagnostic.code)
+    return stdout.decode(), code, codes
+
+
+def main(socket, programs):
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
         assert health.status == health_pb2.HealthCheckResponse.SERVING, health
@@ -63,22 +81,15 @@ def main(socket, program, expected=None):
             details = dict(error.trailing_metadata())["grpc-status-details-bin"]
             assert b"UNKNOWN_RESOURCE" in details, details
 
-        if expected is None:
-            return
-        run = Service(channel, pool, "vitte.v1.RunService")
-        first = run.request("Run")
-        first.start.options.entry = program
-        stdout, exited = b"", None
-        for response in run.call("Run", iter([first]), client_streaming=True, server_streaming=True):
-            event = response.event
-            if event.HasField("program_output") and event.program_output.stream == 1:
-                stdout += event.program_output.data
-            if event.HasField("program_exited"):
-                exited = event.program_exited
-        assert exited is not None and exited.code == 0, exited
-        assert stdout.decode() == expected, stdout
+        runs = Service(channel, pool, "vitte.v1.RunService")
+        got = run(runs, programs, "main/arguments.vit", "one", "two words")
+        assert got == ("2\n[one]\n[two words]\n", 2, []), got
+        got = run(runs, programs, "reference/inventory.vit")
+        assert got == ("pen 1.20\n", 0, []), got
+        got = run(runs, programs, "moves/moved_twice.vit")
+        assert got == ("", None, ["BOR0010"]), got
 
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    print("python: ok")
+    print("grpcio", grpc.__version__, "ok")

@@ -13,6 +13,8 @@ use crate::lower::{ItemId, NodeId};
 pub enum Severity {
     /// Fails the build.
     Error,
+    /// Fails the build unless the user switches the check off; the program has a meaning all the same.
+    Deny,
     /// Suspicious; the build goes on.
     Warning,
     /// Off by default (`allow`); shown when the user asks for it.
@@ -205,7 +207,7 @@ impl Diagnostic {
         self
     }
 
-    /// Whether it fails the build.
+    /// Whether the program has no meaning because of it. Levels that the user sets come later.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

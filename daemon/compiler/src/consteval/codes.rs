@@ -1,9 +1,9 @@
 //! Codes of constant evaluation.
 crate::codes! {
     /// A constant that needs its own value.
-    CONST_CYCLE = "TYP0001" "TYPECK_E_CONST_CYCLE";
+    CONST_CYCLE = "TYP0001" "CONST_EVAL_E_CYCLE";
     /// Division or remainder by zero.
-    DIVISION_BY_ZERO = "TYP0002" "TYPECK_E_CONST_DIVISION_BY_ZERO";
+    DIVISION_BY_ZERO = "TYP0002" "CONST_EVAL_E_DIVISION_BY_ZERO";
     /// A value that its type cannot hold.
     OVERFLOW = "TYP0005" "TYPECK_E_CONST_OVERFLOW";
     /// A static assertion that does not hold.

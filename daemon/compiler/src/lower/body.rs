@@ -309,6 +309,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 ExprKind::Coalesce(left, self.expr(*right))
             }
             ast::ExprKind::Try(inner) => ExprKind::Try(self.expr(*inner)),
+            ast::ExprKind::Loop(body) => ExprKind::Loop(self.block(body)),
             ast::ExprKind::Range { lo, hi, inclusive } => {
                 let lo = lo.map(|e| self.expr(e));
                 let hi = hi.map(|e| self.expr(e));

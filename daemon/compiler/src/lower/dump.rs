@@ -7,7 +7,6 @@ use super::hir::{
 };
 use super::{ItemId, item_hir, item_tree};
 use crate::base::{Db, SourceFile};
-use crate::syntax::dump::binary_text;
 
 /// Longest chain that is printed; beyond it stands `…`.
 const MAX_PRINT_DEPTH: u32 = 400;
@@ -209,7 +208,7 @@ impl Printer<'_> {
                 format!("({op} {})", on(self, e))
             }
             ExprKind::Binary(op, _, a, b) => {
-                format!("({} {} {})", on(self, a), binary_text(*op), on(self, b))
+                format!("({} {} {})", on(self, a), op.symbol(), on(self, b))
             }
             ExprKind::Cast(e, t) => format!("({} as {})", on(self, e), ty(t)),
             ExprKind::Is { expr, pat, negated } => {
@@ -281,7 +280,7 @@ impl Printer<'_> {
                 with_block(text, body, blocks)
             }
             ExprKind::Assign { place, op, value } => {
-                format!("set {} {}= {}", on(self, place), op.map_or("", binary_text), on(self, value))
+                format!("set {} {}= {}", on(self, place), op.map_or("", |op| op.symbol()), on(self, value))
             }
             ExprKind::Give(e) => format!("give {}", e.as_ref().map_or(String::new(), |e| on(self, e))),
             ExprKind::Break(e) => format!("break {}", e.as_ref().map_or(String::new(), |e| on(self, e))),

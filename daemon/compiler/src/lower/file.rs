@@ -156,7 +156,13 @@ impl<'a> FileLowering<'a> {
                 return Some(id);
             }
             _ if outer.is_some() => {
-                self.not_supported("declarations other than `proc` inside a block", item.span)
+                self.not_supported("declarations other than `proc` inside a block", item.span);
+                if let ast::ItemKind::Form(ast::Form { name, .. })
+                | ast::ItemKind::Pick(ast::Pick { name, .. })
+                | ast::ItemKind::Alias(ast::Alias { name, .. }) = &item.kind
+                {
+                    self.declare_unsupported(name, false);
+                }
             }
             ast::ItemKind::Use(decl) => self.use_decl(decl),
             ast::ItemKind::Export(decl) => self.export_decl(decl, item.span),
@@ -224,7 +230,12 @@ impl<'a> FileLowering<'a> {
                 self.finish(id, ItemHir::StaticAssert(body, message), spans);
             }
             ast::ItemKind::Members(members) => self.not_supported(members.feature, members.head),
-            ast::ItemKind::Unsupported(u) => self.not_supported(u.feature, u.head),
+            ast::ItemKind::Unsupported(u) => {
+                self.not_supported(u.feature, u.head);
+                if let Some(name) = &u.name {
+                    self.declare_unsupported(name, exported);
+                }
+            }
         }
         None
     }
@@ -259,6 +270,15 @@ impl<'a> FileLowering<'a> {
         }
         self.item_tree.items.push(ItemEntry { id, exported, duplicate: first.is_some() });
         id
+    }
+
+    /// Enters a name whose declaration is not supported, so that nobody reports its uses as unknown.
+    fn declare_unsupported(&mut self, name: &ast::Ident, exported: bool) {
+        if self.declared.contains_key(&name.name) {
+            return;
+        }
+        let id = self.declare(ItemKind::Unsupported, &name.name, name, exported, false);
+        self.finish(id, ItemHir::Missing, vec![name.span]);
     }
 
     fn proc(&mut self, proc: &'a ast::Proc, name: &Name, spans: &mut Vec<Span>) -> ItemHir {

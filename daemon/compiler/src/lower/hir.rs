@@ -587,6 +587,34 @@ pub enum BinaryOp {
     NotIn,
 }
 
+impl BinaryOp {
+    /// As programs write it.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Rem => "%",
+            Self::Shl => "<<",
+            Self::Shr => ">>",
+            Self::BitAnd => "&",
+            Self::BitOr => "|",
+            Self::BitXor => "^",
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::And => "and",
+            Self::Or => "or",
+            Self::In => "in",
+            Self::NotIn => "not in",
+        }
+    }
+}
+
 /// A pattern.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pat {

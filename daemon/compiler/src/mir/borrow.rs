@@ -11,7 +11,7 @@ use super::body::{Mir, Operand, Place, Projection, Rvalue, Statement, StatementK
 use super::build::{Facts, Loan, Path, PathStep, Raw, build};
 use super::tys::{identity, repr};
 use super::visit::{self, LocalSet, Touch, reverse_postorder, successors};
-use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place as Where};
+use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place as Where, Severity};
 use crate::base::{Code, Db};
 use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::types::{Ty, check_body, pick_data, ty_name};
@@ -256,7 +256,8 @@ impl<'a> Check<'a> {
         let nodes: BTreeSet<NodeId> = sites.iter().map(|s| self.facts.moves[*s].2).collect();
         let in_loop = nodes.contains(&node);
         let label = if in_loop { "moved here, in the previous round of the loop" } else { label };
-        let mut error = self.error(code, node, message, label);
+        // Using it would give the old value: the user may switch the check off.
+        let mut error = Diagnostic { severity: Severity::Deny, ..self.error(code, node, message, label) };
         for site in nodes.iter().filter(|n| **n != node) {
             error = error.label(self.place(*site), format!("`{name}` is moved here"));
         }

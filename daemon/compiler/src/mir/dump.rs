@@ -8,7 +8,7 @@ use super::body::{
 use super::mir;
 use super::visit::{self, LocalSet};
 use crate::base::Db;
-use crate::lower::hir::{BinaryOp, UnaryOp};
+use crate::lower::hir::UnaryOp;
 use crate::mono::{Instance, symbol_name, ty_text};
 use crate::types::{FloatTy, Ty};
 
@@ -177,7 +177,7 @@ impl Text<'_> {
                 format!("{op}{}", self.operand(operand))
             }
             Rvalue::Binary(op, a, b) | Rvalue::Compare(op, a, b) => {
-                format!("{} {} {}", self.operand(a), operator(*op), self.operand(b))
+                format!("{} {} {}", self.operand(a), op.symbol(), self.operand(b))
             }
             Rvalue::Cast(operand, ty) => format!("{} as {}", self.operand(operand), ty_text(self.db, ty)),
             Rvalue::Len(place) => format!("len {}", self.place(place)),
@@ -192,30 +192,5 @@ impl Text<'_> {
             Rvalue::List(_, items) => format!("[{}]", self.operands(items)),
             Rvalue::AddressOf(place) => format!("address {}", self.place(place)),
         }
-    }
-}
-
-fn operator(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
     }
 }

@@ -203,7 +203,7 @@ impl Facts<'_> {
                 }
                 Terminator::Switch { value, cases, default } if default.block != block => {
                     if let Some((case, _)) = cases.iter().find(|(_, target)| target.block == block) {
-                        let range = self.range(*value).meet(Range::exactly(*case));
+                        let range = narrow(self.range(*value), C::Eq, Range::exactly(*case));
                         self.set_range(*value, range);
                     }
                 }
@@ -571,6 +571,11 @@ fn params(function: &Function) -> Vec<Option<(BlockId, usize)>> {
 
 /// A range of `x` given `x op y`.
 fn narrow(x: Range, op: C, y: Range) -> Range {
+    let narrower = narrow_or_empty(x, op, y);
+    if narrower.is_empty() { x } else { narrower }
+}
+
+fn narrow_or_empty(x: Range, op: C, y: Range) -> Range {
     match op {
         C::SLt => Range { hi: x.hi.min(y.hi.saturating_sub(1)), ..x },
         C::SLe => Range { hi: x.hi.min(y.hi), ..x },

@@ -193,8 +193,8 @@ fn rewrite(function: &mut Function, cells: &[Cell], reached: &[bool]) -> bool {
         Some(Cell::Constant(constant)) => Some(*constant),
         _ => None,
     };
-    for at in 0..function.blocks.len() {
-        if !reached[at] {
+    for (at, &reached) in reached.iter().enumerate() {
+        if !reached {
             let block = &mut function.blocks[at];
             changed |= !block.insts.is_empty() || block.terminator != Terminator::Unreachable;
             clear(block);
@@ -251,7 +251,6 @@ fn rewrite(function: &mut Function, cells: &[Cell], reached: &[bool]) -> bool {
             changed = true;
         }
     }
-    // A check that fails can have cut off blocks that were reached before.
     replacements.apply(function);
     changed
 }

@@ -1,11 +1,11 @@
-//! `dce`: operations and block parameters that nothing needs.
+//! `dce`: operations, block parameters and stack slots that nothing needs.
 //!
 //! Aggressive about values: starts from what has an effect and marks what that uses, so that values
 //! which only feed each other around a loop go too. Control flow stays as it is. Linear.
 use super::Context;
 use super::rewrite::definitions;
 use super::simplify_cfg::retain_params;
-use crate::ssa::{Callee, Function, Op, Value};
+use crate::ssa::{Callee, Function, Op, SlotId, Value};
 
 /// Runs the pass.
 pub fn run(function: &mut Function, _: &Context<'_>) -> bool {
@@ -55,7 +55,35 @@ pub fn run(function: &mut Function, _: &Context<'_>) -> bool {
         retain_params(function, &kept);
         changed = true;
     }
-    changed
+    changed | remove_slots(function)
+}
+
+/// Removes slots whose address is taken nowhere, and numbers the others anew.
+fn remove_slots(function: &mut Function) -> bool {
+    let mut used = vec![false; function.slots.len()];
+    for inst in function.blocks.iter().flat_map(|block| &block.insts) {
+        if let Op::SlotAddress(slot) = inst.op {
+            used[slot.0 as usize] = true;
+        }
+    }
+    if used.iter().all(|&used| used) {
+        return false;
+    }
+    let mut numbers = Vec::with_capacity(used.len());
+    let mut kept = Vec::new();
+    for (&slot, used) in function.slots.iter().zip(used) {
+        numbers.push(SlotId(kept.len() as u32));
+        if used {
+            kept.push(slot);
+        }
+    }
+    function.slots = kept;
+    for inst in function.blocks.iter_mut().flat_map(|block| &mut block.insts) {
+        if let Op::SlotAddress(slot) = &mut inst.op {
+            *slot = numbers[slot.0 as usize];
+        }
+    }
+    true
 }
 
 fn mark_needed(function: &Function, live: &mut [bool], work: &mut Vec<Value>) {

@@ -33,9 +33,9 @@ const LARGEST: usize = 20_000;
 fn budget(level: OptLevel) -> Budget {
     match level {
         OptLevel::O0 => Budget { body: 0, depth: 0, growth: 1, base: 0 },
-        OptLevel::O1 => Budget { body: 30, depth: 4, growth: 2, base: 200 },
-        OptLevel::O2 => Budget { body: 80, depth: 6, growth: 4, base: 800 },
-        OptLevel::O3 => Budget { body: 200, depth: 8, growth: 8, base: 3000 },
+        OptLevel::O1 => Budget { body: 30, depth: 4, growth: 2, base: 100 },
+        OptLevel::O2 => Budget { body: 80, depth: 6, growth: 3, base: 300 },
+        OptLevel::O3 => Budget { body: 200, depth: 8, growth: 6, base: 1500 },
     }
 }
 
@@ -64,7 +64,14 @@ struct Inliner<'a> {
 /// Runs the pass.
 pub fn run(function: &mut Function, context: &Context<'_>) -> bool {
     let budget = budget(context.level);
-    let cost = cost(function, &function.reverse_post_order());
+    let order = function.reverse_post_order();
+    let returns =
+        |block: &BlockId| matches!(function.blocks[block.0 as usize].terminator, Terminator::Return(_));
+    if !order.iter().any(returns) {
+        // It runs once, and ends in a panic or an exit.
+        return false;
+    }
+    let cost = cost(function, &order);
     let mut inliner = Inliner {
         context,
         candidates: HashMap::new(),
@@ -74,8 +81,7 @@ pub fn run(function: &mut Function, context: &Context<'_>) -> bool {
         budget,
         changed: false,
     };
-    let mut work: Vec<(BlockId, ChainId)> =
-        function.reverse_post_order().into_iter().rev().map(|block| (block, 0)).collect();
+    let mut work: Vec<(BlockId, ChainId)> = order.into_iter().rev().map(|block| (block, 0)).collect();
     while let Some((block, chain)) = work.pop() {
         inliner.block(function, block, chain, &mut work);
     }
@@ -203,7 +209,18 @@ impl Inliner<'_> {
         let returns =
             |block: &BlockId| matches!(body.blocks[block.0 as usize].terminator, Terminator::Return(_));
         let cost = cost(&body, &order);
-        (cost <= self.budget.body && order.iter().any(returns)).then_some(Candidate { body, cost, order })
+        if cost > self.budget.body || !order.iter().any(returns) {
+            return None;
+        }
+        // Beside a loop the call costs little.
+        let loops = order.iter().enumerate().any(|(at, block)| {
+            let mut back = false;
+            let terminator = &body.blocks[block.0 as usize].terminator;
+            terminator.for_each_target(|target| back |= order[..=at].contains(&target.block));
+            back
+        });
+        let largest = if loops { self.budget.body / 3 } else { self.budget.body };
+        (cost <= largest).then_some(Candidate { body, cost, order })
     }
 }
 

@@ -289,7 +289,10 @@ impl Memory {
             (
                 Some(Op::Alloc { .. } | Op::SlotAddress(_) | Op::SymbolAddress(_)),
                 Some(Op::Alloc { .. } | Op::SlotAddress(_) | Op::SymbolAddress(_)),
-            ) => a != b && op(a) != op(b) || matches!(op(a), Some(Op::Alloc { .. })) && a != b,
+            ) => {
+                // Two allocations look alike, but are not the same.
+                a != b && (op(a) != op(b) || matches!(op(a), Some(Op::Alloc { .. })))
+            }
             _ => fresh(a, b) || fresh(b, a),
         }
     }

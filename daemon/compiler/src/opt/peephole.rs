@@ -4,9 +4,10 @@
 //! LLVM's `instcombine` does. Constants go to the right. Linear.
 use super::Context;
 use super::fold::{Constant, fold, unsigned};
-use super::rewrite::{Replacements, define};
+use super::rewrite::Replacements;
 use crate::ssa::{
-    BinaryOp as B, CompareOp as C, ConvertOp, Function, Inst, Op, Terminator, Type, Value, wrap_int,
+    BinaryOp as B, CompareOp as C, ConvertOp, Function, Inst, Op, Symbol, Terminator, Type, Value,
+    layout::LENGTH, wrap_int,
 };
 
 /// What an operation becomes.
@@ -44,7 +45,6 @@ pub fn run(function: &mut Function, _: &Context<'_>) -> bool {
             changed |= replaced.changed;
             if let Some(result) = inst.result
                 && inst.op.is_pure()
-                && !matches!(inst.op, Op::SymbolAddress(_))
             {
                 known[result.0 as usize] = Some(inst.op.clone());
             }
@@ -101,7 +101,7 @@ fn simplify(
                 let value = function.new_value(ty);
                 let op = Op::Int(wrap_int(constant, ty.bits()));
                 known.push(Some(op.clone()));
-                out.push(define(value, op));
+                out.push(Inst { op, result: Some(value), source: inst.source });
                 inst.op = make(operand, value);
             }
         }
@@ -141,6 +141,10 @@ impl Peephole<'_> {
 
     fn step(&self, inst: &Inst) -> Option<Simpler> {
         match &inst.op {
+            Op::Load { address, offset: LENGTH, .. } if self.length(*address).is_some() => {
+                inst.result.filter(|&result| self.ty(result) == Type::I64)?;
+                self.length(*address).map(|length| Simpler::Op(Op::Int(length)))
+            }
             Op::Load { address, offset, alias } => {
                 let (address, offset) = self.displaced(*address, *offset)?;
                 Some(Simpler::Op(Op::Load { address, offset, alias: *alias }))
@@ -175,6 +179,15 @@ impl Peephole<'_> {
                     _ => None,
                 }
             }
+            _ => None,
+        }
+    }
+
+    /// The length of a literal; immortal objects never change.
+    fn length(&self, address: Value) -> Option<i128> {
+        match self.op(address)? {
+            Op::SymbolAddress(Symbol::Literal(bytes)) => Some(bytes.len() as i128),
+            Op::SymbolAddress(Symbol::EmptyList) => Some(0),
             _ => None,
         }
     }

@@ -39,6 +39,11 @@ impl Range {
         Self { lo: self.lo.max(other.lo), hi: self.hi.min(other.hi) }
     }
 
+    /// Whether it has no number.
+    pub fn is_empty(self) -> bool {
+        self.lo > self.hi
+    }
+
     /// Whether it has this number.
     pub fn contains(self, value: i128) -> bool {
         self.lo <= value && value <= self.hi
@@ -69,6 +74,11 @@ pub fn of_op(op: &Op, ty: Type, range: impl Fn(crate::ssa::Value) -> (Range, Typ
     if ty.is_float() || ty == Type::I128 {
         return full;
     }
+    // An empty range stands in code that is never reached; there is no arithmetic on it.
+    let range = |value| {
+        let (range, ty) = range(value);
+        (if range.is_empty() { Range::full(ty) } else { range }, ty)
+    };
     match op {
         Op::Int(value) => Range::exactly(*value),
         Op::Compare(..) => Range { lo: 0, hi: 1 },

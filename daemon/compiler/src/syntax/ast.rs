@@ -22,6 +22,10 @@ pub struct PatId(pub u32);
 /// A whole file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct File {
+    /// Declarations whose names could not be read.
+    pub lost_items: bool,
+    /// Where bindings could not be read: behind these bytes of an item a local may be missing.
+    pub lost_bindings: Vec<u32>,
     /// The `space` line.
     pub space: Option<Space>,
     /// `#![..]` attributes.
@@ -542,6 +546,8 @@ pub enum ExprKind {
     Coalesce(ExprId, ExprId),
     /// `e?`, `try e`
     Try(ExprId),
+    /// `loop { .. break value .. }` as a value.
+    Loop(Block),
     /// `a..b`
     Range {
         /// From.

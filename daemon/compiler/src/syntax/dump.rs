@@ -233,7 +233,7 @@ impl Printer<'_> {
                 line(self, format!("{word} {pat}{ty}{init}"));
             }
             StmtKind::Assign { place, op, value } => {
-                let op = op.map_or("", binary_text);
+                let op = op.map_or("", BinaryOp::symbol);
                 let (place, value) = (self.expr(*place), self.expr(*value));
                 line(self, format!("set {place} {op}= {value}"));
             }
@@ -258,7 +258,7 @@ impl Printer<'_> {
             StmtKind::CFor { var, init, cond, place, op, step, body } => {
                 let (init, cond, place, step) =
                     (self.expr(*init), self.expr(*cond), self.expr(*place), self.expr(*step));
-                let op = op.map_or("", binary_text);
+                let op = op.map_or("", BinaryOp::symbol);
                 line(self, format!("for {} = {init}; {cond}; {place} {op}= {step}", var.name));
                 self.block(indent + 1, body);
             }
@@ -377,7 +377,7 @@ impl Printer<'_> {
                 format!("({op} {})", self.expr(*inner))
             }
             ExprKind::Binary(op, _, left, right) => {
-                format!("({} {} {})", self.expr(*left), binary_text(*op), self.expr(*right))
+                format!("({} {} {})", self.expr(*left), op.symbol(), self.expr(*right))
             }
             ExprKind::Paren(inner) => self.expr(*inner),
             ExprKind::Cast(inner, ty) => format!("({} as {})", self.expr(*inner), self.ty(*ty)),
@@ -390,6 +390,7 @@ impl Printer<'_> {
             }
             ExprKind::Coalesce(left, right) => format!("({} ?? {})", self.expr(*left), self.expr(*right)),
             ExprKind::Try(inner) => format!("({})?", self.expr(*inner)),
+            ExprKind::Loop(block) => format!("loop {}", self.inline_block(block)),
             ExprKind::Range { lo, hi, inclusive } => {
                 let lo = lo.map_or(String::new(), |e| self.expr(e));
                 let hi = hi.map_or(String::new(), |e| self.expr(e));
@@ -517,31 +518,5 @@ fn literal_text(literal: &Literal) -> String {
         Literal::Str(text) => format!("{text:?}"),
         Literal::Bytes(bytes) => format!("b\"{}\"", bytes.escape_ascii()),
         Literal::Null => "null".into(),
-    }
-}
-
-/// The spelling of an infix operator.
-pub(crate) fn binary_text(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
     }
 }

@@ -338,20 +338,21 @@ fn recovery() {
     errors(
         "proc f() int {\n give 1 }\nproc g(): int { give 1 }\nproc () { }\n",
         &expect![[r#"
-        1:10-13 PAR0029 expected `->`, found `int` | expected `->`
-          fix 1:10-10 `-> ` (write `->`)
-        3:9-10 PAR0029 expected `->`, found `:` | expected `->`
-          fix 3:9-10 `->` (write `->`)
-        4:6-7 PAR0025 expected the procedure's name, found `(` | expected the procedure's name
-    "#]],
+            1:10-13 PAR0029 expected `->`, found `int` | expected `->`
+              fix 1:10-10 `-> ` (write `->`)
+            3:9-10 PAR0029 expected `->`, found `:` | expected `->`
+              fix 3:9-10 ` ->` (write `->`)
+            4:6-7 PAR0025 expected the procedure's name, found `(` | expected the procedure's name
+        "#]],
     );
     errors(
         "proc f() {\n  while x\n    y()\n  pick z { A => }\n  for x xs { }\n}\n",
         &expect![[r#"
-        2:10-10 PAR0028 expected a block, found `y` | expected a block
-        4:17-18 PAR0024 expected an expression, found `}` | expected an expression
-        5:9-11 PAR0029 expected `in`, found `xs` | expected `in`
-    "#]],
+            2:10-10 PAR0028 expected a block, found `y` | expected a block
+            4:17-18 PAR0024 expected an expression, found `}` | expected an expression
+            5:9-11 PAR0029 expected `in`, found `xs` | expected `in`
+              fix 5:9-9 `in ` (write `in`)
+        "#]],
     );
 }
 

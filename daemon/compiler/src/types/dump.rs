@@ -228,7 +228,7 @@ impl Dump<'_> {
                 self.prefix(sign, value);
             }
             ExprKind::Binary(op, lhs, rhs) | ExprKind::Compare(op, lhs, rhs) => {
-                self.infix(lhs, symbol(*op), rhs);
+                self.infix(lhs, op.symbol(), rhs);
             }
             ExprKind::Logical { or, lhs, rhs } => self.infix(lhs, if *or { "or" } else { "and" }, rhs),
             ExprKind::Cast(inner) => {
@@ -301,7 +301,7 @@ impl Dump<'_> {
             }
             ExprKind::Assign { place, op, value } => {
                 self.prefix("set ", place);
-                self.prefix(&format!(" {}= ", op.map_or("", symbol)), value);
+                self.prefix(&format!(" {}= ", op.map_or("", BinaryOp::symbol)), value);
             }
             ExprKind::Give(value) => self.leave("give", value.as_deref()),
             ExprKind::Break(value) => self.leave("break", value.as_deref()),
@@ -405,31 +405,5 @@ fn variant_name(db: &dyn Db, ty: &Ty, index: u32) -> String {
             .get(index as usize)
             .map_or_else(|| index.to_string(), |variant| variant.name.to_string()),
         _ => index.to_string(),
-    }
-}
-
-/// An operator as written.
-pub(super) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Shl => "<<",
-        BinaryOp::Shr => ">>",
-        BinaryOp::BitAnd => "&",
-        BinaryOp::BitOr => "|",
-        BinaryOp::BitXor => "^",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::In => "in",
-        BinaryOp::NotIn => "not in",
     }
 }

@@ -4,6 +4,7 @@ pub mod codes; // codes of name resolution and signatures
 pub mod data; // resolved items
 pub mod dump; // THIR as text
 mod exhaustive; // which patterns match what
+mod follow_ups; // what is only said because something else is broken
 mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod modules; // which file a `use` path names

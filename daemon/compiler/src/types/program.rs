@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bodies::{body_diagnostics, borrow_diagnostics};
 use super::codes;
 use super::data::ProcData;
+use super::follow_ups::without_follow_ups;
 use super::render::ty_name;
 use super::scope::{imports, own_items, scope_diagnostics};
 use super::signature::{proc_data, signature_diagnostics};
@@ -45,7 +46,7 @@ pub fn program_diagnostics(db: &dyn Db, program: Program) -> Diagnostics {
         all.extend(import_cycles(db, program));
     }
     all.extend(main_diagnostics(db, program).iter().cloned());
-    in_order(db, all)
+    in_order(db, without_follow_ups(db, all))
 }
 
 /// Everything that is wrong with one module, in order of position and code, each once.
@@ -63,7 +64,7 @@ pub fn file_diagnostics(db: &dyn Db, file: SourceFile) -> Diagnostics {
         all.extend(borrow_diagnostics(db, item).iter().cloned());
         items.extend(local_procs(db, item).iter().copied());
     }
-    in_order(db, all)
+    in_order(db, without_follow_ups(db, all))
 }
 
 /// The procs declared directly in a proc's body; the item tree of a file lists its top level only.

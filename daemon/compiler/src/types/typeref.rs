@@ -284,6 +284,14 @@ impl TypeResolver<'_> {
                 .note(format!("`{text}` belongs to the language, but this compiler does not support it yet"))
                 .help("use a type of known width, such as `i32` or `u64`");
         }
+        if let Some(ours) = foreign_type(text) {
+            return diagnostic.note("it is called otherwise here").suggest(
+                place,
+                ours,
+                format!("write `{ours}`"),
+                Applicability::MaybeIncorrect,
+            );
+        }
         let known = type_names(self.db, self.owner.file(self.db));
         let candidates = known.iter().chain(self.generics).map(Name::as_str).chain(BUILTIN_TYPES);
         match nearest(text, candidates.filter(|candidate| *candidate != text)) {
@@ -298,6 +306,20 @@ impl TypeResolver<'_> {
                 .help(format!("declare `form {text} {{ … }}` or import it with `use`")),
         }
     }
+}
+
+/// What Vitte calls a type of other languages.
+fn foreign_type(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Vec" | "List" | "Array" | "ArrayList" | "array" => "list",
+        "integer" | "Integer" | "Int" | "long" | "short" | "number" => "int",
+        "unsigned" => "uint",
+        "boolean" | "Boolean" | "Bool" => "bool",
+        "double" | "Double" | "real" => "f64",
+        "text" | "Str" => "string",
+        "Maybe" | "Optional" => "Option",
+        _ => return None,
+    })
 }
 
 /// Names of the types in scope of a file, sorted.

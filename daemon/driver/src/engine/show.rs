@@ -14,6 +14,10 @@ use crate::api::{FileSpan, LintLevel, Position, ResolvedDiagnostic, ResolvedLabe
 /// Most source lines that travel with a span.
 const LINES_MAX: u32 = 8;
 
+/// `let b = a` twice, and a use after it.
+const MOVED_TWICE: &str = "BOR0010";
+const USE_AFTER_MOVE: &str = "BOR0020";
+
 /// Looks up and orders `diagnostics`: by file, then position, then code; duplicates removed.
 /// Those that are switched off are left out.
 pub(crate) fn resolve(
@@ -41,18 +45,28 @@ fn order(diagnostic: &ResolvedDiagnostic) -> (&str, u32, &str, &str) {
     (file, byte, &diagnostic.code, &diagnostic.message)
 }
 
+/// The check of moves (§8.3): the only errors that can be switched off, since values that are used
+/// after a move are copies at run time. Allowing the first allows both.
+const MOVE_CHECK: [&str; 2] = ["BOR0020", "BOR0010"];
+
 /// `error` or `warning`, or `None` when it is not shown. An error stays one: only what the language
 /// leaves open can be set.
 fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Option<&'static str> {
     let default = match severity {
+        Severity::Error if MOVE_CHECK.contains(&code.code) => LintLevel::Deny,
         Severity::Error => return Some("error"),
+        Severity::Deny => LintLevel::Deny,
         Severity::Warning => LintLevel::Warn,
         Severity::Lint => LintLevel::Allow,
     };
+    // The check for moves has two codes and one switch.
+    let check = if code.code == MOVED_TWICE { USE_AFTER_MOVE } else { code.code };
     let concerns = |name: &str| {
         (name == "warnings" && severity == Severity::Warning)
             || name.eq_ignore_ascii_case(code.code)
+            || name.eq_ignore_ascii_case(check)
             || name.eq_ignore_ascii_case(code.key)
+            || (code.code == MOVE_CHECK[1] && name.eq_ignore_ascii_case(MOVE_CHECK[0]))
     };
     let level = lints.iter().rev().find(|(_, name)| concerns(name)).map_or(default, |(level, _)| *level);
     match level {
@@ -210,6 +224,10 @@ mod tests {
         assert_eq!(set(&[(LintLevel::Allow, "SEMA_W_ODD"), (LintLevel::Warn, "SEM0901")]), Some("warning"));
         let allow = [(LintLevel::Allow, "TYP0213".to_owned())];
         assert_eq!(severity(Severity::Error, WRONG, &allow), Some("error"));
+        let twice = Code { code: MOVED_TWICE, key: "BORROWCK_E_MOVE_AFTER_MOVE" };
+        let allow = [(LintLevel::Allow, USE_AFTER_MOVE.to_owned())];
+        assert_eq!(severity(Severity::Deny, twice, &[]), Some("error"));
+        assert_eq!(severity(Severity::Deny, twice, &allow), None);
         assert_eq!(severity(Severity::Lint, ODD, &[]), None);
         assert_eq!(severity(Severity::Lint, ODD, &[(LintLevel::Warn, "SEM0901".into())]), Some("warning"));
     }

@@ -2,10 +2,10 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use vitte_sys::process::{Termination, end_group, end_notifier, peek_end, spawn};
+use vitte_sys::process::{Child, Command, Stdio, Termination, end_group, end_notifier, peek_end, spawn};
+use vitte_sys::sandbox::{Policy, Rung};
 
 use super::embedded::{gnu_flags, input_files};
 use super::{
@@ -19,6 +19,21 @@ const TIME_MAX: Duration = Duration::from_secs(300);
 const OUTPUT_MAX: u64 = 256 * 1024;
 /// The name of what is made, inside the folder that is made for it.
 const OUTPUT: &str = "program";
+
+/// What the linker `tool` may touch: its own installation, the system's programs and libraries, and
+/// `folder`. A command of the user's own may need anything, and is trusted like the user's programs.
+fn policy(tool: &Path, folder: &Path) -> Policy {
+    let tool = tool.canonicalize().unwrap_or_else(|_| tool.to_owned());
+    let mut programs = tool.parent().unwrap_or(&tool);
+    // In a Rust toolchain, `bin/gcc-ld/ld.lld` only calls what is in `bin`.
+    if programs.ends_with("gcc-ld") {
+        programs = programs.parent().unwrap_or(programs);
+    }
+    // `ld` sets the mode of what it makes.
+    let policy = Policy::new(Rung::Limits).system().write(folder).execute(programs).allow_metadata();
+    let beside = ["lib", "lib64", "libexec"].map(|name| programs.with_file_name(name));
+    beside.into_iter().fold(policy, Policy::execute)
+}
 
 /// How a linker is called.
 #[derive(Clone, Debug)]
@@ -183,6 +198,9 @@ impl Linker for CommandLinker {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Call::Tool(tool) = &self.call {
+            command.env("TMPDIR", folder.path()).sandbox(policy(&tool.path, folder.path()));
+        }
         let child = spawn(command, Default::default()).map_err(|error| {
             let help = "install it, or use the embedded linker: `--linker embedded`";
             LinkError::tool(format!("cannot run the linker `{name}`"), error.to_string(), help)

@@ -2,8 +2,9 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use vitte_sys::process::{Command, Stdio};
 
 /// How a tool is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use vitte_sys::process::{Child, Command, Limits, Stdio, Termination, end_group, spawn};
+use vitte_sys::sandbox::{Policy, Rung};
 
 use super::worker::{HEADER_MAX, OUTPUT, PAYLOAD_MAX, Request};
 use super::{DebugInfo, LinkError, LinkMode, LinkPlan, LinkReport, Linker, Probe, startup, stub, symbols};
@@ -224,9 +226,11 @@ impl Worker {
             .env("RAYON_NUM_THREADS", THREADS)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let limits = vitte_sys::process::Limits { core_bytes: Some(0), ..Default::default() };
-        let child = vitte_sys::process::spawn(command, limits).map_err(|error| fail(&error))?;
+            .stderr(Stdio::null())
+            // It reads objects of anybody's making, and everything it needs comes over its socket.
+            .sandbox(Policy::new(Rung::Limits).system());
+        let limits = Limits { core_bytes: Some(0), ..Default::default() };
+        let child = spawn(command, limits).map_err(|error| fail(&error))?;
         Ok(Self { child, socket: ours, links: 0 })
     }
 
@@ -271,7 +275,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        vitte_sys::process::end_group(self.child.id(), vitte_sys::process::Termination::Kill);
+        end_group(self.child.id(), Termination::Kill);
         // After SIGKILL this does not wait for anything the worker could hold up.
         let _ = self.child.wait();
     }

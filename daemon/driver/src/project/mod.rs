@@ -62,13 +62,22 @@ impl Project {
     pub fn find(request: &BuildRequest) -> Result<Self, DriverError> {
         let cwd = canonical(&request.cwd, &request.cwd)?;
         let (entry_file, package) = match &request.entry {
-            None => from_folder(enclosing(&cwd, PACKAGE_FILE).as_deref(), &cwd)?,
+            None => match enclosing(&cwd, PACKAGE_FILE) {
+                Some(package) => from_folder(Some(&package), &cwd)?,
+                // Elsewhere: the workspace around, or the one that is set for all commands.
+                None => {
+                    let set =
+                        request.root.as_ref().map(|root| canonical(&cwd.join(root), root)).transpose()?;
+                    match enclosing(&cwd, WORKSPACE_FILE).or(set) {
+                        Some(folder) => from_workspace(&folder, &cwd)?,
+                        None => from_folder(None, &cwd)?,
+                    }
+                }
+            },
             Some(entry) => {
                 let path = canonical(&cwd.join(entry), entry)?;
                 match stamp_kind(&path)? {
-                    Some(FileKind::Directory) => {
-                        from_folder(path.join(PACKAGE_FILE).is_file().then_some(&*path), entry)?
-                    }
+                    Some(FileKind::Directory) => from_workspace(&path, entry)?,
                     Some(FileKind::File) => {
                         let package = path.parent().and_then(|folder| enclosing(folder, PACKAGE_FILE));
                         (path, package.map(|folder| read_package(&folder)).transpose()?)
@@ -133,6 +142,42 @@ impl Project {
 /// The folder of `start` or above that holds a file called `name`.
 fn enclosing(start: &Path, name: &str) -> Option<PathBuf> {
     start.ancestors().find(|folder| folder.join(name).is_file()).map(Path::to_path_buf)
+}
+
+/// The package in `folder`, or the one that can be run of the workspace there; `shown` is what the user typed.
+fn from_workspace(folder: &Path, shown: &Path) -> Result<(PathBuf, Option<Package>), DriverError> {
+    if folder.join(PACKAGE_FILE).is_file() {
+        return from_folder(Some(folder), shown);
+    }
+    if !folder.join(WORKSPACE_FILE).is_file() {
+        return from_folder(None, shown);
+    }
+    let members = workspace_members(folder)?;
+    let mut programs = Vec::new();
+    for member in members.values() {
+        if read_package(member)?.manifest.kind == PackageKind::Binary {
+            programs.push(member);
+        }
+    }
+    match (programs.as_slice(), members.values().collect::<Vec<_>>().as_slice()) {
+        ([one], _) | ([], [one]) => from_folder(Some(&canonical(one, one)?), shown),
+        ([], []) => Err(bad_input(
+            "NO_MEMBERS",
+            format!("the workspace `{}` has no members", shown.display()),
+            "add the folder of a package to `members`",
+        )),
+        _ => {
+            let folders: Vec<String> = members
+                .values()
+                .map(|member| format!("`{}`", member.strip_prefix(folder).unwrap_or(member).display()))
+                .collect();
+            Err(bad_input(
+                "WHICH_MEMBER",
+                format!("the workspace `{}` has several packages", shown.display()),
+                &format!("name one of its members: {}", folders.join(", ")),
+            ))
+        }
+    }
 }
 
 /// The entry file and package of a package folder; `shown` is what the user typed.

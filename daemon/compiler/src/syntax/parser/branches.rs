@@ -36,11 +36,10 @@ impl Parser<'_> {
             } else {
                 break;
             }
-            if branches.len() >= MAX_DEPTH as usize {
-                // Later stages see each `elif` as an `if` inside the `else` before it.
+            if branches.len() >= MAX_BRANCHES {
                 self.give_up(
                     "this `if` has too many branches",
-                    &format!("at most {MAX_DEPTH} branches are allowed"),
+                    &format!("at most {MAX_BRANCHES} branches are allowed"),
                 );
                 break;
             }
@@ -85,6 +84,7 @@ impl Parser<'_> {
                 .note("a match is written `match e { case P { .. } else { .. } }`")
                 .help("write the arms in braces");
             self.report(diagnostic);
+            self.skip_loose_arms();
             return self.add_expr(start, ExprKind::Match { scrutinee, arms: Vec::new(), partial });
         }
         let arms = self.nested(Self::arms, |_| Vec::new());
@@ -148,7 +148,7 @@ impl Parser<'_> {
             self.pat(BraceAfterPath::Body)
         };
         let guard = (self.eat(TokenKind::If) || self.eat_word("when")).then(|| self.head());
-        let body = if self.eat(TokenKind::FatArrow) {
+        let body = if self.eat(TokenKind::FatArrow) || self.other_arm_arrow() {
             if self.at(TokenKind::LBrace) { self.block("`=>`") } else { self.arrow_body() }
         } else {
             self.block("the pattern of an arm")

@@ -8,7 +8,7 @@ use crate::syntax::lexer::continues_line;
 use crate::syntax::literal;
 
 /// Binding strengths, weakest first; the numbers follow §7.1 from below.
-mod strength {
+pub(super) mod strength {
     pub const TERNARY: u8 = 1;
     pub const COALESCE: u8 = 2;
     pub const RANGE: u8 = 3;
@@ -27,7 +27,7 @@ mod strength {
 
 /// What stands between two operands.
 #[derive(Clone, Copy)]
-enum Infix {
+pub(super) enum Infix {
     Binary(BinaryOp),
     Cast,
     Is,
@@ -138,6 +138,10 @@ impl Parser<'_> {
         };
         let mut chain = 0;
         while let Some((infix, strength, tokens)) = self.infix() {
+            if self.increment() {
+                continue;
+            }
+            let (infix, strength, tokens) = self.foreign_comparison().unwrap_or((infix, strength, tokens));
             if strength < weakest {
                 break;
             }
@@ -153,8 +157,11 @@ impl Parser<'_> {
                         self.bump();
                     }
                     let right = self.operators(strength + 1);
-                    self.check_operands(op, span, left, right);
-                    self.add_expr(start, ExprKind::Binary(op, span, left, right))
+                    if self.check_operands(op, span, left, right) {
+                        self.add_expr(start, ExprKind::Binary(op, span, left, right))
+                    } else {
+                        self.add_expr(start, ExprKind::Error)
+                    }
                 }
                 Infix::Cast => {
                     self.bump();
@@ -218,8 +225,8 @@ impl Parser<'_> {
         self.add_expr(start, ExprKind::Range { lo, hi, inclusive })
     }
 
-    /// Chained comparisons are errors; surprising precedence is warned about.
-    fn check_operands(&mut self, op: BinaryOp, op_span: Span, left: ExprId, right: ExprId) {
+    /// Chained comparisons are errors, and false is returned; surprising precedence is warned about.
+    fn check_operands(&mut self, op: BinaryOp, op_span: Span, left: ExprId, right: ExprId) -> bool {
         use BinaryOp as B;
         let kind_of = |p: &Self, e: ExprId| match p.tree.expr(e).kind {
             ExprKind::Binary(op, ..) => Some(op),
@@ -227,22 +234,28 @@ impl Parser<'_> {
         };
         let ordering = |op: B| matches!(op, B::Lt | B::Le | B::Gt | B::Ge);
         if ordering(op) && kind_of(self, left).is_some_and(ordering) {
-            let ExprKind::Binary(_, first, _, middle) = self.tree.expr(left).kind else { return };
+            let ExprKind::Binary(_, first, _, middle) = self.tree.expr(left).kind else { return true };
+            if [middle, right].iter().any(|&side| matches!(self.tree.expr(side).kind, ExprKind::Error)) {
+                return true;
+            }
             let middle_span = self.tree.expr(middle).span;
             let middle_text = &self.text[middle_span.start as usize..middle_span.end as usize];
+            let gap =
+                if self.text[..op_span.start as usize].ends_with(char::is_whitespace) { "" } else { " " };
             let diagnostic = self
                 .error(codes::EXPECTED_TOKEN, op_span, "comparisons cannot be chained", "second comparison")
                 .label(self.place(first), "first comparison")
                 .note("`a < b < c` would compare a truth value with `c`")
                 .suggest(
                     self.place(Span::new(op_span.start, op_span.start)),
-                    format!("and {middle_text} "),
+                    format!("{gap}and {middle_text} "),
                     "compare twice",
                     Applicability::MachineApplicable,
                 );
             self.errors += 1;
             self.push(diagnostic);
             self.errors -= 1;
+            return false;
         }
         if matches!(op, B::BitAnd | B::BitOr | B::BitXor) {
             for side in [left, right] {
@@ -268,6 +281,7 @@ impl Parser<'_> {
                 op_span,
             );
         }
+        true
     }
 
     fn warn_precedence(&mut self, span: Span, message: &str, op: Span) {
@@ -352,6 +366,15 @@ impl Parser<'_> {
                     e = self.add_expr(start, ExprKind::Call { callee: e, args });
                 }
                 TokenKind::LBracket if same_line => e = self.index(start, e),
+                TokenKind::Bang if self.macro_call(e) => continue,
+                TokenKind::ColonColon if self.turbofish() => continue,
+                TokenKind::Arrow if self.arrow_member() => {
+                    self.bump();
+                    let name = self.any_word("a member's name");
+                    e = self
+                        .add_expr(start, ExprKind::Field { base: e, name, args: Vec::new(), colons: false });
+                }
+                TokenKind::Dot if self.digitless_float(e) => {}
                 TokenKind::Dot | TokenKind::ColonColon => {
                     let colons = self.bump().kind == TokenKind::ColonColon;
                     if self.at_word("await") && self.nth(1).kind != TokenKind::LParen {
@@ -403,7 +426,7 @@ impl Parser<'_> {
     }
 
     /// Whether it is a chain of names, as before a record's brace. Long chains are not.
-    fn is_path(&self, mut e: ExprId) -> bool {
+    pub(super) fn is_path(&self, mut e: ExprId) -> bool {
         for _ in 0..16 {
             match &self.tree.expr(e).kind {
                 ExprKind::Name(..) => return true,
@@ -543,6 +566,10 @@ impl Parser<'_> {
                         Applicability::MaybeIncorrect,
                     );
                 self.report(diagnostic);
+                if self.at(TokenKind::Ident) && self.nth(1).kind == TokenKind::Colon {
+                    // Only the comma is missing.
+                    continue;
+                }
             }
             let Some(end) = end.filter(|&e| e >= self.pos) else { break };
             while self.pos < end && !self.at(TokenKind::Comma) && (self.pos == before || !self.tok().newline)
@@ -613,7 +640,8 @@ impl Parser<'_> {
             }
             TokenKind::If => self.if_expr(),
             TokenKind::Pick => self.match_expr(start),
-            TokenKind::Proc => self.proc_lambda(start),
+            // At the start of a line it begins the next declaration.
+            TokenKind::Proc if !self.in_first_column(self.tok()) => self.proc_lambda(start),
             TokenKind::Pipe | TokenKind::PipePipe => self.bar_lambda(start),
             TokenKind::Error => {
                 self.errors += 1;
@@ -622,12 +650,7 @@ impl Parser<'_> {
                 self.add_expr(start, ExprKind::Error)
             }
             _ => {
-                let mut diagnostic = self.expected(codes::EXPECTED_EXPRESSION, "an expression");
-                if self.at(TokenKind::Eq) && self.pos > 0 && self.tokens[self.pos - 1].kind == TokenKind::EqEq
-                {
-                    diagnostic = diagnostic.help("equality is written `==`");
-                }
-                self.report(diagnostic);
+                self.report_expected(codes::EXPECTED_EXPRESSION, "an expression");
                 self.error_expr()
             }
         }
@@ -646,7 +669,12 @@ impl Parser<'_> {
             "match" | "select" if line && starts_plain_value(next.kind) && !self.is_is(1) => {
                 return self.match_expr(start);
             }
-            "match" | "select" if line && next.kind == TokenKind::LParen && self.brace_after_parens() => {
+            "match" | "select"
+                if line
+                    && (next.kind == TokenKind::LParen
+                        || next.kind == TokenKind::LBracket && next.start > self.tok().end)
+                    && self.brace_after_parens() =>
+            {
                 return self.match_expr(start);
             }
             "when" if line && starts_plain_value(next.kind) => return self.when_expr(),
@@ -655,12 +683,24 @@ impl Parser<'_> {
                 let block = self.block("this keyword");
                 return self.add_expr(start, ExprKind::Block(block));
             }
-            word @ ("map" | "set" | "resource" | "comptime" | "loop") if brace && !self.no_record => {
+            "loop" if brace && !self.no_record => {
+                self.bump();
+                let body = self.block("`loop`");
+                return self.add_expr(start, ExprKind::Loop(body));
+            }
+            "f" if next.kind == TokenKind::Str && next.start == self.tok().end => {
+                self.interpolated_string();
+                return self.primary();
+            }
+            "new" if line && next.kind == TokenKind::Ident && !self.is_is(1) => {
+                self.needless_new();
+                return self.postfix();
+            }
+            word @ ("map" | "set" | "resource" | "comptime") if brace && !self.no_record => {
                 let feature = match word {
                     "map" => "map literals",
                     "set" => "set literals",
                     "comptime" => "`comptime`",
-                    "loop" => "`loop` as an expression",
                     _ => "`resource`",
                 };
                 let head = self.bump().span();

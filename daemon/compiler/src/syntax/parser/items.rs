@@ -70,6 +70,7 @@ impl Parser<'_> {
             .note("all blocks before it are closed already")
             .help("remove it, or look for a `{` that is missing above")
         } else {
+            self.tree.lost_items = true;
             let message = format!("expected a declaration, found {}", self.found());
             self.error(codes::EXPECTED_DECLARATION, self.tok().span(), message, "no declaration starts here")
         };
@@ -97,14 +98,15 @@ impl Parser<'_> {
                 "space" | "form" | "type" | "trait" | "impl" | "entry" | "class" | "union" | "bits"
                 | "flags" | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque"
                 | "pub" | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline"
-                | "operator" | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic"
-                | "struct" | "enum" | "fn" | "func" | "function" | "def" | "fun" => name && !next.newline,
+                | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum"
+                | "fn" | "func" | "function" | "def" | "fun" => name && !next.newline,
                 "test" | "bench" => matches!(next.kind, TokenKind::Str | TokenKind::Ident) && !next.newline,
                 "export" | "share" => {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline
                 }
                 "extern" => name || matches!(next.kind, TokenKind::Str | TokenKind::LBrace),
                 "static_assert" => next.kind == TokenKind::LParen,
+                "operator" => !next.newline,
                 "comptime" => next.kind == TokenKind::LBrace,
                 _ => false,
             },
@@ -192,6 +194,7 @@ impl Parser<'_> {
         }
         let visibility = before.visibility;
         let kind = self.item_kind(before)?;
+        self.tree.lost_items |= lacks_name(&kind);
         // A `;` behind the `}` of a declaration or behind `use x` means nothing.
         self.eat(TokenKind::Semi);
         Some(Item { span: self.span_from(start), visibility, attrs, docs, kind })
@@ -292,6 +295,10 @@ impl Parser<'_> {
                 "super" if path.is_empty() && is_separator(self.nth(1).kind) => {
                     self.bump();
                     up = Some(up.unwrap_or(0) + 1);
+                }
+                _ if self.at(TokenKind::Str) => {
+                    self.quoted_path();
+                    return (up, path, dotted);
                 }
                 _ => path.push(self.any_word("a path segment")),
             }
@@ -454,6 +461,7 @@ impl Parser<'_> {
             name.span = self.span_from(start);
             extras.push(Extra { feature: "operator procedures", span: name.span });
         }
+        let errors = self.errors;
         let generics = self.generics();
         let params = if self.at(TokenKind::LParen) {
             self.params()
@@ -465,33 +473,41 @@ impl Parser<'_> {
             self.report(diagnostic);
             Vec::new()
         };
-        let ret = self.result_type();
+        let broken = self.errors != errors;
+        let mut ret = self.result_type();
+        if broken {
+            self.tree.lost_bindings.push(name.span.start);
+            ret = ret.or_else(|| Some(self.error_type()));
+        }
         self.suffixes(&mut extras);
         let body = if self.at(TokenKind::LBrace) {
             Some(self.block("the head of a procedure"))
         } else {
-            if !self.at(TokenKind::Semi) && abi == Abi::Vitte {
-                self.missing_body();
-            }
-            None
+            // A head without a body is a declaration only where it says so with `;`.
+            (!self.at(TokenKind::Semi) && abi == Abi::Vitte).then(|| {
+                if ret.is_none() && !self.tok().newline && !self.at(TokenKind::Colon) {
+                    // What stands there instead may have been meant as the result type.
+                    ret = Some(self.error_type());
+                }
+                self.missing_body()
+            })
         };
+
         Proc { name, abi, generics, params, ret, extras, body }
     }
 
-    fn missing_body(&mut self) {
+    fn missing_body(&mut self) -> Block {
         let diagnostic = self
             .expected(codes::EXPECTED_BLOCK, "the procedure's body")
             .note("a procedure's head is followed by its body in braces")
             .help("write `{ .. }`, or `;` to declare without defining");
         self.report(diagnostic);
-        while !self.tok().newline
-            && !matches!(self.kind(), TokenKind::Eof | TokenKind::LBrace | TokenKind::RBrace)
-        {
-            self.skip_tree();
+        let block = self.block_without_braces();
+        if self.at(TokenKind::RBrace) && self.partner(self.pos).is_none() {
+            // It closes the brace that is missing.
+            self.bump();
         }
-        if self.at(TokenKind::LBrace) {
-            self.skip_tree();
-        }
+        block
     }
 
     /// `-> T`. `: T` and a bare type are reported with a fix-it.
@@ -501,7 +517,12 @@ impl Parser<'_> {
         }
         let span = self.tok().span();
         let (place, text) = match self.kind() {
-            TokenKind::Colon | TokenKind::FatArrow => (span, "->"),
+            // `def f():` and its body on the lines below.
+            TokenKind::Colon if self.nth(1).newline => return None,
+            TokenKind::Colon | TokenKind::FatArrow => {
+                let blank = self.text[..span.start as usize].ends_with(char::is_whitespace);
+                (span, if blank { "->" } else { " ->" })
+            }
             TokenKind::Ident
                 if !self.tok().newline
                     && matches!(self.nth(1).kind, TokenKind::LBrace | TokenKind::Lt | TokenKind::Semi) =>
@@ -581,20 +602,20 @@ impl Parser<'_> {
             };
             self.bump();
         }
-        let name = self.any_word("a parameter's name");
+        let mut name = self.any_word("a parameter's name");
         let ty = if self.eat(TokenKind::Colon) {
             Some(self.ty())
         } else if name.name == "self" || name.name.is_empty() {
             None
         } else {
-            self.missing_colon(&name)
+            self.missing_colon(&mut name)
         };
         let default = self.eat(TokenKind::Eq).then(|| self.expr());
         Param { span: self.span_from(start), name, mode, ty, default }
     }
 
     /// `PAR0033`; reads the type that follows anyway.
-    fn missing_colon(&mut self, name: &Ident) -> Option<TypeId> {
+    fn missing_colon(&mut self, name: &mut Ident) -> Option<TypeId> {
         let end = name.span.end;
         let type_there = matches!(self.kind(), TokenKind::Ident | TokenKind::LBracket | TokenKind::Amp);
         let (text, applicability) = if type_there {
@@ -610,10 +631,23 @@ impl Parser<'_> {
                 if type_there { "expected `:` before this type" } else { "its type is missing" },
             )
             .note("parameters always have types: `name: type`");
-        if self.at(TokenKind::Ident)
-            && matches!(name.name.as_str(), "int" | "string" | "bool" | "u64" | "f64")
-        {
-            diagnostic = diagnostic.help("the name comes first and the type behind the colon");
+        if self.at(TokenKind::Ident) && habits::is_type_name(&name.name) {
+            // `int a`: the C order.
+            let name_there = self.bump();
+            let whole = name.span.to(name_there.span());
+            diagnostic = diagnostic.note("the name comes first and the type behind the colon").suggest(
+                self.place(whole),
+                format!("{}: {}", self.text_of(name_there), name.name),
+                "turn them round",
+                Applicability::MachineApplicable,
+            );
+            self.report(diagnostic);
+            self.errors -= 1;
+            let (ty, type_span) = (name.name.clone(), name.span);
+            *name = self.ident_of(name_there);
+            let path = vec![Ident { name: ty, span: type_span }];
+            self.tree.types.push(Type { span: type_span, kind: TypeKind::Path(path, Vec::new()) });
+            return Some(TypeId(self.tree.types.len() as u32 - 1));
         }
         let diagnostic = diagnostic.suggest(self.place(Span::new(end, end)), text, "add it", applicability);
         self.report(diagnostic);
@@ -688,6 +722,10 @@ impl Parser<'_> {
                         Applicability::MaybeIncorrect,
                     );
                 self.report(diagnostic);
+                if self.at(TokenKind::Ident) {
+                    // Only the comma is missing.
+                    continue;
+                }
             }
             if self.errors != errors {
                 while !matches!(
@@ -764,6 +802,7 @@ impl Parser<'_> {
             }
             let name = p.any_word("a variant's name");
             if name.name.is_empty() {
+                p.tree.lost_items = true;
                 return;
             }
             let mut fields = Vec::new();
@@ -783,6 +822,25 @@ impl Parser<'_> {
             variants.push(Variant { name, fields, ordinal });
         });
         ItemKind::Pick(Pick { name, generics, variants })
+    }
+}
+
+/// Whether a declaration has no name because the text could not be read.
+fn lacks_name(kind: &ItemKind) -> bool {
+    match kind {
+        ItemKind::Proc(proc) => proc.name.name.is_empty(),
+        ItemKind::Form(form) => form.name.name.is_empty(),
+        ItemKind::Pick(pick) => pick.name.name.is_empty(),
+        ItemKind::Const(constant) => constant.name.name.is_empty(),
+        ItemKind::Alias(alias) => alias.name.name.is_empty(),
+        ItemKind::Use(_)
+        | ItemKind::Export(_)
+        | ItemKind::Extern(_)
+        | ItemKind::Test(_)
+        | ItemKind::Entry(_)
+        | ItemKind::StaticAssert(_)
+        | ItemKind::Members(_)
+        | ItemKind::Unsupported(_) => false,
     }
 }
 

@@ -8,6 +8,7 @@ mod branches; // conditionals and matches
 mod exprs; // operators, postfix forms, primaries
 mod items; // declarations
 mod items_meta; // extern, tests, traits and what is only kept as text
+mod habits; // what people write who come from other languages
 mod patterns;
 mod stmts; // blocks and statements
 mod types;
@@ -22,6 +23,8 @@ use crate::base::{Applicability, Code, Diagnostic, Name, Phase, Place, SourceFil
 pub const MAX_DEPTH: u32 = 256;
 /// Most operators or accesses in one chain such as `a + b + c`.
 pub const MAX_CHAIN: u32 = 4_000;
+/// Most branches of one `if`. Later stages see each `elif` as an `if` inside the `else` before it.
+pub const MAX_BRANCHES: usize = 1_000;
 
 /// Stack that must be left before a nested construct is parsed, and how much is added otherwise.
 const STACK_RED_ZONE: usize = 128 * 1024;
@@ -229,17 +232,19 @@ impl Parser<'_> {
             return;
         }
         self.quiet_until = Some(self.pos);
-        if !self.at(TokenKind::Error) && !self.after_unclosed_literal() {
+        if !self.at(TokenKind::Error) && !self.unclosed_literal_here() {
             self.push(diagnostic);
         }
     }
 
-    /// Whether the token before is a string that its line does not close: it has swallowed what
-    /// would have followed, and the lexer has said so.
-    fn after_unclosed_literal(&self) -> bool {
-        let Some(token) = self.pos.checked_sub(1).map(|i| self.tokens[i]) else { return false };
-        matches!(token.kind, TokenKind::Str | TokenKind::RawStr | TokenKind::ByteStr | TokenKind::Char)
-            && !super::literal::body_of(self.text_of(token)).1
+    /// Whether the present token or the one before is a string that its line does not close: it has
+    /// swallowed what would have followed, and the lexer has said so.
+    fn unclosed_literal_here(&self) -> bool {
+        let before = self.pos.checked_sub(1).map(|i| self.tokens[i]);
+        before.into_iter().chain([self.tok()]).any(|token| {
+            matches!(token.kind, TokenKind::Str | TokenKind::RawStr | TokenKind::ByteStr | TokenKind::Char)
+                && !super::literal::body_of(self.text_of(token)).1
+        })
     }
 
     /// Adds a diagnostic with at least one note and one help or suggestion.
@@ -298,15 +303,17 @@ impl Parser<'_> {
         }
         let end = self.prev_end();
         let text = kind.text();
+        let value_missing = kind == TokenKind::Eq
+            && (self.tok().newline || matches!(self.kind(), TokenKind::Semi | TokenKind::Eof));
+        let (insert, applicability) = if value_missing {
+            (format!(" {text} VALUE"), Applicability::HasPlaceholders)
+        } else {
+            (format!(" {text}"), Applicability::MaybeIncorrect)
+        };
         let diagnostic = self
             .expected(codes::EXPECTED_TOKEN, &format!("`{text}`"))
             .note(format!("`{text}` follows {after}"))
-            .suggest(
-                self.place(Span::new(end, end)),
-                format!(" {text}"),
-                format!("insert `{text}`"),
-                Applicability::MaybeIncorrect,
-            );
+            .suggest(self.place(Span::new(end, end)), insert, format!("insert `{text}`"), applicability);
         self.report(diagnostic);
         false
     }
@@ -337,6 +344,13 @@ impl Parser<'_> {
         let at = self.expected_span().start;
         self.tree.exprs.push(Expr { span: Span::new(at, at), kind: ExprKind::Error });
         ExprId(self.tree.exprs.len() as u32 - 1)
+    }
+
+    /// An error type at the present place; takes no token.
+    fn error_type(&mut self) -> TypeId {
+        let at = self.expected_span().start;
+        self.tree.types.push(Type { span: Span::new(at, at), kind: TypeKind::Error });
+        TypeId(self.tree.types.len() as u32 - 1)
     }
 
     fn ident_of(&self, token: Token) -> Ident {
@@ -372,7 +386,7 @@ impl Parser<'_> {
 
     fn report_name(&mut self, what: &str) {
         let mut diagnostic = self.expected(codes::EXPECTED_IDENTIFIER, what);
-        if self.kind().is_keyword() {
+        if self.kind().is_keyword() && !self.on_new_line() {
             let text = self.kind().text();
             diagnostic = diagnostic.note(format!("`{text}` is a keyword and cannot be a name here")).suggest(
                 self.place(self.tok().span()),
@@ -439,6 +453,11 @@ impl Parser<'_> {
             if self.at(close) {
                 break;
             }
+            if self.errors == before.1 && self.wrong_closer(open, close) {
+                self.in_brackets = outer_brackets;
+                self.no_record = outer_no_record;
+                return;
+            }
             if self.errors == before.1 {
                 let at = self.prev_end();
                 let mut diagnostic = self
@@ -461,6 +480,10 @@ impl Parser<'_> {
                     )
                 };
                 self.report(diagnostic);
+                if end.is_some_and(|e| e > self.pos) && stmts::starts_plain_value(self.kind()) {
+                    // Only the comma is missing: the next element is as good as any.
+                    continue;
+                }
             }
             let Some(end) = end.filter(|&e| e >= self.pos) else { break };
             while self.pos < end && !self.at(TokenKind::Comma) {
@@ -495,6 +518,28 @@ impl Parser<'_> {
         if let Some(end) = end.filter(|&e| e >= self.pos) {
             self.pos = end + 1;
         }
+    }
+
+    /// Another closing bracket than `close` at the end of a list, as in `[1, 2)`: reported and taken for it.
+    fn wrong_closer(&mut self, open: usize, close: TokenKind) -> bool {
+        if !matches!(self.kind(), TokenKind::RParen | TokenKind::RBracket) || self.partner(self.pos).is_some()
+        {
+            return false;
+        }
+        let span = self.tok().span();
+        let diagnostic = self
+            .expected(codes::EXPECTED_TOKEN, &format!("`{}`", close.text()))
+            .label(self.place(self.tokens[open].span()), "opened here")
+            .note(format!("every `{}` needs its `{}`", self.tokens[open].kind.text(), close.text()))
+            .suggest(
+                self.place(span),
+                close.text(),
+                format!("write `{}`", close.text()),
+                Applicability::MachineApplicable,
+            );
+        self.report(diagnostic);
+        self.bump();
+        true
     }
 
     /// `PAR0037` at an opening brace. If a `}` further in stands too far left, the brace it was paired

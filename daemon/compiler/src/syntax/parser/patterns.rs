@@ -56,9 +56,14 @@ impl Parser<'_> {
             TokenKind::DotDot | TokenKind::DotDotEq => self.range_pat(None),
             _ => match self.pat_literal() {
                 Some(literal) => self.range_pat(Some(literal)),
+                None if self.keyword_as_binding() => {
+                    let token = self.bump();
+                    PatKind::Name { name: self.ident_of(token), binding: true }
+                }
                 None => {
                     self.report_expected(codes::EXPECTED_PATTERN, "a pattern");
                     let at = self.expected_span().start;
+                    self.tree.lost_bindings.push(at);
                     self.tree.pats.push(Pat { span: Span::new(at, at), kind: PatKind::Error });
                     return PatId(self.tree.pats.len() as u32 - 1);
                 }

@@ -14,7 +14,7 @@ impl Parser<'_> {
             .note(format!("{after} is followed by its body in braces, also when that is a single statement"))
             .help("write `{` before the body and `}` behind it");
         self.report(diagnostic);
-        self.empty_block()
+        self.block_without_braces()
     }
 
     fn block_inner(&mut self) -> Block {
@@ -47,7 +47,7 @@ impl Parser<'_> {
         Block { span: self.span_from(start), stmts }
     }
 
-    fn stmt(&mut self) -> Option<Stmt> {
+    pub(super) fn stmt(&mut self) -> Option<Stmt> {
         let start = self.tok().start;
         let errors = self.errors;
         let kind = self.stmt_kind();
@@ -90,17 +90,7 @@ impl Parser<'_> {
             if token.newline || block_like || self.stmt_keyword() {
                 return false;
             }
-            let end = self.prev_end();
-            let diagnostic = self
-                .expected(codes::EXPECTED_TOKEN, "`;` or a new line")
-                .note("a statement ends at `;`, at `}`, or at the end of its line")
-                .suggest(
-                    self.place(Span::new(end, end)),
-                    ";",
-                    "end the statement here",
-                    Applicability::MaybeIncorrect,
-                );
-            self.report(diagnostic);
+            self.report_unfinished_line();
         }
         // Something was wrong: go on with the next line.
         loop {
@@ -152,6 +142,7 @@ impl Parser<'_> {
             "return",
             "panic",
             "assert",
+            "static_assert",
             "unreachable",
             "unsafe",
             "critical",
@@ -169,7 +160,8 @@ impl Parser<'_> {
         .find(|k| **k == word)?;
         let value_follows = same_line && starts_plain_value(next.kind);
         let parenthesised_head = same_line
-            && next.kind == TokenKind::LParen
+            && (next.kind == TokenKind::LParen
+                || next.kind == TokenKind::LBracket && next.start > self.tok().end)
             && self.partner(self.pos + 1).is_some_and(|close| {
                 self.tokens[(close + 1).min(self.tokens.len() - 1)].kind == TokenKind::LBrace
             });
@@ -191,6 +183,7 @@ impl Parser<'_> {
             "return" => !name_like || parenthesised_head,
             "match" | "with" | "select" | "when" => value_follows || parenthesised_head,
             "panic" | "assert" | "emit" => value_follows,
+            "static_assert" => next.kind == TokenKind::LParen,
             "asm" => same_line && matches!(next.kind, TokenKind::LParen | TokenKind::LBrace | TokenKind::Str),
             "static" | "global" => next.kind == TokenKind::Ident && self.nth(2).kind == TokenKind::Colon,
             "form" => {
@@ -234,11 +227,12 @@ impl Parser<'_> {
             }
             TokenKind::Pick if self.pick_declares() => self.local_item(),
             TokenKind::Ident => self.word_stmt(),
+            _ if self.starts_no_statement() => self.stray_token(),
             _ => self.expr_stmt(),
         }
     }
 
-    fn local_item(&mut self) -> StmtKind {
+    pub(super) fn local_item(&mut self) -> StmtKind {
         let start = self.tok().start;
         match self.item() {
             Some(item) => StmtKind::Item(Box::new(item)),
@@ -270,6 +264,7 @@ impl Parser<'_> {
                 self.bump();
                 StmtKind::Loop(self.block("`loop`"))
             }
+            "static_assert" => self.local_item(),
             "break" => {
                 self.bump();
                 StmtKind::Break(self.value_on_line())
@@ -342,18 +337,9 @@ impl Parser<'_> {
             && !next.newline
             && matches!(self.nth(2).kind, TokenKind::Eq | TokenKind::Colon);
         match self.word() {
-            word @ ("var" | "val" | "auto") if declares => {
-                let span = self.tok().span();
-                let diagnostic = self
-                    .error(codes::FOREIGN_KEYWORD, span, format!("`{word}` is not a keyword"), "not Vitte")
-                    .note("locals are declared with `let`; every local may be assigned again with `set`")
-                    .suggest(self.place(span), "let", "write `let`", Applicability::MachineApplicable);
-                self.report(diagnostic);
-                self.bump();
-                // The statement behind the word is sound.
-                self.errors -= 1;
-                Some(self.let_stmt())
-            }
+            "var" | "val" | "auto" if declares => Some(self.let_under_another_name(
+                "locals are declared with `let`; every local may be assigned again with `set`",
+            )),
             "fn" | "func" | "function" | "def" | "fun"
                 if next.kind == TokenKind::Ident
                     && !next.newline
@@ -361,6 +347,13 @@ impl Parser<'_> {
             {
                 Some(self.local_item())
             }
+            "do" if next.kind == TokenKind::LBrace => Some(self.do_while()),
+            "try" if next.kind == TokenKind::LBrace => Some(self.try_catch()),
+            "mut" if declares => {
+                Some(self.let_under_another_name("a local is declared with `let` or `let mut`"))
+            }
+            _ if self.short_declaration() => Some(self.walrus()),
+            _ if self.typed_declaration() => Some(self.c_declaration()),
             "switch" if !next.newline && starts_plain_value(next.kind) => {
                 let span = self.tok().span();
                 let diagnostic = self
@@ -377,11 +370,12 @@ impl Parser<'_> {
         }
     }
 
-    fn let_stmt(&mut self) -> StmtKind {
+    pub(super) fn let_stmt(&mut self) -> StmtKind {
         if self.at_word("mut") && !is_assignment(self.nth(1).kind) && self.nth(1).kind != TokenKind::Colon {
             self.bump();
         }
         let pat = self.pat(BraceAfterPath::Fields);
+        self.walrus_in_let();
         let ty = self.eat(TokenKind::Colon).then(|| self.ty());
         let init = self.initializer();
         StmtKind::Let { pat, ty, init, constant: false }
@@ -431,6 +425,10 @@ impl Parser<'_> {
         match self.assignment_op() {
             Some(op) => StmtKind::Assign { place, op, value: self.expr() },
             None => {
+                if let ExprKind::Binary(BinaryOp::Eq, span, place, value) = self.tree.expr(place).kind {
+                    self.report_comparison_for_assignment(span);
+                    return StmtKind::Assign { place, op: None, value };
+                }
                 self.expect(TokenKind::Eq, "the place that `set` changes");
                 StmtKind::Assign { place, op: None, value: self.error_expr() }
             }
@@ -501,41 +499,20 @@ impl Parser<'_> {
 
     fn for_stmt(&mut self) -> StmtKind {
         self.bump();
-        let start = self.tok().start;
+        let parenthesised = self.open_parenthesised_for();
         let c_like = self.at(TokenKind::Ident) && self.nth(1).kind == TokenKind::Eq
             || self.at(TokenKind::Let) && self.nth(1).kind == TokenKind::Ident;
         if c_like {
-            return self.c_for();
-        }
-        let parenthesised = self.at(TokenKind::LParen)
-            && self.nth(1).kind == TokenKind::Ident
-            && matches!(self.nth(2).kind, TokenKind::In | TokenKind::Eq);
-        if parenthesised {
-            let diagnostic = self
-                .error(
-                    codes::EXPECTED_TOKEN,
-                    self.tok().span(),
-                    "the head of a `for` has no parentheses",
-                    "remove this `(`",
-                )
-                .note("it is written `for x in xs { .. }`")
-                .help("remove the parentheses around the head");
-            self.report(diagnostic);
-            let close = self.partner(self.pos);
-            let (pat, iter) = (self.add_pat(start, PatKind::Error), self.error_expr());
-            if let Some(close) = close {
-                self.pos = close + 1;
-            }
-            let body = self.block("the head of a `for`");
-            return StmtKind::For { pat, iter, body };
+            return self.c_for(parenthesised);
         }
         let pat = self.pat(BraceAfterPath::Fields);
-        if !self.eat(TokenKind::In) {
+        if !self.eat(TokenKind::In) && !self.other_word_for_in() {
             let diagnostic = self
                 .expected(codes::EXPECTED_TOKEN, "`in`")
                 .note("a `for` is written `for x in xs { .. }`")
                 .help("write `in` and what to go through");
             self.report(diagnostic);
+            self.tree.lost_bindings.push(self.prev_end());
             if !self.at(TokenKind::LBrace) {
                 while !self.tok().newline
                     && !matches!(self.kind(), TokenKind::LBrace | TokenKind::RBrace | TokenKind::Eof)
@@ -548,12 +525,15 @@ impl Parser<'_> {
             return StmtKind::For { pat, iter, body };
         }
         let iter = self.head();
+        if parenthesised {
+            self.eat(TokenKind::RParen);
+        }
         let body = self.block("the subject of a `for`");
         StmtKind::For { pat, iter, body }
     }
 
     /// `for i = a; cond; i = step { .. }`
-    fn c_for(&mut self) -> StmtKind {
+    fn c_for(&mut self, parenthesised: bool) -> StmtKind {
         self.eat(TokenKind::Let);
         let var = self.ident("the loop variable");
         if self.eat(TokenKind::Colon) {
@@ -571,11 +551,16 @@ impl Parser<'_> {
         let step = match op {
             Some(_) => self.expr(),
             None => {
-                self.expect(TokenKind::Eq, "the place that the step changes");
+                if !parenthesised {
+                    self.expect(TokenKind::Eq, "the place that the step changes");
+                }
                 self.error_expr()
             }
         };
         self.no_record = no_record;
+        if parenthesised {
+            self.eat(TokenKind::RParen);
+        }
         let body = self.block("the head of a `for`");
         StmtKind::CFor { var, init, cond, place, op: op.flatten(), step, body }
     }

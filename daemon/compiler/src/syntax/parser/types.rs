@@ -103,7 +103,8 @@ impl Parser<'_> {
                     _ => TypeKind::Tuple(elements),
                 }
             }
-            TokenKind::Proc => {
+            // At the start of a line it begins the next declaration.
+            TokenKind::Proc if !self.in_first_column(self.tok()) => {
                 self.bump();
                 let mut params = Vec::new();
                 if self.at(TokenKind::LParen) && !self.on_new_line() {
@@ -149,6 +150,10 @@ impl Parser<'_> {
                     path.push(self.ident("a type name"));
                 }
                 TokenKind::Lt if args.is_empty() && !self.on_new_line() => args = self.type_args(),
+                TokenKind::LBracket if args.is_empty() && self.nth(1).kind == TokenKind::RBracket => {
+                    args = self.array_suffix(&mut path);
+                    return (path, args);
+                }
                 TokenKind::LBracket if args.is_empty() && !self.on_new_line() => {
                     self.list(TokenKind::RBracket, "type arguments", |p| {
                         let arg = p.ty();
@@ -270,17 +275,22 @@ impl Parser<'_> {
         if self.tok().newline {
             return false;
         }
-        let mut angles = 0i32;
-        let mut brackets = 0i32;
+        // What is open, innermost last: true for an angle bracket, false for `(` and `[`.
+        let mut open = Vec::new();
         let mut after_name = false;
         for ahead in 0..256 {
             let token = self.nth(ahead);
             let name_before = std::mem::replace(&mut after_name, false);
             match token.kind {
-                TokenKind::Lt => angles += 1,
-                TokenKind::Gt | TokenKind::Shr if brackets == 0 => {
-                    angles -= if token.kind == TokenKind::Gt { 1 } else { 2 };
-                    if angles == 0 {
+                TokenKind::Lt => open.push(true),
+                TokenKind::Gt | TokenKind::Shr => {
+                    let closes = if token.kind == TokenKind::Gt { 1 } else { 2 };
+                    for _ in 0..closes {
+                        if open.pop() != Some(true) {
+                            return false;
+                        }
+                    }
+                    if open.is_empty() {
                         let next = self.nth(ahead + 1);
                         let line = !next.newline || self.in_brackets;
                         return match next.kind {
@@ -290,14 +300,10 @@ impl Parser<'_> {
                             _ => false,
                         };
                     }
-                    if angles < 0 {
-                        return false;
-                    }
                 }
-                TokenKind::LParen | TokenKind::LBracket => brackets += 1,
+                TokenKind::LParen | TokenKind::LBracket => open.push(false),
                 TokenKind::RParen | TokenKind::RBracket => {
-                    brackets -= 1;
-                    if brackets < 0 {
+                    if open.pop() != Some(false) {
                         return false;
                     }
                 }
@@ -315,7 +321,7 @@ impl Parser<'_> {
                 | TokenKind::Question
                 | TokenKind::Arrow
                 | TokenKind::Proc => {}
-                TokenKind::Semi | TokenKind::Int if brackets > 0 => {}
+                TokenKind::Semi | TokenKind::Int if open.contains(&false) => {}
                 _ => return false,
             }
         }

@@ -245,19 +245,33 @@ impl Checker<'_> {
             diagnostic = diagnostic.note("an arm with a guard does not count, since its guard may be false");
         }
         let text = self.snippet(node);
-        diagnostic = match text.as_deref().and_then(|text| text.strip_suffix('}')) {
-            Some(body) => {
-                let body = body.trim_end();
-                let arms: String = missing.iter().map(|case| format!("\n    {case} {{ }}")).collect();
-                diagnostic.suggest(
-                    self.place(node),
-                    format!("{body}{arms}\n}}"),
-                    if missing.len() > 1 { "add the missing arms" } else { "add the missing arm" },
-                    Applicability::HasPlaceholders,
-                )
-            }
+        diagnostic = match text.as_deref().and_then(|text| with_arms(text, &self.indentation(node), &missing))
+        {
+            Some(completed) => diagnostic.suggest(
+                self.place(node),
+                completed,
+                if missing.len() > 1 { "add the missing arms" } else { "add the missing arm" },
+                Applicability::HasPlaceholders,
+            ),
             None => diagnostic.help("add the missing arms, or `_ { }` for all others"),
         };
         self.report(diagnostic);
     }
+}
+
+/// The text of a match with empty arms for the `missing` cases before its `}`, in the style of the
+/// others: on lines of their own, if they are, and with `case` if they have it. `indent` is the
+/// indentation of the line that the match starts on.
+fn with_arms(text: &str, indent: &str, missing: &[String]) -> Option<String> {
+    let body = text.strip_suffix('}')?;
+    let case = if body.lines().any(|line| line.trim_start().starts_with("case ")) { "case " } else { "" };
+    let mut completed = body.trim_end().to_owned();
+    let lines = body.contains('\n');
+    let step = if indent.contains('\t') { "\t" } else { "    " };
+    for arm in missing {
+        let separator = if lines { format!("\n{indent}{step}") } else { " ".to_owned() };
+        completed.push_str(&format!("{separator}{case}{arm} {{ }}"));
+    }
+    completed.push_str(&if lines { format!("\n{indent}}}") } else { " }".to_owned() });
+    Some(completed)
 }

@@ -27,7 +27,7 @@ crate::codes! {
     /// Something that parses but is not supported yet.
     UNSUPPORTED = "SEM0925" "SEMA_E_UNSUPPORTED";
     /// Division by a constant zero.
-    DIVISION_BY_ZERO = "TYP0002" "TYPECK_E_CONST_DIVISION_BY_ZERO";
+    DIVISION_BY_ZERO = "TYP0002" "CONST_EVAL_E_DIVISION_BY_ZERO";
     /// A constant that its type cannot hold.
     OVERFLOW = "TYP0005" "TYPECK_E_CONST_OVERFLOW";
     /// An argument of the wrong type.

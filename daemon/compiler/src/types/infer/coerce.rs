@@ -288,6 +288,34 @@ impl Checker<'_> {
             (Ty::String, Ty::Int(_)) => diagnostic
                 .note("text does not turn into numbers by itself")
                 .help("`int_of_string(s)` gives an `Option<int>`"),
+            (Ty::String, Ty::Char) => {
+                let literal = self.snippet(value.node).and_then(|text| {
+                    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+                    (inner.chars().count() == 1 && inner != "'").then(|| format!("'{inner}'"))
+                });
+                let diagnostic = diagnostic.note("a `char` stands in single quotes, text in double quotes");
+                match literal {
+                    Some(literal) => diagnostic.suggest(
+                        self.place(value.node),
+                        literal,
+                        "write a `char`",
+                        Applicability::MachineApplicable,
+                    ),
+                    None => diagnostic.help("take one character of it: `text[0]`"),
+                }
+            }
+            (Ty::Proc(_, ret), _) if self.table.resolve(ret) == self.table.resolve(&target) => {
+                let diagnostic = diagnostic.note("the name of a proc is the proc itself and no call");
+                match self.snippet(value.node) {
+                    Some(text) => diagnostic.suggest(
+                        self.place(value.node),
+                        format!("{text}()"),
+                        "call it",
+                        Applicability::MaybeIncorrect,
+                    ),
+                    None => diagnostic.help("call it"),
+                }
+            }
             (Ty::Unit, _) => diagnostic
                 .note("a proc without `->` gives nothing")
                 .help("call a proc that gives a value, or drop this use of the result"),
@@ -325,8 +353,8 @@ impl Checker<'_> {
         let Some(text) = self.snippet(node) else {
             return diagnostic.help(format!("convert it with `as {target}`"));
         };
-        let simple =
-            text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')' | '[' | ']'));
+        let simple = text.starts_with(['"', '\''])
+            || text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')' | '[' | ']'));
         let text = if simple { text } else { format!("({text})") };
         diagnostic.suggest(
             self.place(node),
@@ -354,11 +382,12 @@ impl Checker<'_> {
             }
             other => {
                 let shown = self.show(other);
+                let article = if what.starts_with('o') { "an" } else { "a" };
                 let mut diagnostic = self
                     .error(
                         codes::CONDITION,
                         node,
-                        format!("a {what} must be `bool` or an integer, found `{shown}`"),
+                        format!("{article} {what} must be `bool` or an integer, found `{shown}`"),
                         format!("this is `{shown}`"),
                     )
                     .note("of the integers, zero is false and all others are true");

@@ -130,14 +130,29 @@ impl Checker<'_> {
         } else {
             diagnostic.note(format!("its members are `{}`", known.join("`, `")))
         };
-        diagnostic = match crate::base::spelling::nearest(&name.name, known.iter().copied()) {
+        let meant = match name.name.as_str() {
+            "length" | "size" | "count" | "Length" => "len",
+            "add" | "append" | "push_back" => "push",
+            other => other,
+        };
+        let meant = known.iter().copied().find(|known| *known == meant);
+        diagnostic = match meant.or_else(|| crate::base::spelling::nearest(&name.name, known.iter().copied()))
+        {
             Some(near) => diagnostic.suggest(
                 self.place(name.node),
                 near,
-                format!("`{near}` has a similar name"),
+                if meant.is_some() {
+                    format!("it is called `{near}`")
+                } else {
+                    format!("`{near}` has a similar name")
+                },
                 Applicability::MaybeIncorrect,
             ),
-            None => diagnostic.help(format!("procs are called the other way round: `{}(value)`", name.name)),
+            None if self.visible_names(&name.name).contains(&name.name) => {
+                diagnostic.help(format!("a proc takes the value as an argument: `{}(value)`", name.name))
+            }
+            None => diagnostic
+                .help(format!("declare `proc {0}(value: {shown})` and call `{0}(value)`", name.name)),
         };
         self.fail(diagnostic, node)
     }

@@ -419,7 +419,7 @@ impl<'a> Checker<'a> {
 
     /// Reports a name that nothing declares, once, with the nearest one that is.
     fn unknown_name(&mut self, name: &hir::Ident) {
-        let candidates = self.visible_names();
+        let candidates = self.visible_names(&name.name);
         let mut diagnostic = self
             .error(
                 codes::UNKNOWN_IDENTIFIER,
@@ -428,6 +428,15 @@ impl<'a> Checker<'a> {
                 "not found in this scope",
             )
             .note("locals, items of this module, imported names and built-in names are in scope here");
+        if let Some((ours, what)) = foreign_name(&name.name) {
+            self.report(diagnostic.suggest(
+                self.place(name.node),
+                ours,
+                what,
+                crate::base::Applicability::MaybeIncorrect,
+            ));
+            return;
+        }
         diagnostic = match crate::base::spelling::nearest(&name.name, candidates.iter().map(Name::as_str)) {
             Some(near) => diagnostic.suggest(
                 self.place(name.node),
@@ -440,8 +449,10 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
     }
 
-    fn visible_names(&self) -> Vec<Name> {
-        let mut all: Vec<Name> = self.names.visible().cloned().collect();
+    /// What may have been meant by a name. One that begins with an upper-case letter means no local.
+    fn visible_names(&self, wanted: &str) -> Vec<Name> {
+        let type_like = wanted.starts_with(|c: char| c.is_ascii_uppercase());
+        let mut all: Vec<Name> = if type_like { Vec::new() } else { self.names.visible().cloned().collect() };
         all.extend(names::module_names(self.db, self.file));
         all.extend(builtin::NAMES.iter().map(|name| Name::new_static(name)));
         all.sort();
@@ -456,10 +467,32 @@ impl<'a> Checker<'a> {
         text.get(span.start as usize..span.end as usize).map(str::to_owned)
     }
 
+    /// The blanks that the line of a node begins with. Only for suggestions, as [`Self::snippet`].
+    fn indentation(&self, node: NodeId) -> String {
+        let span = crate::lower::item_source_map(self.db, self.item).span(node);
+        let crate::base::FileContents::Text(text) = self.file.contents(self.db) else { return String::new() };
+        let before = text.get(..span.start as usize).unwrap_or_default();
+        let line = &text[before.rfind('\n').map_or(0, |at| at + 1)..];
+        line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect()
+    }
+
     /// An item of the prelude.
     fn core(&self, name: &str) -> Option<ItemId> {
         core_item(self.db, ItemKind::Proc, name)
     }
+}
+
+/// What Vitte calls a name of other languages, and why.
+fn foreign_name(name: &str) -> Option<(&'static str, &'static str)> {
+    Some(match name {
+        "True" | "TRUE" => ("true", "the truth values are `true` and `false`"),
+        "False" | "FALSE" => ("false", "the truth values are `true` and `false`"),
+        "nil" | "NULL" | "Null" | "nullptr" | "undefined" => ("None", "no value is `None`, of an `Option`"),
+        "this" => ("self", "a method's own value is `self`"),
+        "printf" | "puts" | "echo" | "Println" => ("println", "lines are printed by `println`"),
+        "str" | "string" | "String" => ("to_string", "a value is turned into text by `to_string`"),
+        _ => return None,
+    })
 }
 
 /// A THIR expression.

@@ -1,7 +1,6 @@
 //! Operators: arithmetic, comparison, logic, membership.
 use std::sync::Arc;
 
-use super::super::dump::symbol;
 use super::super::thir::{self, Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, fits};
@@ -268,7 +267,7 @@ impl Checker<'_> {
     }
 
     fn bad_operands(&self, op: BinaryOp, node: NodeId, left: &Expr, right: &Expr) -> Diagnostic {
-        let sign = symbol(op);
+        let sign = op.symbol();
         let (a, b) = (self.show(&left.ty), self.show(&right.ty));
         let mut diagnostic = self
             .error(
@@ -371,7 +370,7 @@ impl Checker<'_> {
             return expr(Ty::Bool, node, ExprKind::Error);
         }
         let (a, b) = (self.show(&left.ty), self.show(&right.ty));
-        let sign = symbol(op);
+        let sign = op.symbol();
         let mut diagnostic = self
             .error(
                 codes::BINARY,

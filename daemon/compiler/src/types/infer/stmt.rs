@@ -6,7 +6,7 @@ use super::coerce::Reason;
 use super::names::Bound;
 use super::unify::Origin;
 use super::{Checker, Expect, Loop, codes, expr};
-use crate::base::Name;
+use crate::base::{Applicability, Name};
 use crate::lower::hir::{self, ExprId, PatId};
 use crate::lower::{ItemId, NodeId};
 use crate::types::proc_data;
@@ -481,27 +481,37 @@ impl Checker<'_> {
         let mut diagnostic = self.error(
             codes::MISSING_GIVE,
             name.node,
-            format!("`{}` can end without giving a `{shown}`", super::names::short_name(&name.name)),
+            format!(
+                "`{}` can end without giving {} `{shown}`",
+                super::names::short_name(&name.name),
+                if shown.starts_with(['i', 'O', 'u']) && !shown.starts_with("uni") { "an" } else { "a" }
+            ),
             "its end can be reached without a `give`",
         );
         if let Some(ret) = self.ret_node {
             diagnostic = diagnostic.label(self.place(ret), format!("`{shown}` is due to this"));
         }
-        if let Some(Stmt::Expr(last)) = block.stmts.last() {
-            diagnostic = diagnostic.label(
-                self.place(last.node),
-                if self.table.resolve(&last.ty) == self.table.resolve(&self.ret) {
-                    "this value is dropped: write `give` before it"
-                } else {
-                    "after this the proc ends"
-                },
-            );
-        }
-        let diagnostic = diagnostic
-            .note(
-                "a proc with a result type gives a value on every path; its last expression is not its value",
-            )
-            .help("end it with `give value` or `panic(message)`");
+        diagnostic = diagnostic.note(
+            "a proc with a result type gives a value on every path; its last expression is not its value",
+        );
+        let dropped = match block.stmts.last() {
+            Some(Stmt::Expr(last)) => {
+                let is_value = self.table.resolve(&last.ty) == self.table.resolve(&self.ret);
+                let message = if is_value { "this value is dropped" } else { "after this the proc ends" };
+                diagnostic = diagnostic.label(self.place(last.node), message);
+                self.snippet(last.node).filter(|_| is_value).map(|text| (last.node, text))
+            }
+            _ => None,
+        };
+        diagnostic = match dropped {
+            Some((node, text)) => diagnostic.suggest(
+                self.place(node),
+                format!("give {text}"),
+                "give it",
+                Applicability::MachineApplicable,
+            ),
+            None => diagnostic.help("end it with `give value` or `panic(message)`"),
+        };
         self.report(diagnostic);
     }
 }

@@ -223,7 +223,7 @@ fn casts() {
 
 #[test]
 fn control_flow() {
-    bad("proc f(c: bool) -> int { if c { give 1 } }", &["TYP0920 `f` `f` can end without giving a `int`"]);
+    bad("proc f(c: bool) -> int { if c { give 1 } }", &["TYP0920 `f` `f` can end without giving an `int`"]);
     fine("proc f(c: bool) -> int { if c { give 1 } else { panic(\"x\") } }");
     fine("proc f() -> int { loop { give 1 } }");
     fine("proc f() -> int { while true { } }");
