@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use rustix::event::EventfdFlags;
@@ -164,10 +164,7 @@ impl Signals {
     pub fn next(&self, timeout: Option<Duration>) -> Option<Event> {
         match timeout {
             None => self.events.recv().ok(),
-            Some(timeout) => match self.events.recv_timeout(timeout) {
-                Ok(event) => Some(event),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(timeout) => self.events.recv_timeout(timeout).ok(),
         }
     }
 }

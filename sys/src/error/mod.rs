@@ -234,7 +234,7 @@ struct Context {
 impl SysError {
     /// An error about `path`. An operation is an [`Op`] or its verb.
     pub fn new(op: impl Into<Op>, path: &Path, source: impl Into<io::Error>) -> Self {
-        let (errno, refusal) = split(source.into());
+        let (errno, refusal) = split(&source.into());
         Self {
             op: op.into(),
             errno,
@@ -244,7 +244,7 @@ impl SysError {
 
     /// An error about nothing that has a path. Allocates nothing when the kernel answered.
     pub fn bare(op: Op, source: impl Into<io::Error>) -> Self {
-        let (errno, refusal) = split(source.into());
+        let (errno, refusal) = split(&source.into());
         let context =
             refusal.map(|refusal| Box::new(Context { refusal: Some(refusal), ..Context::default() }));
         Self { op, errno, context }
@@ -348,7 +348,7 @@ impl SysError {
 }
 
 /// The errno, or zero and the words.
-fn split(source: io::Error) -> (i32, Option<(io::ErrorKind, String)>) {
+fn split(source: &io::Error) -> (i32, Option<(io::ErrorKind, String)>) {
     match source.raw_os_error() {
         Some(errno) => (errno, None),
         None => (0, Some((source.kind(), source.to_string()))),
