@@ -1,0 +1,47 @@
+//! Ways out of the sandbox, tried on every rung of the ladder: none may succeed.
+//!
+//! The test starts itself as the confined program, with the name of an attempt in the environment. An
+//! attempt that a rung does not promise to stop is skipped there, and says so.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout)]
+
+#[cfg(target_os = "linux")]
+#[path = "escape/attempts.rs"]
+mod attempts;
+#[cfg(target_os = "linux")]
+#[path = "escape/world.rs"]
+mod world;
+
+#[cfg(target_os = "linux")]
+fn main() {
+    use libtest_mimic::{Arguments, Trial};
+    use vitte_sys::sandbox::Rung;
+
+    if let Ok(name) = std::env::var("VITTE_ATTEMPT") {
+        std::process::exit(attempts::run(&name));
+    }
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for rung in Rung::ALL {
+        let missing = world::missing(rung);
+        for attempt in attempts::ALL {
+            let reason = match &missing {
+                Some(reason) => Some(reason.clone()),
+                None if attempt.stopped_from > rung => Some("this rung does not promise to stop it".into()),
+                None => None,
+            };
+            trials.push(Trial::test(format!("{rung:?}::{}", attempt.name), move || match reason {
+                Some(reason) => {
+                    eprintln!("SKIP {rung:?}::{}: {reason}", attempt.name);
+                    Ok(())
+                }
+                None => world::try_attempt(attempt, rung).map_err(Into::into),
+            }));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("SKIP: there is no sandbox on this system");
+}
