@@ -216,6 +216,9 @@ mod tests {
         assert_eq!(set(&[(LintLevel::Allow, "SEMA_W_ODD"), (LintLevel::Warn, "SEM0901")]), Some("warning"));
         let allow = [(LintLevel::Allow, "TYP0213".to_owned())];
         assert_eq!(severity(Severity::Error, WRONG, &allow), Some("error"));
+        let moved = Code { code: "BOR0010", key: "BORROWCK_E_MOVE_AFTER_MOVE" };
+        assert_eq!(severity(Severity::Error, moved, &[]), Some("error"));
+        assert_eq!(severity(Severity::Error, moved, &[(LintLevel::Allow, "BOR0020".into())]), None);
         assert_eq!(severity(Severity::Lint, ODD, &[]), None);
         assert_eq!(severity(Severity::Lint, ODD, &[(LintLevel::Warn, "SEM0901".into())]), Some("warning"));
     }
