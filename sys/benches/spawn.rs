@@ -30,8 +30,11 @@ fn through_helper(policy: Option<Policy>) -> Result<(), String> {
     Ok(())
 }
 
+/// A name and one run.
+type Way<'a> = (&'static str, &'a dyn Fn() -> Result<(), String>);
+
 /// The middle of many runs of each way.
-fn measure(ways: &[(&'static str, &dyn Fn() -> Result<(), String>)]) -> Vec<Option<Duration>> {
+fn measure(ways: &[Way]) -> Vec<Option<Duration>> {
     let mut times = vec![Vec::new(); ways.len()];
     for _ in 0..ROUNDS {
         for ((name, way), times) in ways.iter().zip(&mut times) {
@@ -62,7 +65,7 @@ fn main() {
         fork_and_exec();
         Ok(())
     };
-    let ways: [(&'static str, &dyn Fn() -> Result<(), String>); 4] = [
+    let ways: [Way; 4] = [
         ("fork and exec", &fork),
         ("helper", &plain),
         ("helper, Landlock and seccomp", &landlock),

@@ -66,7 +66,7 @@ fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendE
     rules.insert(libc::SYS_prlimit64, vec![argument(0, SeccompCmpOp::Ne, 0)?]);
     // Typing into a terminal that is shared with a shell outside.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
-    let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request as u64));
+    let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request));
     rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
 
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());

@@ -45,15 +45,10 @@ fn order(diagnostic: &ResolvedDiagnostic) -> (&str, u32, &str, &str) {
     (file, byte, &diagnostic.code, &diagnostic.message)
 }
 
-/// The check of moves (§8.3): the only errors that can be switched off, since values that are used
-/// after a move are copies at run time. Allowing the first allows both.
-const MOVE_CHECK: [&str; 2] = ["BOR0020", "BOR0010"];
-
 /// `error` or `warning`, or `None` when it is not shown. An error stays one: only what the language
 /// leaves open can be set.
 fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Option<&'static str> {
     let default = match severity {
-        Severity::Error if MOVE_CHECK.contains(&code.code) => LintLevel::Deny,
         Severity::Error => return Some("error"),
         Severity::Deny => LintLevel::Deny,
         Severity::Warning => LintLevel::Warn,
@@ -66,7 +61,6 @@ fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Op
             || name.eq_ignore_ascii_case(code.code)
             || name.eq_ignore_ascii_case(check)
             || name.eq_ignore_ascii_case(code.key)
-            || (code.code == MOVE_CHECK[1] && name.eq_ignore_ascii_case(MOVE_CHECK[0]))
     };
     let level = lints.iter().rev().find(|(_, name)| concerns(name)).map_or(default, |(level, _)| *level);
     match level {

@@ -174,7 +174,7 @@ fn from_workspace(folder: &Path, shown: &Path) -> Result<(PathBuf, Option<Packag
             Err(bad_input(
                 "WHICH_MEMBER",
                 format!("the workspace `{}` has several packages", shown.display()),
-                &format!("name one of its members: {}", folders.join(", ")),
+                format!("name one of its members: {}", folders.join(", ")),
             ))
         }
     }
@@ -388,6 +388,7 @@ pub(crate) fn bad_input(
     DriverError::BadInput { reason, message: message.into(), help: help.into() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(crate) fn io_error(error: vitte_sys::SysError) -> DriverError {
     DriverError::Io { operation: error.op().verb(), path: error.path().to_path_buf(), source: error.to_io() }
 }

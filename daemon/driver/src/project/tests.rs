@@ -135,3 +135,32 @@ fn what_is_missing_or_wrong_is_named() {
     let (_, message) = complaint(find(&real.join("p"), None));
     assert!(message.contains("vitte-package.json:2:43: "), "{message}");
 }
+
+#[test]
+fn a_workspace_stands_for_its_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().canonicalize().unwrap();
+    let members = |list: &str| {
+        let text = format!(
+            r#"{{"schema": "vitte.workspace.v1", "version": "1.0.0", "members": [{list}],
+"registry": {{"mode": "offline", "path": "registry"}}}}"#
+        );
+        std::fs::write(real.join(WORKSPACE_FILE), text).unwrap();
+    };
+    package(&real.join("app"), "app", "");
+    package(&real.join("tool"), "tool", "");
+    members(r#""app""#);
+    assert_eq!(find(&real, None).unwrap().entry, SourcePath::workspace("app/src/main.vit"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let set = Project::find(&BuildRequest {
+        cwd: elsewhere.path().to_path_buf(),
+        root: Some(real.clone()),
+        ..BuildRequest::default()
+    });
+    assert_eq!(set.unwrap().entry, SourcePath::workspace("app/src/main.vit"));
+    members(r#""app", "tool""#);
+    assert_eq!(complaint(find(&real, None)).0, "WHICH_MEMBER");
+    assert_eq!(find(&real, Some("tool")).unwrap().entry, SourcePath::workspace("tool/src/main.vit"));
+    members("");
+    assert_eq!(complaint(find(&real, None)).0, "NO_MEMBERS");
+}

@@ -70,7 +70,8 @@ impl Parser<'_> {
             .note("all blocks before it are closed already")
             .help("remove it, or look for a `{` that is missing above")
         } else {
-            self.tree.lost_items = true;
+            // `lookup(..) {` or `let x = 1` would have declared something, `42` would not.
+            self.tree.lost_items |= self.at(TokenKind::Ident) || self.kind().is_keyword();
             let message = format!("expected a declaration, found {}", self.found());
             self.error(codes::EXPECTED_DECLARATION, self.tok().span(), message, "no declaration starts here")
         };
