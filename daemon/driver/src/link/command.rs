@@ -32,7 +32,10 @@ fn policy(tool: &Path, folder: &Path) -> Policy {
     // `ld` sets the mode of what it makes.
     let policy = Policy::new(Rung::Limits).system().write(folder).execute(programs).allow_metadata();
     let beside = ["lib", "lib64", "libexec"].map(|name| programs.with_file_name(name));
-    beside.into_iter().fold(policy, Policy::execute)
+    // `TOOLCHAIN/lib/rustlib/TRIPLE/bin` takes the toolchain's own LLVM from `TOOLCHAIN/lib`.
+    let toolchain =
+        programs.ancestors().nth(3).filter(|lib| lib.join("rustlib").is_dir()).map(Path::to_owned);
+    beside.into_iter().chain(toolchain).fold(policy, Policy::execute)
 }
 
 /// How a linker is called.
