@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
 use vitte_compiler::explain;
+use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
@@ -91,6 +92,13 @@ impl BuildPlan {
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
             (None, _) => Output::File(project.default_output(&profile_name)),
         };
+        if let Some(unknown) =
+            request.disabled_passes.iter().find(|name| !PASSES.iter().any(|p| p.name == **name))
+        {
+            let known: Vec<&str> = PASSES.iter().map(|pass| pass.name).collect();
+            let message = format!("there is no optimisation pass `{unknown}`");
+            return Err(bad_input("UNKNOWN_PASS", message, format!("the passes are {}", known.join(", "))));
+        }
         let options = Options {
             // One spelling, so that equal programs share their results.
             target: String::new(),
