@@ -138,7 +138,23 @@ const PIECES: &[&str] = &[
     "try ",
 ];
 
+/// The stack of the service's compile threads.
+const STACK_BYTES: usize = 64 << 20;
+
 fn main() -> ExitCode {
+    let fuzzer = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(fuzz);
+    match fuzzer.map(std::thread::JoinHandle::join) {
+        Ok(Ok(status)) => status,
+        // A panic has said its words already.
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cannot start a thread: {error}");
+            ExitCode::from(70)
+        }
+    }
+}
+
+fn fuzz() -> ExitCode {
     let options = match Arguments::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {

@@ -308,7 +308,8 @@ impl Parser<'_> {
                 && self.column_of(self.tok()) > indent
             {
                 let before = self.pos;
-                stmts.extend(self.stmt());
+                // No brace bounds these bodies, so their own depth has to.
+                stmts.extend(self.nested(Self::stmt, |_| None));
                 if self.pos == before {
                     self.skip_tree();
                 }
@@ -320,7 +321,7 @@ impl Parser<'_> {
             self.pos = brace;
             return self.block("this");
         } else {
-            stmts.extend(self.stmt());
+            stmts.extend(self.nested(Self::stmt, |_| None));
         }
         Block { span: self.span_from(start), stmts }
     }
