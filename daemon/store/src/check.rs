@@ -82,9 +82,8 @@ impl Store {
             match shard.entries(files) {
                 Ok((found, others)) => {
                     found.iter().for_each(|found| inner.check(files, found, &mut report));
-                    let strange = |name: &&String| !(name.starts_with('.') && name.ends_with(".tmp"));
                     let path = |name: &String| format!("{}/{name}", shard.path());
-                    report.strangers.extend(others.iter().filter(strange).map(path));
+                    report.strangers.extend(others.iter().map(path));
                 }
                 Err(error) => report.unreadable_folders.push(error.to_string()),
             }
@@ -113,11 +112,7 @@ impl Store {
         let check = self.verify(progress)?;
         let bad = check.damaged.iter().chain(&check.incomplete);
         let removed = bad.filter(|entry| inner.remove(files, **entry)).count() as u64;
-        for shard in Shard::all() {
-            if let Ok((_, others)) = shard.names(files) {
-                sweep(files, shard, &others, inner.now());
-            }
-        }
+        sweep(files, inner.now());
         self.remove_set_aside(files);
         self.adopt_index();
         let keeper = inner.keeper().clone();

@@ -103,6 +103,7 @@ impl Store {
         let lock = files.open_lock(COLLECT_LOCK)?;
         let _collector = guard::lock_collector(files, &lock)?;
 
+        scan::sweep(files, inner.now());
         let mut candidates = inner.candidates(files);
         candidates.sort_unstable_by_key(|candidate| (candidate.row.used, candidate.entry));
         let mut report = CollectReport {

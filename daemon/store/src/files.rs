@@ -1,13 +1,15 @@
 //! The only door to the disk: names relative to the store's folder, through an open directory.
 use std::fs::File;
-use std::io::Read;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use vitte_sys::fs::{Durability, FileKind, FileStamp, Root};
 use vitte_sys::{Op, SysError};
 
-use crate::layout::{ENTRY_MODE, TOUCH_AFTER};
+use crate::layout::{ENTRY_MODE, TEMPORARY, TOUCH_AFTER};
 
 /// Nanoseconds since 1970.
 pub(crate) type Nanos = u64;
@@ -16,6 +18,9 @@ pub(crate) type Nanos = u64;
 #[derive(Debug)]
 pub(crate) struct Files {
     root: Root,
+    /// Makes the names of temporary files ours, also among processes of other containers.
+    token: u64,
+    next: AtomicU64,
     #[cfg(test)]
     pub(crate) faults: crate::tests::Faults,
 }
@@ -65,6 +70,8 @@ impl Files {
     pub fn open(folder: &Path) -> Result<Self, SysError> {
         Ok(Self {
             root: Root::open(folder)?,
+            token: RandomState::new().hash_one(std::process::id()),
+            next: AtomicU64::new(0),
             #[cfg(test)]
             faults: crate::tests::Faults::default(),
         })
@@ -103,8 +110,44 @@ impl Files {
     }
 
     /// Puts an entry in its place, whole or not at all. The folder is made when it is missing.
+    ///
+    /// All are written in one folder and renamed into theirs: file systems that place a file near its folder
+    /// would otherwise touch the metadata of many places of the disk (ext4: 3 to 5 times the time).
     pub fn write_entry(&self, path: &str, bytes: &[u8]) -> Result<(), SysError> {
-        self.write(path, bytes, ENTRY_MODE, Durability::Cached)
+        let temporary =
+            format!("{TEMPORARY}/{:016x}-{}", self.token, self.next.fetch_add(1, Ordering::Relaxed));
+        let done =
+            self.write_temporary(&temporary, bytes).and_then(|()| self.rename_making(&temporary, path));
+        if done.is_err() {
+            // It may not exist; the first error is the one that matters, and a sweep removes what stays.
+            let _ = self.remove(&temporary);
+        }
+        done
+    }
+
+    fn write_temporary(&self, path: &str, bytes: &[u8]) -> Result<(), SysError> {
+        self.enter(Op::Open, path)?;
+        let mut file = match self.root.open_writable(path, ENTRY_MODE) {
+            Err(error) if is_absence(&error) => {
+                self.create_directories(TEMPORARY)?;
+                self.root.open_writable(path, ENTRY_MODE)?
+            }
+            opened => opened?,
+        };
+        self.enter(Op::Write, path)?;
+        file.write_all(bytes).map_err(|error| SysError::new(Op::Write, &self.root.path().join(path), error))
+    }
+
+    fn rename_making(&self, from: &str, to: &str) -> Result<(), SysError> {
+        self.enter(Op::Rename, from)?;
+        match self.root.rename(from, to) {
+            Err(error) if is_absence(&error) => {
+                let Some((folder, _)) = to.rsplit_once('/') else { return Err(error) };
+                self.create_directories(folder)?;
+                self.root.rename(from, to)
+            }
+            answer => answer,
+        }
     }
 
     /// Puts a file in its place, whole or not at all. The folder is made when it is missing.

@@ -92,6 +92,9 @@ impl Keeper {
         events: &Arc<Events>,
     ) -> Result<Option<Self>, SysError> {
         let Some(lock) = FileLock::try_exclusive(&files.absolute(INDEX_LOCK))? else { return Ok(None) };
+        // A store without entries has no index to miss.
+        let there = |kind: Kind| Ok::<bool, SysError>(files.stamp(kind.folder())?.is_some());
+        let lost = files.stamp(INDEX)?.is_none() && (there(Kind::Blob)? || there(Kind::Action)?);
         let (asks, inbox) = channel();
         let (waiting, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let work = Work {
@@ -101,6 +104,7 @@ impl Keeper {
             waiting: Arc::clone(&waiting),
             bytes: Arc::clone(&bytes),
             totals: Totals::default(),
+            lost,
             _lock: lock,
         };
         let thread = std::thread::Builder::new()
@@ -204,6 +208,8 @@ struct Work {
     waiting: Arc<AtomicU64>,
     bytes: Arc<AtomicU64>,
     totals: Totals,
+    /// Whether there are entries but was no index when it began.
+    lost: bool,
     _lock: FileLock,
 }
 
@@ -212,10 +218,9 @@ const FAILURES_MAX: usize = 3;
 
 impl Work {
     fn serve(mut self, inbox: &Receiver<Ask>) {
-        let mut made_anew = false;
         for _ in 0..FAILURES_MAX {
-            let ended = self.open().and_then(|(index, fresh)| {
-                self.load(&index, made_anew || fresh)?;
+            let ended = self.open().and_then(|index| {
+                self.load(&index)?;
                 self.answer(index, inbox)
             });
             match ended {
@@ -225,32 +230,30 @@ impl Work {
                         self.events.say(Event::IndexUnusable { error: error.to_string() });
                         return;
                     }
-                    made_anew = true;
+                    self.lost = true;
                 }
             }
         }
         self.events.say(Event::IndexUnusable { error: "it failed again after it was made anew".into() });
     }
 
-    /// The index, and whether it was not there before.
-    fn open(&self) -> Result<(Index, bool), IndexOrSystem> {
+    fn open(&self) -> Result<Index, IndexOrSystem> {
         // Left by a compaction that did not get to its end.
         self.files.remove_tree(&new_name())?;
-        let fresh = self.files.stamp(INDEX)?.is_none();
-        let path = self.files.absolute(INDEX);
-        Ok((open_within(&path, self.options.index_deadline)?, fresh))
+        open_within(&self.files.absolute(INDEX), self.options.index_deadline)
     }
 
     /// Counts what the index has, and brings it up to date with the disk.
-    fn load(&mut self, index: &Index, anew: bool) -> Result<(), IndexOrSystem> {
+    fn load(&mut self, index: &Index) -> Result<(), IndexOrSystem> {
         let started = Instant::now();
         self.totals = Totals::default();
         let totals = &mut self.totals;
         index.each(|entry, row| totals.replace(entry.kind(), None, Some(row)))?;
         self.refresh(index)?;
         index.flush()?;
+        sweep(&self.files, self.now());
         let entries = self.totals.0.iter().map(|total| total.entries).sum();
-        if anew && entries > 0 {
+        if std::mem::take(&mut self.lost) && entries > 0 {
             self.events.say(Event::IndexRebuilt { entries, elapsed: started.elapsed() });
         }
         Ok(())
@@ -279,8 +282,8 @@ impl Work {
                 Ask::Rebuild(answer) => {
                     drop(index);
                     self.files.remove_tree(INDEX)?;
-                    (index, _) = self.open()?;
-                    self.load(&index, false)?;
+                    index = self.open()?;
+                    self.load(&index)?;
                     let _ = answer.send(self.totals.0.iter().map(|total| total.entries).sum());
                 }
             }
@@ -348,7 +351,7 @@ impl Work {
         index.each_of(shard, |entry, row| {
             known.insert(entry, row);
         })?;
-        let (names, others) = shard.names(&self.files)?;
+        let (names, _) = shard.names(&self.files)?;
         let mut folder = None;
         for (entry, form, name) in names {
             if known.remove(&entry).is_some() {
@@ -365,7 +368,6 @@ impl Work {
         for entry in known.into_keys() {
             self.forget(index, entry)?;
         }
-        sweep(&self.files, shard, &others, self.now());
         Ok(())
     }
 
@@ -399,7 +401,7 @@ impl Work {
         // A crash between the two leaves no index, which is made again.
         self.files.remove_tree(INDEX)?;
         self.files.rename_new(&new_name(), INDEX)?;
-        Ok(open_within(&self.files.absolute(INDEX), self.options.index_deadline)?)
+        open_within(&self.files.absolute(INDEX), self.options.index_deadline)
     }
 
     /// Moves the index out of the way, so that an empty one can take its place.

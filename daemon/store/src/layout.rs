@@ -10,9 +10,9 @@
 //! counters                  hits and misses so far
 //! index.vitte/              sizes and last uses (sled), owned by whoever holds index.lock
 //! index.lock  collect.lock
+//! tmp/                      entries that are being written
 //! ```
-//! Files below `cas` and `ac` appear by rename from a name that begins with a dot, have mode 0444, and are
-//! never changed. Their modification time is their last use, give or take [`TOUCH_AFTER`].
+//! Files below `cas` and `ac` appear by rename from `tmp`, have mode 0444, and are never changed. Their modification time is their last use, give or take [`TOUCH_AFTER`].
 use std::fmt;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub(crate) const INDEX_LOCK: &str = "index.lock";
 pub(crate) const COLLECT_LOCK: &str = "collect.lock";
 pub(crate) const COUNTERS: &str = "counters";
 pub(crate) const PINS: &str = "pins";
+pub(crate) const TEMPORARY: &str = "tmp";
 pub(crate) const LEASES: &str = "leases";
 
 /// Permission bits of entries: nobody writes them again.

@@ -5,7 +5,7 @@ use vitte_sys::SysError;
 use vitte_sys::fs::{FileKind, FileStamp, Root};
 
 use crate::files::{Files, Nanos, modified};
-use crate::layout::{Entry, Form, Kind, TEMPORARY_AGE_MAX, disk_bytes};
+use crate::layout::{Entry, Form, Kind, TEMPORARY, TEMPORARY_AGE_MAX, disk_bytes};
 
 /// An entry on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +78,15 @@ pub(crate) fn walk(files: &Files) -> impl Iterator<Item = Found> {
     Shard::all().flat_map(|shard| shard.entries(files).unwrap_or_default().0)
 }
 
-/// Removes the temporary files among `others` that nobody is writing any more. Answers with the names that
-/// are neither temporary nor entries.
-pub(crate) fn sweep(files: &Files, shard: Shard, others: &[String], now: Nanos) -> Vec<String> {
-    let mut strangers = Vec::new();
-    for name in others {
-        let path = format!("{}/{name}", shard.path());
-        if !(name.starts_with('.') && name.ends_with(".tmp")) {
-            strangers.push(path);
-            continue;
-        }
-        let age = files.stamp(&path).ok().flatten().map(|stamp| now.saturating_sub(modified(&stamp)));
+/// Removes temporary files that nobody is writing any more.
+pub(crate) fn sweep(files: &Files, now: Nanos) {
+    for name in files.list(TEMPORARY).unwrap_or_default() {
+        let path = format!("{TEMPORARY}/{name}");
+        let stamp = files.stamp(&path).ok().flatten();
+        let age = stamp.map(|stamp| now.saturating_sub(modified(&stamp)));
         if age.is_some_and(|age| age > TEMPORARY_AGE_MAX.as_nanos() as u64) {
             // If it cannot be removed, the next sweep tries again.
             let _ = files.remove(&path);
         }
     }
-    strangers
 }

@@ -614,7 +614,7 @@ fn read_numbers(files: &Files) -> crate::counts::Numbers {
     read.and_then(|read| crate::counts::Numbers::decode(&read.bytes)).unwrap_or_default()
 }
 
-enum Entered {
+pub(crate) enum Entered {
     Ours(Files, Access),
     /// Of this later format.
     Newer(u32),
@@ -629,7 +629,7 @@ fn enter(folder: &Path, events: &Events) -> Result<Entered, StoreError> {
     enter_files(files, events).map_err(fail)
 }
 
-fn enter_files(files: Files, events: &Events) -> Result<Entered, SysError> {
+pub(crate) fn enter_files(files: Files, events: &Events) -> Result<Entered, SysError> {
     let found = match files.read(layout::FORMAT_FILE, 4096) {
         Ok(read) => layout::parse_format(&read.bytes),
         Err(error) if is_absence(&error) => None,
