@@ -335,12 +335,15 @@ impl Work {
             if index.compared(shard)?.unwrap_or(0) == changed {
                 continue;
             }
-            if self.compare(index, shard).is_ok_and_index()? {
-                let now = self.now();
-                // What may still change under the same time is compared again.
-                let settled = now.saturating_sub(changed) > SETTLED.as_nanos() as u64;
-                index.set_compared(shard, if settled { changed } else { Nanos::MAX })?;
+            match self.compare(index, shard) {
+                Ok(()) => {}
+                // The directory cannot be read now; compared when it can.
+                Err(IndexOrSystem::System(_)) => continue,
+                Err(error @ (IndexOrSystem::Index(_) | IndexOrSystem::Reason(_))) => return Err(error),
             }
+            // What may still change under the same time is compared again.
+            let settled = self.now().saturating_sub(changed) > SETTLED.as_nanos() as u64;
+            index.set_compared(shard, if settled { changed } else { Nanos::MAX })?;
         }
         self.publish_bytes();
         Ok(())
@@ -351,7 +354,7 @@ impl Work {
         index.each_of(shard, |entry, row| {
             known.insert(entry, row);
         })?;
-        let (names, _) = shard.names(&self.files)?;
+        let names = shard.names(&self.files)?.entries;
         let mut folder = None;
         for (entry, form, name) in names {
             if known.remove(&entry).is_some() {
@@ -462,19 +465,4 @@ enum IndexOrSystem {
     System(#[from] SysError),
     #[error("{0}")]
     Reason(String),
-}
-
-trait OfDirectory {
-    /// Whether the directory could be read; an error of the index stays one.
-    fn is_ok_and_index(self) -> Result<bool, IndexOrSystem>;
-}
-
-impl OfDirectory for Result<(), IndexOrSystem> {
-    fn is_ok_and_index(self) -> Result<bool, IndexOrSystem> {
-        match self {
-            Ok(()) => Ok(true),
-            Err(IndexOrSystem::System(_)) => Ok(false),
-            Err(error @ (IndexOrSystem::Index(_) | IndexOrSystem::Reason(_))) => Err(error),
-        }
-    }
 }

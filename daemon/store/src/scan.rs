@@ -42,29 +42,37 @@ impl Shard {
         Ok(stamp.filter(|stamp| stamp.kind == FileKind::Directory).map(|stamp| modified(&stamp)))
     }
 
-    /// Names of files in it, sorted: those of entries, and others.
-    pub fn names(self, files: &Files) -> Result<(Vec<(Entry, Form, String)>, Vec<String>), SysError> {
-        let mut entries = Vec::new();
-        let mut others = Vec::new();
+    /// What the files in it are called.
+    pub fn names(self, files: &Files) -> Result<Names, SysError> {
+        let mut names = Names::default();
         for name in files.list(&self.path())? {
             match Entry::parse(self.kind, self.first, &name) {
-                Some((entry, form)) => entries.push((entry, form, name)),
-                None => others.push(name),
+                Some((entry, form)) => names.entries.push((entry, form, name)),
+                None => names.strangers.push(name),
             }
         }
-        Ok((entries, others))
+        Ok(names)
     }
 
     /// The entries in it, and the names of files that are none.
     pub fn entries(self, files: &Files) -> Result<(Vec<Found>, Vec<String>), SysError> {
-        let (names, others) = self.names(files)?;
-        if names.is_empty() {
-            return Ok((Vec::new(), others));
+        let Names { entries, strangers } = self.names(files)?;
+        if entries.is_empty() {
+            return Ok((Vec::new(), strangers));
         }
         let folder = files.below(&self.path())?;
-        let found = names.into_iter().filter_map(|(entry, form, name)| look(&folder, entry, form, &name));
-        Ok((found.collect(), others))
+        let found = entries.into_iter().filter_map(|(entry, form, name)| look(&folder, entry, form, &name));
+        Ok((found.collect(), strangers))
     }
+}
+
+/// The files of a shard, sorted by name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    /// Entries, with their file names.
+    pub entries: Vec<(Entry, Form, String)>,
+    /// Files that are no entries.
+    pub strangers: Vec<String>,
 }
 
 /// An entry whose name was seen; `None` when it is gone or unreadable.

@@ -669,15 +669,11 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> 
     let share = items.len().div_ceil(threads).max(BATCH_MIN);
     let work = &work;
     std::thread::scope(|scope| {
-        let spawn = |part: &'_ [T]| {
-            // The borrow checker needs the part by its own lifetime.
-            let part: &[T] = part;
-            part.iter().map(work).collect::<Vec<R>>()
-        };
+        let each = |part: &[T]| part.iter().map(work).collect::<Vec<R>>();
         let mut parts = items.chunks(share);
         let first = parts.next().unwrap_or_default();
-        let rest: Vec<_> = parts.map(|part| scope.spawn(move || spawn(part))).collect();
-        let mut results = spawn(first);
+        let rest: Vec<_> = parts.map(|part| scope.spawn(move || each(part))).collect();
+        let mut results = each(first);
         for handle in rest {
             match handle.join() {
                 Ok(part) => results.extend(part),

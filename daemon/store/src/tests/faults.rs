@@ -11,7 +11,9 @@ fn build(store: &Store, round: u64) {
     let (digest, kept) = store.put(&blob);
     let read = store.get(&digest);
     assert!(read.is_none() || read.as_deref() == Some(&blob[..]), "wrong bytes");
-    assert!(!(kept == Kept::Stored && read.is_none()) || !store.take_events().is_empty(), "lost in silence");
+    if kept == Kept::Stored && read.is_none() {
+        assert_ne!(store.take_events(), [], "lost in silence");
+    }
     let lease = store.lease(&[digest]);
     let result = ActionResult { outputs: vec![("out".into(), digest)], ..result(round) };
     store.publish(&key(round), &result);

@@ -69,7 +69,8 @@ fn index_files(folder: &Path) -> Vec<PathBuf> {
 /// Whatever happens to the files of the index: look-ups answer, and the totals are right.
 #[test]
 fn a_damaged_index_costs_nothing_but_time() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("emptied", |path| std::fs::write(path, b"").unwrap()),
         ("overwritten", |path| {
             let length = std::fs::metadata(path).unwrap().len() as usize;
