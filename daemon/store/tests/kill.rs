@@ -19,7 +19,7 @@ fn write_until_killed(folder: &Path, seed: u64) -> ! {
         move || {
             for _ in 0..u64::MAX {
                 let n = random.next();
-                let line = if n % 3 == 0 {
+                let line = if n.is_multiple_of(3) {
                     let bytes = Random::new(n).bytes((n % 5000) as usize);
                     let (digest, kept) = store.put(&bytes);
                     assert_ne!(kept, Kept::Dropped, "{:?}", store.take_events());
@@ -30,7 +30,7 @@ fn write_until_killed(folder: &Path, seed: u64) -> ! {
                     format!("action {n}\n")
                 };
                 std::io::stdout().write_all(line.as_bytes()).unwrap();
-                if n % 97 == 0 {
+                if n.is_multiple_of(97) {
                     store.settle();
                 }
             }
