@@ -5,8 +5,10 @@
 
 pub mod binaries;
 pub mod diff;
+pub mod events;
 pub mod generator;
 pub mod home;
 pub mod process;
 pub mod random;
+pub mod setting;
 pub mod stage;
