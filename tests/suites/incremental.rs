@@ -155,7 +155,9 @@ fn edits_of_equal_meaning_generate_no_procedure() {
             let told = twins.build();
             assert_eq!(told.outcome.status, 0, "{change:?}: {}", told.said());
             assert!(told.executed("parse") > 0, "{change:?}: the edit was not seen");
-            for phase in ["ssa", "optimise"] {
+            // Names of locals are in the first forms of a body, and gone when it is optimised.
+            let silent = if change == Change::RenameLocal { &["optimise"][..] } else { &["ssa", "optimise"] };
+            for phase in silent {
                 assert_eq!(told.executed(phase), 0, "{change:?}: `{phase}` ran");
             }
             // The object is written again, because its table of lines may have moved.
