@@ -10,5 +10,7 @@ pub mod generator;
 pub mod home;
 pub mod process;
 pub mod random;
+#[cfg(target_os = "linux")]
+pub mod services;
 pub mod setting;
 pub mod stage;
