@@ -14,3 +14,5 @@ pub mod random;
 pub mod services;
 pub mod setting;
 pub mod stage;
+#[cfg(target_os = "linux")]
+pub mod stranger;

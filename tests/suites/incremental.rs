@@ -18,6 +18,8 @@ use vitte_tests::stage::{LIMIT, Stage, binaries};
 
 /// Sequences played in one workspace, before the next one is made.
 const SEQUENCES_OF_ONE: usize = 50;
+/// Ways to build that stand side by side in one service.
+const WAYS: [&[&str]; 3] = [&[], &["-O", "0"], &["--profile", "release"]];
 /// States that an edit may go back to.
 const HISTORY: usize = 20;
 
@@ -45,28 +47,33 @@ impl Twins {
 
     /// Builds with the resident service.
     fn build(&self) -> Told {
-        self.build_by(self.stage.command(&[]), "resident")
+        self.build_by(self.stage.command(&[]), "resident", &[])
     }
 
     /// Builds in a process that has just started, with caches of its own that are empty.
-    fn build_clean(&self) -> Told {
+    fn build_clean(&self, way: &[&str]) -> Told {
         let home = Home::new(binaries()).unwrap();
         let mut command = home.vitte();
         command.current_dir(self.stage.folder()).arg("--no-daemon");
-        self.build_by(command, "clean")
+        self.build_by(command, "clean", way)
     }
 
-    fn build_by(&self, mut command: Command, output: &str) -> Told {
+    fn build_by(&self, mut command: Command, output: &str, way: &[&str]) -> Told {
         let output = self.output(output);
         // What stands there from before must not pass for a result.
         drop(std::fs::remove_file(&output));
-        command.args(["build", "--json", "-o"]).arg(output);
+        command.args(["build", "--json", "-o"]).arg(output).args(way);
         Told::by(command, LIMIT).unwrap()
     }
 
     /// What differs between the two builds; empty when nothing does.
     fn difference(&self) -> String {
-        let (resident, clean) = (self.build(), self.build_clean());
+        self.difference_of(&[])
+    }
+
+    fn difference_of(&self, way: &[&str]) -> String {
+        let resident = self.build_by(self.stage.command(&[]), "resident", way);
+        let clean = self.build_clean(way);
         if resident.outcome.status != clean.outcome.status {
             return format!("the service: {}\nclean: {}", resident.said(), clean.said());
         }
@@ -124,10 +131,17 @@ fn random_edits_give_what_a_clean_build_gives() {
             let changes = edit(&mut workspace, &history, &mut random);
             let style = if random.one_in(2) { SaveStyle::InPlace } else { SaveStyle::Replace };
             twins.save(workspace.vitte(), style);
-            let difference = twins.difference();
+            // A service that has just started knows what is in the store, and nothing else.
+            let is_new = random.one_in(20);
+            if is_new {
+                twins.stage.vitte(&["daemon", "stop"]);
+            }
+            let way = if random.one_in(4) { *random.choose(&WAYS).unwrap() } else { WAYS[0] };
+            let difference = twins.difference_of(way);
             assert!(
                 difference.is_empty(),
-                "seed {seed}, sequence {played}, after {changes:?} saved {style:?}: {difference}"
+                "seed {seed}, sequence {played}, after {changes:?} saved {style:?}, service new: {is_new}, built \
+                 with {way:?}: {difference}"
             );
             built += usize::from(twins.output("clean").exists());
             if history.len() == HISTORY {

@@ -8,7 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use vitte_tests::events::Told;
@@ -453,5 +454,52 @@ fn a_root_that_vanishes_and_returns_is_read_again() {
         field.words.insert("one/a".into(), word);
         fs::rename(&away, &source).unwrap();
         field.check("a root that came back");
+    }
+}
+
+/// Each kind of thing that is no module has its own words, and none of them outlives the thing.
+#[test]
+fn whatever_stands_where_a_module_should_be() {
+    let stage = Stage::new();
+    stage.write("main.vit", "use m\nproc main() -> int {\n    give m.zero()\n}\n");
+    let path = stage.folder().join("m.vit");
+    let good = "export zero\nproc zero() -> int { give 0 }\n";
+    type Make = fn(&Path);
+    let kinds: [(&str, Make); 8] = [
+        ("nothing", |_| {}),
+        ("a folder", |path| fs::create_dir(path).unwrap()),
+        ("a pipe", |path| {
+            let made = Command::new("mkfifo").arg(path).status().unwrap();
+            assert!(made.success());
+        }),
+        ("a symbolic link to itself", |path| std::os::unix::fs::symlink(path, path).unwrap()),
+        ("a symbolic link to nothing", |path| std::os::unix::fs::symlink("nothing", path).unwrap()),
+        ("a symbolic link that leads out", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+        ("a file that is too large", |path| File::create(path).unwrap().set_len(5 << 30).unwrap()),
+        ("bytes", |path| fs::write(path, b"// \xff\n").unwrap()),
+    ];
+    let mut random = Random::new(setting::seed());
+    let mut before = "nothing";
+    for _ in 0..40 {
+        let (kind, make) = *random.choose(&kinds).unwrap();
+        make(&path);
+        let told = Told::by(stage.command(&["check", "--json", "main.vit"]), LIMIT).unwrap();
+        let fresh = Told::by(stage.command(&["--no-daemon", "check", "--json", "main.vit"]), LIMIT).unwrap();
+        assert_eq!(told.outcome.status, 1, "{kind} is no module: {}", told.said());
+        assert_eq!(told.diagnostics(), fresh.diagnostics(), "{kind} after {before}");
+        remove(&path);
+        if random.one_in(3) {
+            fs::write(&path, good).unwrap();
+            let outcome = stage.vitte(&["check", "main.vit"]);
+            assert_eq!(outcome.status, 0, "a module after {kind}: {}", outcome.stderr_text());
+            remove(&path);
+        }
+        before = kind;
+    }
+
+    fn remove(path: &Path) {
+        // Whichever it is.
+        drop(fs::remove_dir(path));
+        drop(fs::remove_file(path));
     }
 }
