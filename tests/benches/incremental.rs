@@ -244,7 +244,8 @@ fn no_op(bench: &mut Bench) {
     assert_eq!(printed(&ours.program()), printed(&theirs.program()));
     let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
     // Both once for nothing: the first look after a build may be another than the later ones.
-    (ours.build(), theirs.build());
+    ours.build();
+    theirs.build();
     for _ in 0..bench.pairs {
         our_times.push(ours.build());
         their_times.push(theirs.build());
@@ -260,7 +261,8 @@ fn scale(bench: &mut Bench) {
     println!("first build, {large} modules: {}", shown(big.build()));
     println!("first build, {small} modules: {}", shown(little.build()));
     let (mut big_times, mut little_times) = (Vec::new(), Vec::new());
-    (big.build(), little.build());
+    big.build();
+    little.build();
     for _ in 0..bench.pairs {
         big_times.push(big.build());
         little_times.push(little.build());
