@@ -36,7 +36,16 @@ fn main() -> ExitCode {
     }
     let mut cargo = Command::new(variable("CARGO"));
     cargo
-        .args(["rustc", "--quiet", "--release", "--locked", "--crate-type", "staticlib", "--features", "wide"])
+        .args([
+            "rustc",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--crate-type",
+            "staticlib",
+            "--features",
+            "wide",
+        ])
         .args(["--target", &target, "--manifest-path"])
         .arg(format!("{LIBRARY}/Cargo.toml"))
         .arg("--target-dir")

@@ -45,9 +45,7 @@ pub(super) fn needed_by(program: &LinkObject) -> Option<LinkObject> {
     let file = object::File::parse(&*program.bytes).ok()?;
     let refers = file.symbols().any(|symbol| {
         symbol.is_undefined()
-            && symbol
-                .name()
-                .is_ok_and(|name| name.starts_with(PREFIX) && library().functions.contains(name))
+            && symbol.name().is_ok_and(|name| name.starts_with(PREFIX) && library().functions.contains(name))
     });
     refers.then(|| LinkObject { name: "ffi_syscalls.o".into(), bytes: Arc::clone(&library().bytes) })
 }
