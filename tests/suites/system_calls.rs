@@ -5,14 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use vitte_tests::binaries::tests_folder;
-use vitte_tests::stage::{HELLO, Stage, end};
+use vitte_tests::process;
+use vitte_tests::stage::{HELLO, LIMIT, Stage, end};
 
 /// Folders of the language tests whose programs call the system.
 const TOPICS: [&str; 2] = ["os", "io"];
 /// Largest stripped executable of a program that prints one line, whatever it imports.
 const SMALL: u64 = 6 * 1024;
+
+/// What valgrind answers when it has found something.
+const FOUND: i32 = 99;
 
 /// The exported names of the library, from the lists that its own tests compare with what was built.
 fn exported() -> BTreeSet<String> {
@@ -115,4 +120,78 @@ fn every_linker_and_level_makes_the_same_program_of_it() {
         }
         assert_eq!(outcome.stdout_text(), expected, "{flags:?}: {}", outcome.stderr_text());
     }
+}
+
+/// Programs that start others are not among these: valgrind starts them another way.
+#[test]
+fn a_leak_checker_finds_nothing() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("SKIP: valgrind is not installed");
+        return;
+    }
+    let stage = Stage::new();
+    let programs = tests_folder().join("programs");
+    for program in ["os/files", "os/metadata", "os/directories", "os/descriptors", "io/lines", "io/buffered"]
+    {
+        let built = stage.folder().join("built");
+        let mut command = stage.command(&["build", "-o"]);
+        command.arg(&built).arg(format!("{program}.vit")).current_dir(&programs);
+        let outcome = end(command);
+        assert_eq!(outcome.status, 0, "{program}: {}", outcome.stderr_text());
+        let mut checked = Command::new("valgrind");
+        checked
+            .args(["--quiet", "--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all"])
+            .arg(format!("--error-exitcode={FOUND}"))
+            .arg(&built);
+        let input = std::fs::read(programs.join(program).with_extension("stdin")).unwrap_or_default();
+        let checked = process::run(checked, &input, LIMIT).unwrap();
+        let said = checked.stderr_text();
+        if said.contains("Fatal error at startup") {
+            eprintln!("SKIP: valgrind wants the C library's debug symbols (libc6-dbg)");
+            return;
+        }
+        assert_eq!(checked.status, 0, "{program}: {said}");
+        let expected = std::fs::read_to_string(programs.join(program).with_extension("stdout")).unwrap();
+        assert_eq!(checked.stdout_text(), expected, "{program}");
+    }
+}
+
+#[test]
+fn the_page_of_the_library_names_every_proc_and_its_example_runs() {
+    let root = tests_folder().parent().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/standard-library.md")).unwrap();
+    let mut folders = vec![root.join("daemon/compiler/src/runtime/stdlib")];
+    let mut missing = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // The short forms repeat names of the long ones; their page entry tells them by example.
+            if path.ends_with("simple.vit") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let exports = text.lines().filter_map(|line| line.strip_prefix("export "));
+            for name in exports.flat_map(|names| names.split(", ")) {
+                let is_proc = name.starts_with(|c: char| c.is_ascii_lowercase());
+                if is_proc && !page.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+                {
+                    missing.push(format!("{name} of {}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/standard-library.md does not name {missing:#?}");
+
+    let example = page.split("```vitte\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let stage = Stage::new();
+    stage.write("count.vit", example);
+    stage.write("lines.txt", "one\ntwo\nthree");
+    let outcome = stage.vitte(&["run", "count.vit", "--", "lines.txt", "none.txt"]);
+    assert_eq!((outcome.status, outcome.stdout_text().as_str()), (1, "lines.txt: 3\n"));
+    let said = outcome.stderr_text();
+    assert!(said.contains("cannot open `none.txt`: there is no such file or directory (ENOENT)\n"), "{said}");
 }
