@@ -35,10 +35,12 @@ impl Burst {
         Self { began: now, last: now, events: 1 }
     }
 
-    /// Another change.
-    pub fn add(&mut self, now: Instant) {
-        self.last = now;
-        self.events = self.events.saturating_add(1);
+    /// Further changes; none, when somebody was woken for nothing.
+    pub fn add(&mut self, now: Instant, count: usize) {
+        if count > 0 {
+            self.last = now;
+            self.events = self.events.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     /// How long to wait for the next change; `None` when the burst is over. `tool_at_work`: see
@@ -113,7 +115,7 @@ mod tests {
         for n in 0..5000 {
             let now = start + Duration::from_micros(100 * n);
             assert!(burst.wait(now, false).is_some(), "event {n}");
-            burst.add(now);
+            burst.add(now, 1);
         }
         assert_eq!(burst.wait(at(500), false), Some(QUIET_MAX - Duration::from_micros(100)));
         assert_eq!(burst.wait(at(651), false), None);
@@ -126,7 +128,7 @@ mod tests {
         let mut now = start;
         while burst.wait(now, false).is_some() {
             now += Duration::from_millis(1);
-            burst.add(now);
+            burst.add(now, 1);
         }
         assert_eq!(now - start, WAIT_MAX);
         assert_eq!(burst.wait(start + TOOL_WAIT_MAX - TOOL_PERIOD, true), Some(TOOL_PERIOD));
