@@ -18,6 +18,7 @@ use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
+use vitted::watcher::{Watcher, WatcherOptions};
 use vitted::{logging, manager, server};
 
 /// sysexits: the service is there already, or its place cannot be used.
@@ -125,7 +126,13 @@ fn run(
         }
         let connections_max = config.connections_max.get();
         let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
-        let service = Service::new(config, identity, driver).context("cannot start the compile threads")?;
+        let options = WatcherOptions {
+            own_folder: places.directory(),
+            polled: config.polled_folders.clone(),
+            folders_max: None,
+        };
+        let service = Service::new(config, identity, driver, Watcher::new(options))
+            .context("cannot start the compile threads")?;
         end_on_signals(&service)?;
         match (start, handed_over) {
             (Start::Private, Some(socket)) => {

@@ -125,6 +125,12 @@ impl Database {
         self.revision
     }
 
+    /// Every file that was ever asked for, whether it is there or not; not in order.
+    pub(crate) fn asked_for(&self) -> Vec<PathBuf> {
+        let known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.keys().filter_map(|path| self.files.folders.on_disk(path)).collect()
+    }
+
     /// Looks at every file that was ever asked for and takes in those that changed. Cancels reads on
     /// snapshots only when something did. Returns the number of changed files.
     pub(crate) fn refresh(&mut self) -> usize {

@@ -14,6 +14,7 @@ pub(crate) use meter::{STAGES, Work};
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vitte_compiler::base::{Db as _, Options, Program, SourcePath};
@@ -94,6 +95,11 @@ impl State {
 }
 
 impl Engine {
+    /// Every file that was asked for so far, whether it is there or not; not in order.
+    pub(crate) fn asked_for(&self) -> Vec<PathBuf> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).database.asked_for()
+    }
+
     fn new(folders: Folders) -> Self {
         Self { state: Mutex::new(State { database: Database::new(folders), programs: HashMap::new() }) }
     }
