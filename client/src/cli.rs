@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use vitte_proto::v1;
 
@@ -113,7 +114,6 @@ pub enum Verb {
     Parse(BuildArgs),
     /// Check, build or run again after every change
     #[command(
-        args_conflicts_with_subcommands = true,
         after_help = "Examples:\n  vitte watch                    check the package after every change\n  \
             vitte watch build --clear\n  vitte watch run hello.vit -- one two\n\n\
             Ctrl-C ends it, and the program with it. The program's standard input is empty."
@@ -419,6 +419,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// The exit status of a command that is over already.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
     let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
+        check_watch(&matches)?;
         let mut cli = Cli::from_arg_matches(&matches)?;
         order_lints(&mut cli, &matches);
         Ok(cli)
@@ -454,6 +455,27 @@ fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     };
     args.splice(1..2, ["emit", "--stage", stage].map(OsString::from));
     args
+}
+
+/// Refuses flags of `watch` in front of its goal, which has the same flags. Flags that every verb takes may
+/// stand anywhere.
+fn check_watch(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(("watch", watch)) = matches.subcommand() else { return Ok(()) };
+    let Some((goal, _)) = watch.subcommand() else { return Ok(()) };
+    let mut command = Cli::command();
+    let is_global = |id: &clap::Id| {
+        command.get_arguments().any(|argument| argument.get_id() == id && argument.is_global_set())
+    };
+    // Groups have no source of their own.
+    let is_given = |id: &clap::Id| {
+        watch.try_contains_id(id.as_str()).is_ok()
+            && watch.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    };
+    if !watch.ids().any(|id| is_given(id) && !is_global(id)) {
+        return Ok(());
+    }
+    let message = format!("the goal comes first: `vitte watch {goal}`, then the file and the flags");
+    Err(command.error(ErrorKind::ArgumentConflict, message))
 }
 
 /// Puts the lint flags into the order of the command line, which only the raw matches know.
@@ -576,6 +598,13 @@ mod tests {
         };
         assert!(run.keep && run.args == ["--keep", "x"]);
         assert_eq!(run.rebuild.build.lints, [(LintLevel::Warn, "C".to_owned())]);
+        let anywhere = watch("vitte watch --json --no-daemon build a.vit");
+        assert!(matches!(anywhere.goal, Some(WatchGoal::Build(_))));
+        for misplaced in
+            ["vitte watch --clear build", "vitte watch a.vit build", "vitte watch --deny A check"]
+        {
+            assert!(parse(misplaced.split(' ').map(OsString::from).collect()).is_err(), "{misplaced}");
+        }
         assert!(matches!(watch("vitte watch test --all x").goal, Some(WatchGoal::Test { .. })));
         let both = "vitte watch run a.vit --keep --restart";
         assert!(Cli::command().try_get_matches_from(both.split(' ')).is_err());

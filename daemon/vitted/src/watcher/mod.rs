@@ -23,7 +23,7 @@ mod inotify; // the queue, the barrier, the thread
 #[cfg(any(test, not(target_os = "linux")))]
 mod portable; // other systems
 pub mod settle; // when a burst of changes is over
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests;
 
 /// Folders with trouble that a status names one by one.
@@ -114,7 +114,7 @@ impl Watcher {
         Self(Arc::new(Shared { options, state: Mutex::default() }))
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     fn with_backend(backend: Arc<dyn Backend>) -> Self {
         let state = State { backend: Some(backend), failure: None };
         Self(Arc::new(Shared { options: WatcherOptions::default(), state: Mutex::new(state) }))
