@@ -73,6 +73,8 @@ struct Files {
 pub(crate) struct Database {
     storage: salsa::Storage<Self>,
     files: Arc<Files>,
+    /// Counts the changes of inputs.
+    revision: u64,
 }
 
 #[salsa::db]
@@ -110,11 +112,17 @@ impl Database {
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
+            revision: 0,
         }
     }
 
     pub(crate) fn folders(&self) -> &Folders {
         &self.files.folders
+    }
+
+    /// Equal revisions mean equal inputs.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Looks at every file that was ever asked for and takes in those that changed. Cancels reads on
@@ -142,6 +150,7 @@ impl Database {
             }
         }
         let count = changed.len();
+        self.revision += u64::from(count > 0);
         for (file, contents) in changed {
             file.set_contents(self).to(contents);
         }

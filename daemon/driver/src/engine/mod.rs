@@ -3,11 +3,13 @@
 //! A request brings the database up to date with the disk, takes a snapshot, and reads from it without
 //! holding any lock. A later request that finds changed files cancels readers, which begin again.
 mod database; // files on disk as the compiler's inputs
+mod image; // executables without object files, kept between edits
 pub(crate) mod doors; // every query of the compiler that the driver asks
 mod meter; // what was done anew, and cancellation
 pub(crate) mod show; // diagnostics: lint levels, order, spans
 
 pub(crate) use database::{Database, Folders};
+pub(crate) use image::{Image, ProgramImage};
 pub(crate) use meter::{STAGES, Work};
 
 use std::collections::HashMap;
@@ -60,7 +62,7 @@ pub(crate) struct Engine {
 
 struct State {
     database: Database,
-    programs: HashMap<(SourcePath, Options), Program>,
+    programs: HashMap<(SourcePath, Options), (Program, Arc<ProgramImage>)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -70,10 +72,10 @@ impl std::fmt::Debug for Engine {
 }
 
 impl State {
-    fn program(&mut self, entry: &SourcePath, options: &Options) -> Program {
+    fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramImage>) {
         let key = (entry.clone(), options.clone());
         if let Some(program) = self.programs.get(&key) {
-            return *program;
+            return program.clone();
         }
         if self.programs.len() >= PROGRAMS_MAX {
             // Inputs cannot be taken back: begin again with an empty database.
@@ -84,7 +86,9 @@ impl State {
         let file = self.database.file(entry);
         let roots = self.database.source_roots().to_vec();
         let program = Program::new(&self.database, file, roots, options.clone());
-        self.programs.insert(key, program);
+        // What it keeps belongs to this database: both go together.
+        let program = (program, Arc::default());
+        self.programs.insert(key, program.clone());
         program
     }
 }
@@ -104,7 +108,7 @@ impl Engine {
         entry: &SourcePath,
         options: &Options,
         cancel: &CancellationToken,
-        read: impl Fn(&Database, Program) -> T,
+        read: impl Fn(&Database, Program, &ProgramImage) -> T,
     ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
         for attempt in 0..ATTEMPTS_MAX {
             if cancel.is_cancelled() {
@@ -112,14 +116,14 @@ impl Engine {
             }
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.database.refresh();
-            let program = state.program(entry, options);
+            let (program, image) = state.program(entry, options);
             let snapshot = state.database.clone();
             // The lock is kept in the end, so that a folder that never rests cannot starve us.
             let held = (attempt >= RESTARTS_MAX).then_some(state);
             // A panic of the compiler is a fault of ours and must end one request only. Its memos stay
             // as they were, as with cancellation.
             let attempted = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                attempt_read(&snapshot, program, cancel, &read)
+                attempt_read(&snapshot, program, &image, cancel, &read)
             }));
             let result = match attempted {
                 Ok(result) => result,
@@ -144,13 +148,14 @@ impl Engine {
 fn attempt_read<T>(
     snapshot: &Database,
     program: Program,
+    image: &ProgramImage,
     cancel: &CancellationToken,
-    read: &impl Fn(&Database, Program) -> T,
+    read: &impl Fn(&Database, Program, &ProgramImage) -> T,
 ) -> Result<(T, [Work; STAGES.len()]), salsa::Cancelled> {
     use salsa::Database as _;
     meter::start(cancel, snapshot.cancellation_token());
     // A query that unwinds leaves its memo untouched: that is how salsa cancels.
-    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program)));
+    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program, image)));
     let mut work = [Work::default(); STAGES.len()];
     for (query, done) in meter::finish() {
         let stage = &mut work[meter::stage_of(&snapshot.ingredient_debug_name(query))];
