@@ -341,7 +341,7 @@ fn event_json(event: &v1::Event) -> Value {
 }
 
 /// One line on a terminal that says what is going on, once it has gone on for a while.
-struct Progress {
+pub(crate) struct Progress {
     began: Instant,
     doing: String,
     enabled: bool,
@@ -349,7 +349,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             doing: String::new(),
@@ -358,11 +358,11 @@ impl Progress {
         }
     }
 
-    fn set(&mut self, doing: String) {
+    pub(crate) fn set(&mut self, doing: String) {
         self.doing = doing;
     }
 
-    fn draw(&mut self, theme: &Theme) {
+    pub(crate) fn draw(&mut self, theme: &Theme) {
         let elapsed = self.began.elapsed();
         if !self.enabled || elapsed < PROGRESS_AFTER || self.doing.is_empty() {
             return;
@@ -375,7 +375,7 @@ impl Progress {
         self.drawn = true;
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }

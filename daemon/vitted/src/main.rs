@@ -13,12 +13,13 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
+use vitte_store::{IndexUse, Store};
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
 use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
-use vitted::{logging, manager, server};
+use vitted::{logging, manager, server, upkeep};
 
 /// sysexits: the service is there already, or its place cannot be used.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -85,6 +86,16 @@ enum Start {
     Private,
 }
 
+impl Start {
+    /// One command is too short to own the index; it leaves that to the service.
+    fn index(self) -> IndexUse {
+        match self {
+            Start::Resident => IndexUse::Own,
+            Start::Private => IndexUse::Never,
+        }
+    }
+}
+
 /// Config, build, serve, drain.
 fn run(
     start: Start,
@@ -125,7 +136,10 @@ fn run(
         }
         let connections_max = config.connections_max.get();
         let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
-        let service = Service::new(config, identity, driver).context("cannot start the compile threads")?;
+        let store = Store::open_or_without(&places.cache().join("store"), config.store(start.index()));
+        let service =
+            Service::new(config, identity, driver, store).context("cannot start the compile threads")?;
+        upkeep::keep(&service);
         end_on_signals(&service)?;
         match (start, handed_over) {
             (Start::Private, Some(socket)) => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,6 +12,7 @@ use tracing::{Instrument, error, info, info_span};
 use vitte_driver::{Driver, DriverError, EventSink};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
+use vitte_store::Store;
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -46,6 +48,10 @@ pub struct Service {
     pub identity: Identity,
     /// The engine.
     pub driver: Driver,
+    /// What was computed, on disk.
+    pub store: Store,
+    /// Told whenever an operation ends.
+    pub rested: Notify,
     /// Long work.
     pub operations: Operations,
     /// Open workspaces.
@@ -69,13 +75,20 @@ impl Service {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(config: Config, identity: Identity, driver: Driver) -> std::io::Result<Arc<Self>> {
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        driver: Driver,
+        store: Store,
+    ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
         Ok(Arc::new(Self {
             pool: Pool::new(config.compile_threads.get())?,
             config,
             identity,
             driver,
+            store,
+            rested: Notify::new(),
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
             connections: Arc::default(),
@@ -123,6 +136,7 @@ impl Service {
                 }
             }
             service.operations.finish(&operation, &outcome);
+            service.rested.notify_one();
         };
         self.tasks.spawn(task.instrument(span));
         Ok(subscription)

@@ -1,5 +1,6 @@
 //! The gRPC services: parse, call, render.
 mod build;
+mod cache;
 mod operation;
 mod page;
 mod run;
@@ -8,6 +9,7 @@ mod system;
 mod workspace;
 
 pub use build::Build;
+pub use cache::CacheApi;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;
