@@ -13,6 +13,7 @@ const FILES: [&str; 8] = [
     "vitte/v1/operation.proto",
     "vitte/v1/run.proto",
     "vitte/v1/system.proto",
+    "vitte/v1/watch.proto",
     "vitte/v1/workspace.proto",
 ];
 

@@ -26,6 +26,8 @@ pub struct Config {
     pub cache_bytes: u64,
     /// Entries of the store unused for longer are collected; `None` for no such limit.
     pub cache_age_max: Option<Duration>,
+    /// Folders that are never watched but looked at each time.
+    pub polled_folders: Vec<PathBuf>,
     /// Filter of the log, in the syntax of `tracing-subscriber`.
     pub log: String,
     /// Where each setting comes from: `default`, `file` or `environment`.
@@ -74,11 +76,13 @@ struct File {
     #[serde(default)]
     service: Section,
     #[serde(default)]
-    cache: Cache,
+    cache: CacheSection,
+    #[serde(default)]
+    watch: WatchSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Cache {
+struct CacheSection {
     size: Option<String>,
     #[serde(rename = "max-age")]
     max_age: Option<String>,
@@ -92,6 +96,13 @@ struct Section {
     drain_seconds: Option<u64>,
     connections_max: Option<usize>,
     log: Option<String>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct WatchSection {
+    polled_folders: Option<Vec<PathBuf>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
 }
@@ -120,7 +131,8 @@ impl Config {
     fn resolve(file: File, path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
         let Section { compile_threads, drain_seconds, connections_max, log: file_log, unknown } =
             file.service;
-        let Cache { size, max_age, unknown: unknown_of_cache } = file.cache;
+        let CacheSection { size, max_age, unknown: unknown_cache } = file.cache;
+        let WatchSection { polled_folders, unknown: unknown_watch } = file.watch;
         let mut sources = BTreeMap::new();
         let mut source = |name, in_file: bool| sources.insert(name, if in_file { "file" } else { "default" });
         source("service.compile_threads", compile_threads.is_some());
@@ -129,6 +141,7 @@ impl Config {
         source("service.log", file_log.is_some());
         source("cache.size", size.is_some());
         source("cache.max-age", max_age.is_some());
+        source("watch.polled_folders", polled_folders.is_some());
         if log.is_some() {
             sources.insert("service.log", "environment");
         }
@@ -142,6 +155,17 @@ impl Config {
                 value: drain_seconds.to_string(),
             });
         }
+        let polled_folders = polled_folders.unwrap_or_default();
+        if let Some(relative) = polled_folders.iter().find(|folder| !folder.is_absolute()) {
+            return Err(ConfigError::Range {
+                name: "watch.polled_folders",
+                expected: "absolute paths",
+                value: relative.display().to_string(),
+            });
+        }
+        let unknown = unknown.keys().map(|key| ("service", key));
+        let unknown = unknown.chain(unknown_watch.keys().map(|key| ("watch", key)));
+        let unknown = unknown.chain(unknown_cache.keys().map(|key| ("cache", key)));
         Ok(Self {
             compile_threads: in_range(
                 "service.compile_threads",
@@ -170,11 +194,8 @@ impl Config {
             log: log.or(file_log).unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             sources,
             path: path.map(Path::to_path_buf),
-            warnings: {
-                let of =
-                    |section: &'static str| move |key: &String| format!("`{section}.{key}` is not a setting");
-                unknown.keys().map(of("service")).chain(unknown_of_cache.keys().map(of("cache"))).collect()
-            },
+            warnings: unknown.map(|(section, key)| format!("`{section}.{key}` is not a setting")).collect(),
+            polled_folders,
         })
     }
 
@@ -186,6 +207,7 @@ impl Config {
             connections_max,
             cache_bytes,
             cache_age_max,
+            polled_folders,
             log,
             sources: _,
             path: _,
@@ -199,6 +221,7 @@ impl Config {
             ("service.log", format!("{log:?}")),
             ("cache.size", format!("{:?}", format!("{cache_bytes} B"))),
             ("cache.max-age", format!("{age:?}")),
+            ("watch.polled_folders", format!("{polled_folders:?}")),
         ])
     }
 
@@ -294,6 +317,8 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
+        assert!(parse("[watch]\npolled_folders = [\"here\"]\n").is_err());
+        assert!(parse("[watch]\npolled_folders = [\"/here\"]\n").is_ok());
         assert!(parse("[service]\ncompile_threads = 0\n").is_err());
         assert!(parse("[service]\ndrain_seconds = 4000\n").is_err());
     }

@@ -20,6 +20,7 @@ use crate::convert;
 use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
 use crate::pool::{Pool, PoolError};
 use crate::status::Refusal;
+use crate::watcher::Watcher;
 use crate::workspaces::Workspaces;
 
 /// After this long in the queue a request is told what it waits for.
@@ -56,6 +57,8 @@ pub struct Service {
     pub operations: Operations,
     /// Open workspaces.
     pub workspaces: Workspaces,
+    /// Which files may have changed.
+    pub watcher: Watcher,
     /// Who is connected.
     pub connections: Arc<Connections>,
     /// Cancelled when the service shall end.
@@ -80,6 +83,7 @@ impl Service {
         identity: Identity,
         driver: Driver,
         store: Store,
+        watcher: Watcher,
     ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
         Ok(Arc::new(Self {
@@ -91,6 +95,7 @@ impl Service {
             rested: Notify::new(),
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
+            watcher,
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             began: Instant::now(),

@@ -6,6 +6,7 @@ mod page;
 mod run;
 mod stream;
 mod system;
+mod watch;
 mod workspace;
 
 pub use build::Build;
@@ -13,4 +14,5 @@ pub use cache::CacheApi;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;
+pub use watch::WatchApi;
 pub use workspace::WorkspacesApi;
