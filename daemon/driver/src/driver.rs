@@ -8,8 +8,9 @@ use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    ResolvedDiagnostic, Stage,
+    Inputs, ResolvedDiagnostic, Stage,
 };
+use crate::changes::{FileWatcher, Unwatched};
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
@@ -88,11 +89,17 @@ impl Driver {
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
         Self {
-            engines: Engines::default(),
+            engines: Engines::new(Arc::new(Unwatched)),
             linkers: Linkers::new(worker, tools.clone()),
             tools,
             outputs: Outputs::default(),
         }
+    }
+
+    /// The same driver, told of changes by `watcher` instead of looking at every file each time.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { engines: Engines::new(watcher), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -233,6 +240,22 @@ impl Driver {
             Some(Made::Image(_)) | None => compiled.text.into_bytes(),
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
+    }
+
+    /// What `request` depends on, as far as earlier requests for the same project have shown.
+    ///
+    /// # Errors
+    /// When there is no such program, or a project file is wrong.
+    pub fn inputs(&self, request: &BuildRequest) -> Result<Inputs, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let folders = plan.folders();
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let mut files = plan.project.project_files(&cwd);
+        files.insert(plan.project.entry_file.clone());
+        let mut roots = vec![folders.workspace.clone()];
+        roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
+        files.extend(self.engines.get(folders).asked_for());
+        Ok(Inputs { files, roots })
     }
 
     /// What this machine offers: targets, linkers, tools, and which are chosen.
