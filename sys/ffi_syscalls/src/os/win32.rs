@@ -207,7 +207,8 @@ impl Wide {
             if !long.used().starts_with(&[u16::from(b'\\'); 2]) {
                 wide.push(&[b'\\', b'\\', b'?', b'\\'].map(u16::from));
             }
-            wide.push(long.used());
+            // What has the prefix is taken as it stands, so that nothing may be behind the last name.
+            wide.push(long.used().strip_suffix(&[u16::from(b'\\')]).unwrap_or(long.used()));
         }
         Ok(wide)
     }
