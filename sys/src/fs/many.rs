@@ -1,16 +1,13 @@
 //! Thousands of small files: names relative to an open directory, one stat each, buffers used again,
 //! and one pass that asks the disk for everything when the first file is not in memory.
 use std::ffi::OsStr;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Advice, Mode, OFlags, Stat};
-use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
-
-use super::contents::{self, READ_FLAGS};
-use super::{FileStamp, Root};
+use super::{FileStamp, Root, contents};
+use crate::platform::handle::{OwnedHandle, borrow};
+use crate::platform::{Errno, Open, Stat, files};
 use crate::{Op, SysError};
 
 /// Files opened ahead of the reading when they are not in memory. Below the usual limit of 1024 open
@@ -33,7 +30,7 @@ pub struct Reader {
     now: Vec<u8>,
     /// For what does not come at once.
     later: Vec<u8>,
-    ahead: Vec<(usize, io::Result<(OwnedFd, Stat)>)>,
+    ahead: Vec<(usize, io::Result<(OwnedHandle, Stat)>)>,
 }
 
 /// Files larger than this are read by the patient way: one more call is nothing beside their bytes.
@@ -84,7 +81,7 @@ impl Reader {
             match self.attempt(&descriptor, &stat, limit) {
                 Attempt::Whole(length) => {
                     let bytes = self.now.get(..length).unwrap_or_default();
-                    if visit(Visit { index, file: Ok((bytes, FileStamp::of_stat(&stat))) }).is_break() {
+                    if visit(Visit { index, file: Ok((bytes, FileStamp::of(&stat))) }).is_break() {
                         return;
                     }
                     continue;
@@ -98,8 +95,8 @@ impl Reader {
             for (index, opened) in self.ahead.drain(..) {
                 self.later.clear();
                 let read = opened.and_then(|(descriptor, stat)| {
-                    contents::read_into(&descriptor, contents::size(&stat), limit, &mut self.later)?;
-                    Ok(FileStamp::of_stat(&stat))
+                    contents::read_into(&descriptor, stat.size, limit, &mut self.later)?;
+                    Ok(FileStamp::of(&stat))
                 });
                 let file = match read {
                     Ok(stamp) => Ok((self.later.as_slice(), stamp)),
@@ -123,21 +120,20 @@ impl Reader {
     ) -> usize {
         while next < count && self.ahead.len() < AHEAD {
             let opened = open(root, path(next));
-            if matches!(&opened, Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error())) {
+            if matches!(&opened, Err(error) if Errno::from_io_error(error) == Some(Errno::MFILE)) {
                 break;
             }
             self.ahead.push((next, opened));
             next += 1;
         }
         for (descriptor, _) in self.ahead.iter().filter_map(|(_, opened)| opened.as_ref().ok()) {
-            // Advice: a file system that cannot take it reads later.
-            let _ = rustix::fs::fadvise(descriptor, 0, None, Advice::WillNeed);
+            files::will_need(descriptor);
         }
         next
     }
 
-    fn attempt(&mut self, descriptor: &OwnedFd, stat: &Stat, limit: u64) -> Attempt {
-        let size = contents::size(stat);
+    fn attempt(&mut self, descriptor: &OwnedHandle, stat: &Stat, limit: u64) -> Attempt {
+        let size = stat.size;
         // A file that reports nothing may be one of procfs, which can have anything.
         if size == 0 || size > limit.min(SMALL) {
             return Attempt::Unclear;
@@ -148,8 +144,7 @@ impl Reader {
             self.now.resize(wanted.next_power_of_two(), 0);
         }
         let Some(buffer) = self.now.get_mut(..wanted) else { return Attempt::Unclear };
-        let mut slices = [IoSliceMut::new(buffer)];
-        match retry_on_intr(|| rustix::io::preadv2(descriptor, &mut slices, 0, ReadWriteFlags::NOWAIT)) {
+        match files::read_cached(descriptor, buffer) {
             Ok(count) if count as u64 == size => Attempt::Whole(count),
             // Part of it is in memory, or it grew.
             Ok(_) => Attempt::Unclear,
@@ -160,19 +155,16 @@ impl Reader {
 }
 
 /// Opens a regular file.
-fn open(root: &Root, path: &Path) -> io::Result<(OwnedFd, Stat)> {
+fn open(root: &Root, path: &Path) -> io::Result<(OwnedHandle, Stat)> {
     let descriptor = match root.plain(path) {
         // One name that is no link cannot lead outside.
-        Some(name) => {
-            let flags = READ_FLAGS | OFlags::NOFOLLOW;
-            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, flags, Mode::empty())) {
-                Err(Errno::LOOP) => root.resolve(path, READ_FLAGS, 0)?,
-                answer => answer?,
-            }
-        }
-        None => root.resolve(path, READ_FLAGS, 0)?,
+        Some(name) => match files::open_at(borrow(root), name, Open::READ.no_follow(), 0) {
+            Err(Errno::LOOP) => root.resolve(path, Open::READ, 0)?,
+            answer => answer?,
+        },
+        None => root.resolve(path, Open::READ, 0)?,
     };
-    let stat = rustix::fs::fstat(&descriptor)?;
+    let stat = files::stat(&descriptor)?;
     contents::regular(&stat)?;
     Ok((descriptor, stat))
 }

@@ -12,7 +12,7 @@ use seccompiler::{
     TargetArch, sock_filter,
 };
 
-use super::{Policy, Rung};
+use crate::sandbox::{Policy, Rung};
 
 /// The filter for `policy` on `rung`, in the kernel's encoding. Built once for each kind.
 pub(super) fn program(policy: &Policy, rung: Rung) -> io::Result<Vec<u8>> {
