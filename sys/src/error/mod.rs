@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 mod errno; // names, kinds, words and hints of every errno
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", windows))))]
+mod numbers; // what they are on each system
 
 /// What was tried.
 ///
@@ -324,7 +326,9 @@ impl SysError {
     /// `V-SYS-1000` a refusal of ours.
     pub fn stable_code(&self) -> String {
         match self.code() {
-            Code::Posix(errno) => format!("V-SYS-{errno:04}"),
+            Code::Posix(errno) => {
+                format!("V-SYS-{:04}", errno::find(errno).map_or(errno, |row| row.number))
+            }
             Code::Refused(_) => "V-SYS-1000".to_owned(),
         }
     }
