@@ -210,6 +210,9 @@ pub struct BuildArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Compile even where the cache has the result, and compare the two
+    #[arg(long)]
+    pub check_cache: bool,
     /// Accepted for older scripts: builds always are deterministic
     #[arg(long, hide = true)]
     pub deterministic: bool,

@@ -141,6 +141,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         root,
         linker,
         dry_run,
+        check_cache,
         deterministic: _,
         cache_dir: _,
         lints,
@@ -180,6 +181,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         linker: linker.clone().unwrap_or_default(),
         lints: lints.collect(),
         dry_run: *dry_run,
+        check_cache: *check_cache,
     })
 }
 
