@@ -1,6 +1,6 @@
 //! An incremental build gives what a clean one gives, byte for byte, and does no more than it must.
 //!
-//! `VITTE_TEST_SEQUENCES` says how many random edit sequences are played (default 200), and
+//! `VITTE_TEST_SEQUENCES` says how many random edit sequences are played (default 60), and
 //! `VITTE_TEST_SEED` which. A failure names both the seed and the sequence; the same seed plays the
 //! same edits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
@@ -117,7 +117,7 @@ fn edit(workspace: &mut Workspace, history: &[Workspace], random: &mut Random) -
 
 #[test]
 fn random_edits_give_what_a_clean_build_gives() {
-    let sequences: usize = setting::number("VITTE_TEST_SEQUENCES", 200);
+    let sequences: usize = setting::number("VITTE_TEST_SEQUENCES", 60);
     let seed = setting::seed();
     eprintln!("{sequences} edit sequences from seed {seed}");
     let (mut played, mut built) = (0, 0);

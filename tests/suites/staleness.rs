@@ -1,6 +1,6 @@
 //! An answer is never older than the last save that had ended when the question was asked.
 //!
-//! `VITTE_TEST_RACES` says how many saves are followed by a build at once (default 300),
+//! `VITTE_TEST_RACES` says how many saves are followed by a build at once (default 200),
 //! `VITTE_TEST_CHECKOUT` how many files a checkout has (default 600), and `VITTE_TEST_SEED` which
 //! saves they are.
 #![cfg(target_os = "linux")]
@@ -256,7 +256,7 @@ fn numbers(told: &Told) -> Vec<u64> {
 
 #[test]
 fn a_build_right_after_a_save_sees_it() {
-    let races: u64 = setting::number("VITTE_TEST_RACES", 300);
+    let races: u64 = setting::number("VITTE_TEST_RACES", 200);
     let seed = setting::seed();
     eprintln!("{races} saves from seed {seed}");
     let mut random = Random::new(seed);
@@ -276,7 +276,7 @@ fn a_build_right_after_a_save_sees_it() {
 /// save before the question and the first after the answer.
 #[test]
 fn answers_are_of_the_time_of_the_question() {
-    let races: u64 = setting::number("VITTE_TEST_RACES", 300);
+    let races: u64 = setting::number("VITTE_TEST_RACES", 200);
     let mut field = Field::new();
     let word = field.fresh(true);
     let path = field.file("one/a");

@@ -10,6 +10,7 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, ResolvedDiagnostic, Stage,
 };
+use crate::changes::{FileWatcher, Unwatched};
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
@@ -88,11 +89,17 @@ impl Driver {
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
         Self {
-            engines: Engines::default(),
+            engines: Engines::new(Arc::new(Unwatched)),
             linkers: Linkers::new(worker, tools.clone()),
             tools,
             outputs: Outputs::default(),
         }
+    }
+
+    /// The same driver, told of changes by `watcher` instead of looking at every file each time.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { engines: Engines::new(watcher), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.

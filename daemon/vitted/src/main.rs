@@ -125,14 +125,20 @@ fn run(
             warn!("{warning}");
         }
         let connections_max = config.connections_max.get();
-        let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
         let options = WatcherOptions {
             own_folder: places.directory(),
             polled: config.polled_folders.clone(),
             folders_max: None,
         };
-        let service = Service::new(config, identity, driver, Watcher::new(options))
-            .context("cannot start the compile threads")?;
+        let watcher = Watcher::new(options);
+        let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
+        // A private service lives for one command: looking at the files is cheaper than watching them.
+        let driver = match start {
+            Start::Resident => driver.watched_by(Arc::new(watcher.clone())),
+            Start::Private => driver,
+        };
+        let service =
+            Service::new(config, identity, driver, watcher).context("cannot start the compile threads")?;
         end_on_signals(&service)?;
         match (start, handed_over) {
             (Start::Private, Some(socket)) => {

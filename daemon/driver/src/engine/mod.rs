@@ -14,13 +14,17 @@ pub(crate) use meter::{STAGES, Work};
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Db as _, Options, Program, SourcePath};
 
 use crate::api::{CancellationToken, DriverError};
+use crate::changes::{Changes, FileChanges, FileWatcher};
 
+/// Longest wait for the watcher to say what changed; then every file is looked at.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// Databases that are kept. One workspace of ordinary size takes some megabytes.
 const DATABASES_MAX: usize = 8;
 /// Programs of one database whose inputs are kept.
@@ -31,12 +35,18 @@ const RESTARTS_MAX: u32 = 8;
 const ATTEMPTS_MAX: u32 = 64;
 
 /// All databases, least recently used first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Engines {
+    watcher: Arc<dyn FileWatcher>,
     engines: Mutex<Vec<(Folders, Arc<Engine>)>>,
 }
 
 impl Engines {
+    /// None yet; `watcher` tells them what changes.
+    pub(crate) fn new(watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { watcher, engines: Mutex::default() }
+    }
+
     /// The engine for `folders`.
     pub(crate) fn get(&self, folders: Folders) -> Arc<Engine> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,7 +57,7 @@ impl Engines {
                     // Whoever still uses it keeps it alive until done.
                     engines.remove(0);
                 }
-                (folders.clone(), Arc::new(Engine::new(folders)))
+                (folders.clone(), Arc::new(Engine::new(folders, &*self.watcher)))
             }
         };
         let engine = Arc::clone(&entry.1);
@@ -63,6 +73,7 @@ pub(crate) struct Engine {
 
 struct State {
     database: Database,
+    changes: Box<dyn FileChanges>,
     programs: HashMap<(SourcePath, Options), (Program, Arc<ProgramImage>)>,
 }
 
@@ -73,6 +84,19 @@ impl std::fmt::Debug for Engine {
 }
 
 impl State {
+    /// Takes in what changed on disk.
+    fn refresh(&mut self) {
+        let folders = self.database.take_new_folders();
+        if !folders.is_empty() {
+            self.changes.follow(&mut folders.iter().map(PathBuf::as_path));
+        }
+        let changes = self.changes.take(Instant::now() + ANSWER_MAX);
+        if let Changes::Everything(reason) = &changes {
+            tracing::debug!(%reason, "looking at every file");
+        }
+        self.database.refresh(&changes);
+    }
+
     fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramImage>) {
         let key = (entry.clone(), options.clone());
         if let Some(program) = self.programs.get(&key) {
@@ -86,7 +110,9 @@ impl State {
         }
         let file = self.database.file(entry);
         let roots = self.database.source_roots().to_vec();
-        let program = Program::new(&self.database, file, roots, options.clone());
+        // A program never changes.
+        let program = Program::builder(file, roots, options.clone());
+        let program = program.durability(salsa::Durability::NEVER_CHANGE).new(&self.database);
         // What it keeps belongs to this database: both go together.
         let program = (program, Arc::default());
         self.programs.insert(key, program.clone());
@@ -100,8 +126,12 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).database.asked_for()
     }
 
-    fn new(folders: Folders) -> Self {
-        Self { state: Mutex::new(State { database: Database::new(folders), programs: HashMap::new() }) }
+    fn new(folders: Folders, watcher: &dyn FileWatcher) -> Self {
+        let roots: Vec<PathBuf> = folders.all().map(Path::to_path_buf).collect();
+        let changes = watcher.watch(&roots);
+        Self {
+            state: Mutex::new(State { database: Database::new(folders), changes, programs: HashMap::new() }),
+        }
     }
 
     /// Brings the files up to date and runs `read` on a snapshot; also says what was done anew, by
@@ -121,7 +151,7 @@ impl Engine {
                 return Err(DriverError::Cancelled);
             }
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.database.refresh();
+            state.refresh();
             let (program, image) = state.program(entry, options);
             let snapshot = state.database.clone();
             // The lock is kept in the end, so that a folder that never rests cannot starve us.
