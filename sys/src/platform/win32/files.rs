@@ -87,9 +87,8 @@ fn checked(file: OwnedHandle, how: Open) -> Result<OwnedHandle, Errno> {
 /// for devices could be made but never opened by others.
 fn component(name: &OsStr) -> Result<Vec<u16>, Errno> {
     let units: Vec<u16> = name.encode_wide().collect();
-    let forbidden = |unit: &u16| {
-        *unit < 32 || u8::try_from(*unit).is_ok_and(|byte| b"<>:\"/\\|?*".contains(&byte))
-    };
+    let forbidden =
+        |unit: &u16| *unit < 32 || u8::try_from(*unit).is_ok_and(|byte| b"<>:\"/\\|?*".contains(&byte));
     let ends_badly = units.last().is_none_or(|last| [u16::from(b'.'), u16::from(b' ')].contains(last));
     if units.iter().any(forbidden) || ends_badly || is_device(name) {
         return Err(Errno::NAME);
@@ -143,7 +142,9 @@ pub(crate) fn open_at(
         return match how.directory {
             // Directories are all opened with the same rights.
             true => directory.try_clone_to_owned().map_err(|error| code(&error)),
-            false if how.access == Access::Look => directory.try_clone_to_owned().map_err(|error| code(&error)),
+            false if how.access == Access::Look => {
+                directory.try_clone_to_owned().map_err(|error| code(&error))
+            }
             false => Err(Errno::ISDIR),
         };
     }
@@ -162,6 +163,13 @@ pub(crate) fn open_at(
         file => file?,
     };
     checked(file, Open { follow: false, ..how })
+}
+
+/// Opens an open directory once more, whatever its name is by now.
+fn open_again(directory: BorrowedHandle<'_>, access: u32) -> Result<OwnedHandle, Errno> {
+    let options = FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT;
+    let how = Native { access, disposition: FILE_OPEN, options, attributes: 0 };
+    native::open_relative(directory, &[], how)
 }
 
 fn is_directory(directory: BorrowedHandle<'_>, name: &OsStr) -> bool {
@@ -380,11 +388,7 @@ fn open_to_rename(
 
 /// Makes a symbolic link that says `target`. A link here is one to a directory or one to a file: to a
 /// directory when that is what stands at the target now.
-pub(crate) fn make_link_at(
-    target: &OsStr,
-    directory: BorrowedHandle<'_>,
-    name: &OsStr,
-) -> Result<(), Errno> {
+pub(crate) fn make_link_at(target: &OsStr, directory: BorrowedHandle<'_>, name: &OsStr) -> Result<(), Errno> {
     let words = reparse::symbolic_link(target)?;
     let to_directory = leads_to_directory(target, directory);
     let options = if to_directory { FILE_DIRECTORY_FILE } else { FILE_NON_DIRECTORY_FILE };
@@ -442,9 +446,10 @@ mod entry {
 }
 
 impl Listing {
-    /// Starts at the first name. `directory` must not be listed twice at one time.
+    /// Starts at the first name. `directory` stays as it is: where a listing stands belongs to the opening,
+    /// so that this takes one of its own.
     pub(crate) fn of(directory: impl AsHandle) -> Result<Self, Errno> {
-        let directory = directory.as_handle().try_clone_to_owned().map_err(|error| code(&error))?;
+        let directory = open_again(directory.as_handle(), DIRECTORY)?;
         Ok(Self { directory, buffer: vec![0; 1 << 10], next: None, begun: false, ended: false })
     }
 
@@ -507,13 +512,7 @@ pub(crate) fn flush(file: impl AsHandle) -> Result<(), Errno> {
 /// A directory cannot be flushed without the right to add files to it; and there is no need, since a
 /// rename is on its device when it returns ([`rename_at`]).
 pub(crate) fn flush_directory(directory: impl AsHandle) -> Result<(), Errno> {
-    let how = Native {
-        access: FILE_ADD_FILE | SYNCHRONIZE,
-        disposition: FILE_OPEN,
-        options: FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT,
-        attributes: 0,
-    };
-    if let Ok(directory) = native::open_relative(directory.as_handle(), &[], how) {
+    if let Ok(directory) = open_again(directory.as_handle(), FILE_ADD_FILE | SYNCHRONIZE) {
         // File systems other than NTFS refuse it.
         let _ = native::flush(&directory);
     }
