@@ -19,6 +19,10 @@ fn main() {
     if let Ok(name) = std::env::var("VITTE_ATTEMPT") {
         std::process::exit(attempts::run(&name));
     }
+    if let Ok(emulator) = std::env::var("VITTE_TEST_EMULATOR") {
+        println!("SKIP escape: {emulator} has neither Landlock nor filters of system calls, nor all limits");
+        return;
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for rung in Rung::ALL {

@@ -201,6 +201,7 @@ static ROWS: &[Row] = &[
     row(240, "ERROR_VC_DISCONNECTED", Internal, "vc disconnected", None),
     row(254, "ERROR_INVALID_EA_NAME", InvalidArgument, "invalid ea name", None),
     row(255, "ERROR_EA_LIST_INCONSISTENT", Internal, "ea list inconsistent", None),
+    row(258, "WAIT_TIMEOUT", DeadlineExceeded, "the wait timed out", None),
     row(259, "ERROR_NO_MORE_ITEMS", NotFound, "no more items", None),
     row(266, "ERROR_CANNOT_COPY", Internal, "cannot copy", None),
     row(267, "ERROR_DIRECTORY", InvalidArgument, "not a directory", None),
@@ -1278,9 +1279,13 @@ mod tests {
     #[test]
     fn every_code_has_a_row_and_the_rows_are_sorted() {
         assert!(ROWS.is_sorted_by(|one, next| one.number < next.number));
-        assert_eq!(ROWS.len(), 1251);
+        assert_eq!(ROWS.len(), 1252);
         for row in ROWS {
-            assert!(row.name.starts_with("ERROR_") || row.name.starts_with("WSA"), "{}", row.name);
+            assert!(
+                ["ERROR_", "WSA", "WAIT_"].iter().any(|start| row.name.starts_with(start)),
+                "{}",
+                row.name
+            );
             assert!(!row.words.is_empty() && row.words.is_ascii(), "{}", row.name);
         }
         assert_eq!(find(5).unwrap().name, "ERROR_ACCESS_DENIED");

@@ -9,9 +9,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::{
-    ConnectNamedPipe, CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeInfo,
-    GetNamedPipeServerProcessId, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_SERVER_END,
-    PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT, PeekNamedPipe, WaitNamedPipeW,
+    ConnectNamedPipe, CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeHandleStateW,
+    GetNamedPipeInfo, GetNamedPipeServerProcessId, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS,
+    PIPE_SERVER_END, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT, PeekNamedPipe, WaitNamedPipeW,
 };
 use windows_sys::Win32::System::Threading::CreateEventW;
 use windows_sys::core::BOOL;
@@ -31,7 +31,7 @@ pub(crate) fn listen(name: &[u16], first: bool) -> Result<OwnedHandle, Errno> {
     let attributes = descriptor.attributes();
     let flags = if first { FILE_FLAG_FIRST_PIPE_INSTANCE } else { 0 };
     // SAFETY: the name ends with a zero; name and attributes live for the call.
-    owned(unsafe {
+    let pipe = owned(unsafe {
         CreateNamedPipeW(
             name.as_ptr(),
             PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
@@ -42,7 +42,30 @@ pub(crate) fn listen(name: &[u16], first: bool) -> Result<OwnedHandle, Errno> {
             0,
             &raw const attributes,
         )
-    })
+    })?;
+    // Wine before 9 ignores the flag.
+    if first && instances(pipe.as_handle())? > 1 {
+        return Err(Errno::ADDRINUSE);
+    }
+    Ok(pipe)
+}
+
+/// How many instances a pipe has.
+fn instances(pipe: BorrowedHandle<'_>) -> Result<u32, Errno> {
+    let mut count = 0;
+    // SAFETY: the handle is open; one number is written, the others are not asked for.
+    check(unsafe {
+        GetNamedPipeHandleStateW(
+            pipe.as_raw_handle(),
+            null_mut(),
+            &raw mut count,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            0,
+        )
+    })?;
+    Ok(count)
 }
 
 /// The client's end of the pipe `name`, which ends with a zero. The server learns who we are and cannot

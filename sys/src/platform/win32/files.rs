@@ -165,6 +165,13 @@ pub(crate) fn open_at(
     checked(file, Open { follow: false, ..how })
 }
 
+/// Opens an open directory once more, whatever its name is by now.
+fn open_again(directory: BorrowedHandle<'_>, access: u32) -> Result<OwnedHandle, Errno> {
+    let options = FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT;
+    let how = Native { access, disposition: FILE_OPEN, options, attributes: 0 };
+    native::open_relative(directory, &[], how)
+}
+
 fn is_directory(directory: BorrowedHandle<'_>, name: &OsStr) -> bool {
     stat_at(directory, name).is_ok_and(|stat| stat.kind == NodeKind::Directory)
 }
@@ -439,9 +446,10 @@ mod entry {
 }
 
 impl Listing {
-    /// Starts at the first name. `directory` must not be listed twice at one time.
+    /// Starts at the first name. `directory` stays as it is: where a listing stands belongs to the opening,
+    /// so that this takes one of its own.
     pub(crate) fn of(directory: impl AsHandle) -> Result<Self, Errno> {
-        let directory = directory.as_handle().try_clone_to_owned().map_err(|error| code(&error))?;
+        let directory = open_again(directory.as_handle(), DIRECTORY)?;
         Ok(Self { directory, buffer: vec![0; 1 << 10], next: None, begun: false, ended: false })
     }
 
@@ -504,13 +512,7 @@ pub(crate) fn flush(file: impl AsHandle) -> Result<(), Errno> {
 /// A directory cannot be flushed without the right to add files to it; and there is no need, since a
 /// rename is on its device when it returns ([`rename_at`]).
 pub(crate) fn flush_directory(directory: impl AsHandle) -> Result<(), Errno> {
-    let how = Native {
-        access: FILE_ADD_FILE | SYNCHRONIZE,
-        disposition: FILE_OPEN,
-        options: FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT,
-        attributes: 0,
-    };
-    if let Ok(directory) = native::open_relative(directory.as_handle(), &[], how) {
+    if let Ok(directory) = open_again(directory.as_handle(), FILE_ADD_FILE | SYNCHRONIZE) {
         // File systems other than NTFS refuse it.
         let _ = native::flush(&directory);
     }

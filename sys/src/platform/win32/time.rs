@@ -1,33 +1,34 @@
 //! Clocks.
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::ffi::win32::thread as native;
 
 /// Nanoseconds since the start of the system, without the time that it slept.
 ///
-/// The clock that leaves sleep out is as coarse as the timer interrupt; between two of its steps the
-/// performance counter, which runs on while the machine sleeps, fills in, up to one step.
+/// The clock that leaves sleep out is as coarse as the timer interrupt. The performance counter is fine
+/// and runs on while the machine sleeps; what it is ahead, at the least, is the time slept.
 pub(crate) fn awake() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    /// The longest step of the coarse clock, 15.625 ms and a little.
-    const STEP: u64 = 16_000_000;
+    /// The longest step of the coarse clock, 15.625 ms, and then some.
+    const STEP: i64 = 20_000_000;
+    static SLEPT: AtomicI64 = AtomicI64::new(i64::MAX);
     static LAST: AtomicU64 = AtomicU64::new(0);
+    // In this order: what passes in between must not look like sleep less than none.
     let coarse = native::awake();
     let fine = since_boot();
-    static OFFSET: AtomicU64 = AtomicU64::new(u64::MAX);
-    // How far the counter is ahead: the time slept, less what the coarse clock has not shown yet.
-    let ahead = fine.wrapping_sub(coarse);
-    let known = OFFSET.load(Ordering::Relaxed);
-    let grown = ahead.wrapping_sub(known) as i64;
-    let offset = if known == u64::MAX || !(-(STEP as i64)..=STEP as i64).contains(&grown) {
-        OFFSET.store(ahead, Ordering::Relaxed);
+    // Below zero when the two began to count a step apart.
+    let ahead = fine.wrapping_sub(coarse).cast_signed();
+    let known = SLEPT.load(Ordering::Relaxed);
+    // Less than was known: the coarse clock has just made a step. Much more: the machine has slept.
+    let slept = if ahead < known || ahead.saturating_sub(known) > STEP {
+        SLEPT.store(ahead, Ordering::Relaxed);
         ahead
     } else {
         known
     };
     // Never back, on no thread.
-    let now = fine.wrapping_sub(offset);
+    let now = fine.saturating_add_signed(slept.saturating_neg());
     LAST.fetch_max(now, Ordering::Relaxed).max(now)
 }
 
