@@ -7,6 +7,8 @@ use std::process::{Command, ExitCode};
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=spawn_helper");
     println!("cargo::rustc-check-cfg=cfg(spawn_helper)");
+    // Set by hand, to build the thread primitives for their models (`src/thread/models.rs`).
+    println!("cargo::rustc-check-cfg=cfg(loom)");
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let (system, machine) = (variable("CARGO_CFG_TARGET_OS"), variable("CARGO_CFG_TARGET_ARCH"));
     if system != "linux" || !["x86_64", "aarch64"].contains(&machine.as_str()) {

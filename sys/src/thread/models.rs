@@ -1,0 +1,186 @@
+//! The semaphore and the queue under a model checker: each model runs once for every order in which
+//! its threads, three with the one that starts them or three besides it, can meet. A wake-up that gets
+//! lost shows as a deadlock, an item that does as a failed assertion.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg loom" cargo test --release -p vitte-sys --lib --target-dir target/loom models
+//! ```
+#![allow(clippy::unwrap_used)]
+use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
+use std::time::Duration;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::Semaphore;
+use super::queue::Queue;
+
+/// Runs `model` in every order and says how many there were.
+fn every_order(name: &str, model: impl Fn() + Sync + Send + 'static) {
+    let orders = std::sync::Arc::new(Count::new(0));
+    let counted = std::sync::Arc::clone(&orders);
+    loom::model(move || {
+        counted.fetch_add(1, Relaxed);
+        model();
+    });
+    println!("model {name}: {} orders", orders.load(Relaxed));
+    assert!(orders.load(Relaxed) > 1, "one order only: the threads of this model never meet");
+}
+
+/// `threads` threads go through a semaphore of `permits`; never more than so many are inside.
+fn admits(permits: usize, threads: usize) {
+    let semaphore = Arc::new(Semaphore::new(permits));
+    let inside = Arc::new(AtomicUsize::new(0));
+    let all: Vec<_> = (0..threads)
+        .map(|_| {
+            let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
+            thread::spawn(move || {
+                let _permit = semaphore.acquire();
+                assert!(inside.fetch_add(1, Ordering::AcqRel) < permits);
+                inside.fetch_sub(1, Ordering::AcqRel);
+            })
+        })
+        .collect();
+    for one in all {
+        one.join().unwrap();
+    }
+    assert_eq!(semaphore.available(), permits);
+}
+
+#[test]
+fn a_semaphore_of_one_admits_one_of_three() {
+    every_order("semaphore of one", || admits(1, 3));
+}
+
+#[test]
+fn a_semaphore_of_two_admits_two_of_three() {
+    every_order("semaphore of two", || admits(2, 3));
+}
+
+#[test]
+fn permits_added_wake_all_who_wait() {
+    every_order("permits added", || {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let waiters: Vec<_> = (0..2)
+            .map(|_| {
+                let semaphore = Arc::clone(&semaphore);
+                thread::spawn(move || semaphore.acquire().forget())
+            })
+            .collect();
+        semaphore.add(2);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_permit_goes_to_whoever_wants_it_by_whatever_call() {
+    every_order("three ways to acquire", || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let (patient, limited) = (Arc::clone(&semaphore), Arc::clone(&semaphore));
+        let patient = thread::spawn(move || drop(patient.acquire()));
+        // The checker's clock stands still: this waits as long as it must.
+        let limited =
+            thread::spawn(move || assert!(limited.acquire_within(Duration::from_secs(3600)).is_some()));
+        drop(semaphore.try_acquire());
+        // Without any time it answers at once.
+        drop(semaphore.acquire_within(Duration::ZERO));
+        patient.join().unwrap();
+        limited.join().unwrap();
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
+fn two_givers_and_a_taker_lose_nothing_and_keep_the_order() {
+    every_order("two givers, one taker", || {
+        let queue = Arc::new(Queue::new(1));
+        let givers: Vec<_> = [1, 10]
+            .into_iter()
+            .map(|first| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    queue.give(first).unwrap();
+                    queue.give(first + 1).unwrap();
+                })
+            })
+            .collect();
+        let taken: Vec<i32> = (0..4).map(|_| queue.take().unwrap()).collect();
+        for giver in givers {
+            giver.join().unwrap();
+        }
+        for first in [1, 10] {
+            let own: Vec<_> = taken.iter().filter(|item| (first..=first + 1).contains(*item)).collect();
+            assert_eq!(own, [&first, &(first + 1)]);
+        }
+    });
+}
+
+#[test]
+fn a_giver_and_two_takers_lose_nothing_and_end() {
+    every_order("one giver, two takers, closed", || {
+        let queue = Arc::new(Queue::new(1));
+        let sum = Arc::new(AtomicUsize::new(0));
+        let takers: Vec<_> = (0..2)
+            .map(|_| {
+                let (queue, sum) = (Arc::clone(&queue), Arc::clone(&sum));
+                thread::spawn(move || {
+                    while let Some(item) = queue.take() {
+                        sum.fetch_add(item, Ordering::AcqRel);
+                    }
+                })
+            })
+            .collect();
+        queue.give(1).unwrap();
+        queue.give(10).unwrap();
+        queue.close();
+        for taker in takers {
+            taker.join().unwrap();
+        }
+        assert_eq!(sum.load(Ordering::Acquire), 11);
+    });
+}
+
+#[test]
+fn closing_ends_every_wait() {
+    every_order("closed while one waits to give", || {
+        let queue = Arc::new(Queue::new(1));
+        let (giving, closing) = (Arc::clone(&queue), Arc::clone(&queue));
+        let giver = thread::spawn(move || {
+            let first = giving.give(1).is_ok();
+            let second = giving.give(2).is_ok();
+            assert!(first || !second, "nothing is accepted after the end");
+            usize::from(first) + usize::from(second)
+        });
+        let closer = thread::spawn(move || closing.close());
+        let mut taken = 0;
+        while queue.take().is_some() {
+            taken += 1;
+        }
+        closer.join().unwrap();
+        assert_eq!(giver.join().unwrap(), taken, "what was accepted comes out");
+        assert_eq!(queue.try_give_with(3, |item| item), Err(3));
+    });
+}
+
+#[test]
+fn a_queue_that_is_full_gives_back() {
+    every_order("trying to give", || {
+        let queue = Arc::new(Queue::new(1));
+        let givers: Vec<_> = (0..2)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || usize::from(queue.try_give_with(1, |item| item).is_ok()))
+            })
+            .collect();
+        assert_eq!(queue.take(), Some(1));
+        let accepted: usize = givers.into_iter().map(|giver| giver.join().unwrap()).sum();
+        assert!((1..=2).contains(&accepted));
+        queue.close();
+        let left: usize = std::iter::from_fn(|| queue.take()).sum();
+        assert_eq!(left + 1, accepted);
+    });
+}
