@@ -34,6 +34,8 @@ pub struct Reader {
     /// For what does not come at once.
     later: Vec<u8>,
     ahead: Vec<(usize, io::Result<(OwnedFd, Stat)>)>,
+    /// Whether files were met that belong to others, see [`open`].
+    foreign: bool,
     /// Files still to be read without asking whether they are in memory.
     presumed: u32,
 }
@@ -78,7 +80,7 @@ impl Reader {
         while next < names.len() {
             let index = next;
             next += 1;
-            let (descriptor, stat) = match open(root, path(index)) {
+            let (descriptor, stat) = match open(root, path(index), &mut self.foreign) {
                 Ok(opened) => opened,
                 Err(error) => {
                     if visit(Visit { index, file: Err(fail(index, error)) }).is_break() {
@@ -128,7 +130,7 @@ impl Reader {
         path: impl Fn(usize) -> &'n Path,
     ) -> usize {
         while next < count && self.ahead.len() < AHEAD {
-            let opened = open(root, path(next));
+            let opened = open(root, path(next), &mut self.foreign);
             if matches!(&opened, Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error())) {
                 break;
             }
@@ -181,18 +183,31 @@ impl Reader {
     }
 }
 
-/// Opens a regular file.
-fn open(root: &Root, path: &Path) -> io::Result<(OwnedFd, Stat)> {
+/// Opens a regular file; `foreign` is kept from one to the next.
+///
+/// Reading does not touch the time of last access: ten thousand of them would have to be written to
+/// the disk for nobody. Only the owner may ask for that, so the first refusal ends the asking.
+fn open(root: &Root, path: &Path, foreign: &mut bool) -> io::Result<(OwnedFd, Stat)> {
+    if !*foreign {
+        match open_with(root, path, READ_FLAGS | OFlags::NOATIME) {
+            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => *foreign = true,
+            answer => return answer,
+        }
+    }
+    open_with(root, path, READ_FLAGS)
+}
+
+fn open_with(root: &Root, path: &Path, flags: OFlags) -> io::Result<(OwnedFd, Stat)> {
     let descriptor = match root.plain(path) {
         // One name that is no link cannot lead outside.
         Some(name) => {
-            let flags = READ_FLAGS | OFlags::NOFOLLOW;
-            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, flags, Mode::empty())) {
-                Err(Errno::LOOP) => root.resolve(path, READ_FLAGS, 0)?,
+            let no_link = flags | OFlags::NOFOLLOW;
+            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, no_link, Mode::empty())) {
+                Err(Errno::LOOP) => root.resolve(path, flags, 0)?,
                 answer => answer?,
             }
         }
-        None => root.resolve(path, READ_FLAGS, 0)?,
+        None => root.resolve(path, flags, 0)?,
     };
     let stat = rustix::fs::fstat(&descriptor)?;
     contents::regular(&stat)?;

@@ -1,15 +1,17 @@
 //! The semaphore and the queue under a model checker: each model runs once for every order in which
-//! its threads, three with the one that starts them or three besides it, can meet. A wake-up that gets
-//! lost shows as a deadlock, an item that does as a failed assertion.
+//! its three threads can meet. A wake-up that gets lost shows as a deadlock, an item that does as a
+//! failed assertion.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" cargo test --release -p vitte-sys --lib --target-dir target/loom models
 //! ```
 #![allow(clippy::unwrap_used)]
+// The standard library's `Arc` holds what is shared: the checker's own would be tried as well, in every
+// order of its counting.
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering::Relaxed};
 use std::time::Duration;
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
@@ -18,8 +20,8 @@ use super::queue::Queue;
 
 /// Runs `model` in every order and says how many there were.
 fn every_order(name: &str, model: impl Fn() + Sync + Send + 'static) {
-    let orders = std::sync::Arc::new(Count::new(0));
-    let counted = std::sync::Arc::clone(&orders);
+    let orders = Arc::new(Count::new(0));
+    let counted = Arc::clone(&orders);
     loom::model(move || {
         counted.fetch_add(1, Relaxed);
         model();
@@ -28,34 +30,36 @@ fn every_order(name: &str, model: impl Fn() + Sync + Send + 'static) {
     assert!(orders.load(Relaxed) > 1, "one order only: the threads of this model never meet");
 }
 
-/// `threads` threads go through a semaphore of `permits`; never more than so many are inside.
-fn admits(permits: usize, threads: usize) {
+/// Three threads go through a semaphore of `permits`; never more than so many are inside.
+fn admits(permits: usize) {
     let semaphore = Arc::new(Semaphore::new(permits));
     let inside = Arc::new(AtomicUsize::new(0));
-    let all: Vec<_> = (0..threads)
+    let go_through = |semaphore: &Semaphore, inside: &AtomicUsize| {
+        let _permit = semaphore.acquire();
+        assert!(inside.fetch_add(1, Ordering::AcqRel) < permits);
+        inside.fetch_sub(1, Ordering::AcqRel);
+    };
+    let others: Vec<_> = (0..2)
         .map(|_| {
             let (semaphore, inside) = (Arc::clone(&semaphore), Arc::clone(&inside));
-            thread::spawn(move || {
-                let _permit = semaphore.acquire();
-                assert!(inside.fetch_add(1, Ordering::AcqRel) < permits);
-                inside.fetch_sub(1, Ordering::AcqRel);
-            })
+            thread::spawn(move || go_through(&semaphore, &inside))
         })
         .collect();
-    for one in all {
-        one.join().unwrap();
+    go_through(&semaphore, &inside);
+    for other in others {
+        other.join().unwrap();
     }
     assert_eq!(semaphore.available(), permits);
 }
 
 #[test]
 fn a_semaphore_of_one_admits_one_of_three() {
-    every_order("semaphore of one", || admits(1, 3));
+    every_order("semaphore of one", || admits(1));
 }
 
 #[test]
 fn a_semaphore_of_two_admits_two_of_three() {
-    every_order("semaphore of two", || admits(2, 3));
+    every_order("semaphore of two", || admits(2));
 }
 
 #[test]
@@ -98,24 +102,19 @@ fn a_permit_goes_to_whoever_wants_it_by_whatever_call() {
 fn two_givers_and_a_taker_lose_nothing_and_keep_the_order() {
     every_order("two givers, one taker", || {
         let queue = Arc::new(Queue::new(1));
-        let givers: Vec<_> = [1, 10]
+        let givers: Vec<_> = [vec![1, 2], vec![10]]
             .into_iter()
-            .map(|first| {
+            .map(|items| {
                 let queue = Arc::clone(&queue);
-                thread::spawn(move || {
-                    queue.give(first).unwrap();
-                    queue.give(first + 1).unwrap();
-                })
+                thread::spawn(move || items.into_iter().for_each(|item| queue.give(item).unwrap()))
             })
             .collect();
-        let taken: Vec<i32> = (0..4).map(|_| queue.take().unwrap()).collect();
+        let mut taken: Vec<i32> = (0..3).map(|_| queue.take().unwrap()).collect();
         for giver in givers {
             giver.join().unwrap();
         }
-        for first in [1, 10] {
-            let own: Vec<_> = taken.iter().filter(|item| (first..=first + 1).contains(*item)).collect();
-            assert_eq!(own, [&first, &(first + 1)]);
-        }
+        taken.retain(|item| *item != 10);
+        assert_eq!(taken, [1, 2]);
     });
 }
 
@@ -123,24 +122,16 @@ fn two_givers_and_a_taker_lose_nothing_and_keep_the_order() {
 fn a_giver_and_two_takers_lose_nothing_and_end() {
     every_order("one giver, two takers, closed", || {
         let queue = Arc::new(Queue::new(1));
-        let sum = Arc::new(AtomicUsize::new(0));
         let takers: Vec<_> = (0..2)
             .map(|_| {
-                let (queue, sum) = (Arc::clone(&queue), Arc::clone(&sum));
-                thread::spawn(move || {
-                    while let Some(item) = queue.take() {
-                        sum.fetch_add(item, Ordering::AcqRel);
-                    }
-                })
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || std::iter::from_fn(|| queue.take()).sum::<i32>())
             })
             .collect();
-        queue.give(1).unwrap();
-        queue.give(10).unwrap();
+        queue.give(11).unwrap();
         queue.close();
-        for taker in takers {
-            taker.join().unwrap();
-        }
-        assert_eq!(sum.load(Ordering::Acquire), 11);
+        let sum: i32 = takers.into_iter().map(|taker| taker.join().unwrap()).sum();
+        assert_eq!(sum, 11);
     });
 }
 

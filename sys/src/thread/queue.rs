@@ -1,5 +1,5 @@
-//! A bounded queue between threads that can be closed. As in the semaphore, the lock also keeps how
-//! many wait, so that notifications which nobody would hear are not made.
+//! A bounded queue between threads that can be closed. The lock also keeps who waits and who was
+//! notified already, so that no notification is made that nobody needs: a system call each.
 use std::collections::VecDeque;
 
 use super::primitives::{Condvar, Mutex, MutexGuard, hold, wait};
@@ -17,16 +17,45 @@ pub(super) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     closed: bool,
-    /// Threads that wait for `filled`, and those notified that have not come back yet.
-    takers: usize,
-    /// The same for `emptied`.
-    givers: usize,
+    /// Those who wait for `filled`.
+    takers: Sleepers,
+    /// Those who wait for `emptied`.
+    givers: Sleepers,
+}
+
+/// How many threads wait for a condition, and for how many of them a notification is on its way.
+#[derive(Default)]
+struct Sleepers {
+    asleep: usize,
+    /// Never more than those asleep. May be less than true, when a thread wakes without a notification
+    /// and takes this for its own: then one more than needed is made.
+    called: usize,
+}
+
+impl Sleepers {
+    /// Whether another one must be notified.
+    fn call(&mut self) -> bool {
+        let needed = self.asleep > self.called;
+        self.called += usize::from(needed);
+        needed
+    }
+
+    /// One of them is awake again.
+    fn up(&mut self) {
+        self.asleep -= 1;
+        self.called = self.called.saturating_sub(1);
+    }
 }
 
 impl<T> Queue<T> {
     /// An empty queue for `capacity` items, at least one.
     pub(super) fn new(capacity: usize) -> Self {
-        let state = State { items: VecDeque::new(), closed: false, takers: 0, givers: 0 };
+        let state = State {
+            items: VecDeque::new(),
+            closed: false,
+            takers: Sleepers::default(),
+            givers: Sleepers::default(),
+        };
         Self {
             state: Mutex::new(state),
             filled: Condvar::new(),
@@ -47,9 +76,9 @@ impl<T> Queue<T> {
     pub(super) fn give(&self, item: T) -> Result<(), T> {
         let mut state = hold(&self.state);
         while state.items.len() >= self.capacity && !state.closed {
-            state.givers += 1;
+            state.givers.asleep += 1;
             state = wait(&self.emptied, state);
-            state.givers -= 1;
+            state.givers.up();
         }
         if state.closed {
             return Err(item);
@@ -73,9 +102,9 @@ impl<T> Queue<T> {
 
     fn put(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
         state.items.push_back(item);
-        let heard = state.takers > 0;
+        let call = state.takers.call();
         drop(state);
-        if heard {
+        if call {
             self.filled.notify_one();
         }
     }
@@ -85,9 +114,9 @@ impl<T> Queue<T> {
         let mut state = hold(&self.state);
         loop {
             if let Some(item) = state.items.pop_front() {
-                let heard = state.givers > 0;
+                let call = state.givers.call();
                 drop(state);
-                if heard {
+                if call {
                     self.emptied.notify_one();
                 }
                 return Some(item);
@@ -95,9 +124,9 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
-            state.takers += 1;
+            state.takers.asleep += 1;
             state = wait(&self.filled, state);
-            state.takers -= 1;
+            state.takers.up();
         }
     }
 
