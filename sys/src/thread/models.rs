@@ -34,7 +34,7 @@ fn every_order(name: &str, model: impl Fn() + Sync + Send + 'static) {
 fn admits(permits: usize) {
     let semaphore = Arc::new(Semaphore::new(permits));
     let inside = Arc::new(AtomicUsize::new(0));
-    let go_through = |semaphore: &Semaphore, inside: &AtomicUsize| {
+    let go_through = move |semaphore: &Semaphore, inside: &AtomicUsize| {
         let _permit = semaphore.acquire();
         assert!(inside.fetch_add(1, Ordering::AcqRel) < permits);
         inside.fetch_sub(1, Ordering::AcqRel);
