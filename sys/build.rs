@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     rustc
         .args(["--crate-name=spawn_helper", "--crate-type=bin", "--edition=2024", "--target"])
         .arg(variable("TARGET"))
-        .args(["-Copt-level=z", "-Cpanic=abort", "-Ccodegen-units=1", "-Clto=fat", "-Cstrip=symbols"])
+        .args(["-Copt-level=z", "-Cpanic=abort", "-Ccodegen-units=1", "-Cstrip=symbols"])
         .args(["-Cdebug-assertions=off", "-Coverflow-checks=off", "-Cforce-unwind-tables=no"])
         .args(["-Crelocation-model=static", "-Cdefault-linker-libraries=no"])
         .args(["-Clink-arg=-nostdlib", "-Clink-arg=-nostartfiles", "-Clink-arg=-static"])

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
+mod changes; // which files may have changed, by whoever watches them
 mod digest; // digests as text
 mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb
@@ -17,6 +18,7 @@ mod scratch; // executables that nobody asked to keep
 mod spelling; // how far apart two names are
 
 pub use api::*;
+pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
 pub use driver::Driver;
 pub use link::worker_main;
 pub use plan::{BuildPlan, Output};
