@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 pub use std::sync::{Condvar, Mutex, Once, RwLock};
 
-use rustix::thread::CpuSet;
-
-use crate::{Op, SysError};
+use crate::{Op, SysError, platform};
 
 #[cfg(all(test, loom))]
 mod models; // every order of events of the semaphore and the queue
@@ -49,25 +47,17 @@ pub fn parallelism() -> usize {
 /// The processors that the calling thread may run on, ascending.
 ///
 /// # Errors
-/// `EINVAL` on machines with more than 1024 processors.
+/// `EINVAL` on machines with more than 1024 processors; `EOPNOTSUPP` where threads cannot be placed.
 pub fn affinity() -> Result<Vec<usize>, SysError> {
-    let set = rustix::thread::sched_getaffinity(None).map_err(|error| SysError::bare(Op::Schedule, error))?;
-    Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+    platform::thread::affinity().map_err(|error| SysError::bare(Op::Schedule, error))
 }
 
 /// Lets the calling thread run on these processors only. Threads it starts later inherit that.
 ///
 /// # Errors
-/// `EINVAL` when none of them exists or one is beyond 1023.
+/// `EINVAL` when none of them exists or one is beyond 1023; `EOPNOTSUPP` where threads cannot be placed.
 pub fn set_affinity(processors: &[usize]) -> Result<(), SysError> {
-    let mut set = CpuSet::new();
-    for &processor in processors {
-        if processor >= CpuSet::MAX_CPU {
-            return Err(SysError::bare(Op::Schedule, rustix::io::Errno::INVAL));
-        }
-        set.set(processor);
-    }
-    rustix::thread::sched_setaffinity(None, &set).map_err(|error| SysError::bare(Op::Schedule, error))
+    platform::thread::set_affinity(processors).map_err(|error| SysError::bare(Op::Schedule, error))
 }
 
 /// Waits until `done` says so, asking every `pause`; `false` when `timeout` passes first. For what
@@ -142,6 +132,7 @@ mod tests {
         assert_eq!(done.load(Ordering::SeqCst), 99);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn names_and_processors_are_seen_by_the_system() {
         let name = spawn("a-long-thread-name", || std::fs::read_to_string("/proc/thread-self/comm").unwrap());

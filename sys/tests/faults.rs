@@ -468,7 +468,15 @@ const CASES: &[Case] = &[
         name: "Root::stamp",
         op: Op::Stat,
         calls: OPEN2,
-        errnos: &[libc::EACCES, libc::EIO, libc::ELOOP, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EXDEV],
+        errnos: &[
+            libc::EACCES,
+            libc::EIO,
+            libc::ELOOP,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOMEM,
+            libc::EXDEV,
+        ],
         attempt: |at| opened(at).stamp("tree/below").map(drop),
     },
     Case {
@@ -496,7 +504,15 @@ const CASES: &[Case] = &[
         name: "Root::rename_new",
         op: Op::Rename,
         calls: RENAME,
-        errnos: &[libc::EEXIST, libc::EACCES, libc::EIO, libc::ENOSPC, libc::EINVAL, libc::EPERM, libc::EROFS],
+        errnos: &[
+            libc::EEXIST,
+            libc::EACCES,
+            libc::EIO,
+            libc::ENOSPC,
+            libc::EINVAL,
+            libc::EPERM,
+            libc::EROFS,
+        ],
         attempt: |at| opened(at).rename_new("file", "other"),
     },
     Case {

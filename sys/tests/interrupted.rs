@@ -43,13 +43,19 @@ const CASES: &[Case] = &[
     Case { name: "copy of procfs", calls: WRITE, attempt: copy_of_procfs },
     Case { name: "remove_tree", calls: OPEN, attempt: remove_tree },
     Case { name: "remove_tree", calls: UNLINK, attempt: remove_tree },
-    Case { name: "FileLock", calls: &[libc::SYS_flock], attempt: |at| {
-        FileLock::try_exclusive(&at.join("lock")).map(|lock| assert!(lock.is_some()))
-    } },
-    Case { name: "RangeLock", calls: &[libc::SYS_fcntl], attempt: |at| {
-        let file = std::fs::File::open(at.join("file")).unwrap();
-        RangeLock::try_take(&file, 0..1, Sharing::Shared).map(|lock| assert!(lock.is_some()))
-    } },
+    Case {
+        name: "FileLock",
+        calls: &[libc::SYS_flock],
+        attempt: |at| FileLock::try_exclusive(&at.join("lock")).map(|lock| assert!(lock.is_some())),
+    },
+    Case {
+        name: "RangeLock",
+        calls: &[libc::SYS_fcntl],
+        attempt: |at| {
+            let file = std::fs::File::open(at.join("file")).unwrap();
+            RangeLock::try_take(&file, 0..1, Sharing::Shared).map(|lock| assert!(lock.is_some()))
+        },
+    },
     Case { name: "Root::open", calls: OPEN, attempt: |at| Root::open(at).map(drop) },
     Case { name: "Root::read", calls: OPEN2, attempt: |at| Root::open(at)?.read("file", 100).map(drop) },
     Case { name: "Root::read", calls: READ, attempt: |at| Root::open(at)?.read("file", 100).map(drop) },
@@ -59,40 +65,68 @@ const CASES: &[Case] = &[
     Case { name: "Root::replace", calls: SYNC, attempt: replace },
     Case { name: "Root::replace", calls: RENAME, attempt: replace },
     Case { name: "Root::copy", calls: OPEN2, attempt: |at| Root::open(at)?.copy("file", "copy").map(drop) },
-    Case { name: "Root::rename", calls: RENAME, attempt: |at| {
-        Root::open(at)?.rename("file", "other")?;
-        Root::open(at)?.rename_new("other", "file")
-    } },
-    Case { name: "Root::symlink", calls: &[libc::SYS_symlinkat], attempt: |at| {
-        Root::open(at)?.symlink("file", "link")
-    } },
-    Case { name: "Root::read_link", calls: &[libc::SYS_readlinkat], attempt: |at| {
-        Root::open(at)?.symlink("file", "link")?;
-        Root::open(at)?.read_link("link").map(drop)
-    } },
-    Case { name: "Root::create_directories", calls: &[libc::SYS_mkdirat], attempt: |at| {
-        Root::open(at)?.create_directories("a/b")
-    } },
-    Case { name: "Root::entries", calls: &[libc::SYS_getdents64], attempt: |at| {
-        Root::open(at)?.entries(".").map(|entries| assert!(!entries.is_empty()))
-    } },
-    Case { name: "Root::remove_file", calls: UNLINK, attempt: |at| {
-        fs::write(&at.join("extra"), b"x")?;
-        Root::open(at)?.remove_file("extra")
-    } },
-    Case { name: "Root::remove_tree", calls: UNLINK, attempt: |at| {
-        Root::open(at)?.create_directories("a/b")?;
-        Root::open(at)?.remove_tree("a")
-    } },
+    Case {
+        name: "Root::rename",
+        calls: RENAME,
+        attempt: |at| {
+            Root::open(at)?.rename("file", "other")?;
+            Root::open(at)?.rename_new("other", "file")
+        },
+    },
+    Case {
+        name: "Root::symlink",
+        calls: &[libc::SYS_symlinkat],
+        attempt: |at| Root::open(at)?.symlink("file", "link"),
+    },
+    Case {
+        name: "Root::read_link",
+        calls: &[libc::SYS_readlinkat],
+        attempt: |at| {
+            Root::open(at)?.symlink("file", "link")?;
+            Root::open(at)?.read_link("link").map(drop)
+        },
+    },
+    Case {
+        name: "Root::create_directories",
+        calls: &[libc::SYS_mkdirat],
+        attempt: |at| Root::open(at)?.create_directories("a/b"),
+    },
+    Case {
+        name: "Root::entries",
+        calls: &[libc::SYS_getdents64],
+        attempt: |at| Root::open(at)?.entries(".").map(|entries| assert!(!entries.is_empty())),
+    },
+    Case {
+        name: "Root::remove_file",
+        calls: UNLINK,
+        attempt: |at| {
+            fs::write(&at.join("extra"), b"x")?;
+            Root::open(at)?.remove_file("extra")
+        },
+    },
+    Case {
+        name: "Root::remove_tree",
+        calls: UNLINK,
+        attempt: |at| {
+            Root::open(at)?.create_directories("a/b")?;
+            Root::open(at)?.remove_tree("a")
+        },
+    },
     Case { name: "read_many", calls: OPEN, attempt: read_many },
     Case { name: "read_many", calls: &[libc::SYS_preadv2, libc::SYS_pread64], attempt: read_many },
-    Case { name: "wait_readable", calls: &[libc::SYS_poll, libc::SYS_ppoll], attempt: |_| {
-        let (_ours, theirs) = vitte_sys::net::pair()?;
-        vitte_sys::net::wait_readable(&theirs, Some(Duration::ZERO)).map(|readable| assert!(!readable))
-    } },
-    Case { name: "MemoryFile::write_at", calls: &[libc::SYS_pwrite64], attempt: |_| {
-        vitte_sys::memory::MemoryFile::new("x")?.write_at(b"bytes", 0)
-    } },
+    Case {
+        name: "wait_readable",
+        calls: &[libc::SYS_poll, libc::SYS_ppoll],
+        attempt: |_| {
+            let (_ours, theirs) = vitte_sys::net::pair()?;
+            vitte_sys::net::wait_readable(&theirs, Some(Duration::ZERO)).map(|readable| assert!(!readable))
+        },
+    },
+    Case {
+        name: "MemoryFile::write_at",
+        calls: &[libc::SYS_pwrite64],
+        attempt: |_| vitte_sys::memory::MemoryFile::new("x")?.write_at(b"bytes", 0),
+    },
     Case { name: "Child::wait", calls: &[libc::SYS_wait4, libc::SYS_waitid], attempt: spawn },
     Case { name: "Command::spawn", calls: READ, attempt: spawn },
     Case { name: "Command::spawn", calls: WRITE, attempt: spawn },

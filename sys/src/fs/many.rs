@@ -1,16 +1,13 @@
 //! Thousands of small files: names relative to an open directory, one stat each, buffers used again,
 //! and one pass that asks the disk for everything when the first file is not in memory.
 use std::ffi::OsStr;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Advice, Mode, OFlags, Stat};
-use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
-
-use super::contents::{self, READ_FLAGS};
-use super::{FileStamp, Root};
+use super::{FileStamp, Root, contents};
+use crate::platform::handle::{OwnedHandle, borrow};
+use crate::platform::{Errno, Open, Stat, files};
 use crate::{Op, SysError};
 
 /// Files opened ahead of the reading when they are not in memory. Below the usual limit of 1024 open
@@ -33,7 +30,7 @@ pub struct Reader {
     now: Vec<u8>,
     /// For what does not come at once.
     later: Vec<u8>,
-    ahead: Vec<(usize, io::Result<(OwnedFd, Stat)>)>,
+    ahead: Vec<(usize, io::Result<(OwnedHandle, Stat)>)>,
     /// Whether files were met that belong to others, see [`open`].
     foreign: bool,
     /// Files still to be read without asking whether they are in memory.
@@ -92,7 +89,7 @@ impl Reader {
             match self.attempt(&descriptor, &stat, limit) {
                 Attempt::Whole(length) => {
                     let bytes = self.now.get(..length).unwrap_or_default();
-                    if visit(Visit { index, file: Ok((bytes, FileStamp::of_stat(&stat))) }).is_break() {
+                    if visit(Visit { index, file: Ok((bytes, FileStamp::of(&stat))) }).is_break() {
                         return;
                     }
                     continue;
@@ -106,8 +103,8 @@ impl Reader {
             for (index, opened) in self.ahead.drain(..) {
                 self.later.clear();
                 let read = opened.and_then(|(descriptor, stat)| {
-                    contents::read_into(&descriptor, contents::size(&stat), limit, &mut self.later)?;
-                    Ok(FileStamp::of_stat(&stat))
+                    contents::read_into(&descriptor, stat.size, limit, &mut self.later)?;
+                    Ok(FileStamp::of(&stat))
                 });
                 let file = match read {
                     Ok(stamp) => Ok((self.later.as_slice(), stamp)),
@@ -131,21 +128,20 @@ impl Reader {
     ) -> usize {
         while next < count && self.ahead.len() < AHEAD {
             let opened = open(root, path(next), &mut self.foreign);
-            if matches!(&opened, Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error())) {
+            if matches!(&opened, Err(error) if Errno::from_io_error(error) == Some(Errno::MFILE)) {
                 break;
             }
             self.ahead.push((next, opened));
             next += 1;
         }
         for (descriptor, _) in self.ahead.iter().filter_map(|(_, opened)| opened.as_ref().ok()) {
-            // Advice: a file system that cannot take it reads later.
-            let _ = rustix::fs::fadvise(descriptor, 0, None, Advice::WillNeed);
+            files::will_need(descriptor);
         }
         next
     }
 
-    fn attempt(&mut self, descriptor: &OwnedFd, stat: &Stat, limit: u64) -> Attempt {
-        let size = contents::size(stat);
+    fn attempt(&mut self, descriptor: &OwnedHandle, stat: &Stat, limit: u64) -> Attempt {
+        let size = stat.size;
         // A file that reports nothing may be one of procfs, which can have anything.
         if size == 0 || size > limit.min(SMALL) {
             return Attempt::Unclear;
@@ -159,10 +155,9 @@ impl Reader {
         let presumed = self.presumed;
         let answer = if presumed > 0 {
             self.presumed -= 1;
-            retry_on_intr(|| rustix::io::pread(descriptor, &mut *buffer, 0))
+            files::read_start(descriptor, buffer)
         } else {
-            let mut slices = [IoSliceMut::new(buffer)];
-            retry_on_intr(|| rustix::io::preadv2(descriptor, &mut slices, 0, ReadWriteFlags::NOWAIT))
+            files::read_cached(descriptor, buffer)
         };
         match answer {
             Ok(count) if count as u64 == size => {
@@ -187,29 +182,26 @@ impl Reader {
 ///
 /// Reading does not touch the time of last access: ten thousand of them would have to be written to
 /// the disk for nobody. Only the owner may ask for that, so the first refusal ends the asking.
-fn open(root: &Root, path: &Path, foreign: &mut bool) -> io::Result<(OwnedFd, Stat)> {
+fn open(root: &Root, path: &Path, foreign: &mut bool) -> io::Result<(OwnedHandle, Stat)> {
     if !*foreign {
-        match open_with(root, path, READ_FLAGS | OFlags::NOATIME) {
-            Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => *foreign = true,
+        match open_as(root, path, Open { quiet: true, ..Open::READ }) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => *foreign = true,
             answer => return answer,
         }
     }
-    open_with(root, path, READ_FLAGS)
+    open_as(root, path, Open::READ)
 }
 
-fn open_with(root: &Root, path: &Path, flags: OFlags) -> io::Result<(OwnedFd, Stat)> {
+fn open_as(root: &Root, path: &Path, how: Open) -> io::Result<(OwnedHandle, Stat)> {
     let descriptor = match root.plain(path) {
         // One name that is no link cannot lead outside.
-        Some(name) => {
-            let no_link = flags | OFlags::NOFOLLOW;
-            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, no_link, Mode::empty())) {
-                Err(Errno::LOOP) => root.resolve(path, flags, 0)?,
-                answer => answer?,
-            }
-        }
-        None => root.resolve(path, flags, 0)?,
+        Some(name) => match files::open_at(borrow(root), name, how.no_follow(), 0) {
+            Err(Errno::LOOP) => root.resolve(path, how, 0)?,
+            answer => answer?,
+        },
+        None => root.resolve(path, how, 0)?,
     };
-    let stat = rustix::fs::fstat(&descriptor)?;
+    let stat = files::stat(&descriptor)?;
     contents::regular(&stat)?;
     Ok((descriptor, stat))
 }

@@ -12,11 +12,8 @@ use seccompiler::{
     TargetArch,
 };
 
-#[path = "numbers.rs"]
-mod numbers; // what is decided by the number of a call alone
-use numbers::Decision;
-
-use super::{Policy, Rung};
+use super::numbers::{self, Decision};
+use crate::sandbox::{Policy, Rung};
 
 /// The filter for `policy` on `rung`, in the kernel's encoding. Built once for each kind.
 pub(super) fn program(policy: &Policy, rung: Rung) -> io::Result<Vec<u8>> {

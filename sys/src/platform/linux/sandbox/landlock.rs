@@ -8,7 +8,7 @@ use landlock::{
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
 };
 
-use super::{Policy, Rung};
+use crate::sandbox::{Policy, Rung};
 
 /// A ruleset for `program` under `policy`, and the version of the interface it uses.
 ///
@@ -17,7 +17,7 @@ use super::{Policy, Rung};
 /// (version 3, which covers truncation), without them signals and abstract sockets as well (6).
 pub(super) fn ruleset(policy: &Policy, rung: Rung, program: &Path) -> io::Result<(OwnedFd, u32)> {
     let least = if rung == Rung::Namespaces { ABI::V3 } else { ABI::V6 };
-    let abi = ABI::from(version()?);
+    let abi = ABI::from(crate::ffi::linux::landlock_version()?);
     if abi < least {
         return Err(rustix::io::Errno::OPNOTSUPP.into());
     }
@@ -48,19 +48,6 @@ pub(super) fn ruleset(policy: &Policy, rung: Rung, program: &Path) -> io::Result
     let ruleset: Option<OwnedFd> = rules.into();
     let ruleset = ruleset.ok_or(rustix::io::Errno::OPNOTSUPP)?;
     Ok((ruleset, abi as u32))
-}
-
-/// The version of the kernel's interface.
-///
-/// # Errors
-/// `ENOSYS` without Landlock, `EOPNOTSUPP` when it is switched off.
-pub(super) fn version() -> io::Result<i32> {
-    const CREATE_RULESET_VERSION: libc::c_uint = 1;
-    let none = std::ptr::null::<libc::c_void>();
-    // SAFETY: with this flag the call reads no memory: it takes a null pointer of size 0.
-    let version =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, CREATE_RULESET_VERSION) };
-    if version < 0 { Err(io::Error::last_os_error()) } else { Ok(version as i32) }
 }
 
 /// What to make of a path that does not exist.

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 
 use rustix::fs::{MemfdFlags, SealFlags};
 
+use super::out_of_the_way;
+
 /// Built by `build.rs` from `spawn_helper/`.
 static EXECUTABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/spawn_helper"));
 
@@ -30,13 +32,4 @@ pub(super) fn sealed(name: &str, contents: &[u8]) -> io::Result<OwnedFd> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     rustix::fs::fcntl_add_seals(&file, seals)?;
     Ok(out_of_the_way(file)?)
-}
-
-/// The lowest descriptor number that the child's own never reach.
-const CLEAR: i32 = 32;
-
-/// The same file at a descriptor number that is not overwritten while the child's are put in place.
-pub(super) fn out_of_the_way(file: OwnedFd) -> rustix::io::Result<OwnedFd> {
-    use std::os::fd::AsRawFd;
-    if file.as_raw_fd() >= CLEAR { Ok(file) } else { rustix::io::fcntl_dupfd_cloexec(&file, CLEAR) }
 }

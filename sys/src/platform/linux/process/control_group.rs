@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::Limits;
+use crate::process::Limits;
 
 /// Where the hierarchies are mounted, by convention of every distribution.
 const ROOT: &str = "/sys/fs/cgroup";

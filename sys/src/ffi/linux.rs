@@ -1,18 +1,11 @@
-//! What rustix does not wrap: raw calls with a safe signature each. The only module, with those that
-//! map memory, lock ranges, handle signals and take over descriptors, that names libc.
-use std::io;
+//! Linux calls that rustix does not wrap, and those whose errno tells what the kernel has.
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-
 use std::ptr::NonNull;
 
 use rustix::io::Errno;
 
-/// The errno of the libc call that has just failed.
-pub(crate) fn last_errno() -> Errno {
-    let number = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-    Errno::from_raw_os_error(number)
-}
+use super::posix::last_errno;
 
 /// `SO_PEERPIDFD` of asm-generic/socket.h (Linux 6.5).
 const SO_PEERPIDFD: libc::c_int = 77;
@@ -44,7 +37,7 @@ pub(crate) fn peer_pidfd(socket: impl AsFd) -> Result<OwnedFd, Errno> {
 
 /// A system call without effects, made to learn its errno.
 ///
-/// `number` must be one of those that [`crate::caps`] passes: with these arguments they change
+/// `number` must be one of those that `platform::caps` passes: with these arguments they change
 /// nothing, or create one descriptor, which is closed.
 pub(crate) fn probe(number: libc::c_long, arguments: [usize; 4]) -> Result<usize, Errno> {
     let [a, b, c, d] = arguments;
@@ -86,4 +79,13 @@ pub(crate) fn peer_credentials(socket: impl AsFd) -> Result<(u32, u32, i32), Err
         return Err(Errno::NOTCONN);
     }
     Ok((credentials.uid, credentials.gid, credentials.pid))
+}
+
+/// The version of the kernel's Landlock interface.
+///
+/// `NOSYS` without Landlock, `OPNOTSUPP` when it is switched off.
+pub(crate) fn landlock_version() -> Result<i32, Errno> {
+    // No attributes and the flag LANDLOCK_CREATE_RULESET_VERSION ask for the version.
+    let version = probe(libc::SYS_landlock_create_ruleset, [0, 0, 1, 0])?;
+    i32::try_from(version).map_err(|_| Errno::RANGE)
 }

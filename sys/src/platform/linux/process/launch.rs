@@ -1,33 +1,24 @@
 //! From a [`Command`] to a running program.
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::{OnceLock, mpsc};
 
-use rustix::fs::{CWD, Mode, OFlags};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, PidfdFlags, WaitOptions};
 
-use super::command::Target;
 use super::control_group::ControlGroups;
-use super::helper::{self, out_of_the_way};
+use super::helper;
 use super::image::Image;
-use super::plan::{
-    FIRST_EXTRA_FD, FLAG_LANDLOCK, FLAG_READ_ONLY, FLAG_SESSION, FLAG_UNPRIVILEGED, Limit, MAGIC, PLAN_FD,
-    Plan, REPORT_FD, Report,
-};
-use super::{Child, Command, Limits, Stage};
-use crate::sandbox::{Confinement, Rules, Rung};
-
-type Failure = (Stage, io::Error);
-
-fn at<E: Into<io::Error>>(stage: Stage) -> impl Fn(E) -> Failure {
-    move |error| (stage, error.into())
-}
+use super::plan::*;
+use super::tree::Tree;
+use super::{out_of_the_way, pipe, standard};
+use crate::ffi::posix::{Attributes, FileActions, Mask};
+use crate::platform::sandbox::{Rules, rules};
+use crate::process::{Child, Command, Failure, Limits, Stage, at};
+use crate::sandbox::{Confinement, Rung};
 
 /// Starts `command`. With a sandbox, tries the rungs that its policy accepts, strongest first.
-pub(super) fn launch(mut command: Command, limits: Limits) -> Result<Child, Failure> {
+pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Failure> {
     let program = command.resolve().map_err(at(Stage::Exec))?;
     let prepare = at(Stage::Prepare);
     let [(input, our_input), (output, our_output), (errors, our_errors)] =
@@ -57,10 +48,9 @@ pub(super) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
         stdin: our_input.map(ChildStdin::from),
         stdout: our_output.map(ChildStdout::from),
         stderr: our_errors.map(ChildStderr::from),
+        tree: Tree { id: pid.as_raw_nonzero().get().unsigned_abs(), descriptor, groups },
         id: pid.as_raw_nonzero().get().unsigned_abs(),
-        descriptor,
         status: None,
-        groups,
         confinement,
     })
 }
@@ -100,7 +90,7 @@ fn try_rung(
 ) -> Result<(Start, Attempt), Failure> {
     let mut rules = Rules::default();
     if let Some(policy) = &command.policy {
-        rules = match policy.rules(rung, program) {
+        rules = match self::rules(policy, rung, program) {
             Ok(rules) => rules,
             Err(error) => return Ok((start, Err((Stage::Landlock, error)))),
         };
@@ -109,7 +99,7 @@ fn try_rung(
     let bytes = image(command, program, limits, &rules, start.doors.len()).map_err(at(Stage::Prepare))?;
     let prepare = at(Stage::Prepare);
     let plan = helper::sealed("vitte-plan", &bytes).map_err(&prepare)?;
-    let (report, told) = pipe_with(PipeFlags::CLOEXEC).map_err(at(Stage::Prepare))?;
+    let (report, told) = pipe().map_err(at(Stage::Prepare))?;
     start.files = vec![out_of_the_way(told).map_err(at(Stage::Prepare))?, plan];
     if let Some(ruleset) = rules.ruleset.take() {
         start.files.push(out_of_the_way(ruleset).map_err(at(Stage::Prepare))?);
@@ -179,29 +169,6 @@ fn image(
     Ok(image.finish(&plan))
 }
 
-/// A descriptor for the child (`None`: it keeps ours), and our end when it is a pipe.
-type Ends = (Option<OwnedFd>, Option<OwnedFd>);
-
-fn standard(command: &mut Command) -> io::Result<[Ends; 3]> {
-    let mut ends: [Ends; 3] = Default::default();
-    for (number, (stdio, end)) in command.standard.iter_mut().zip(&mut ends).enumerate() {
-        *end = match std::mem::take(&mut stdio.0) {
-            Target::Inherit => (None, None),
-            Target::Null => {
-                let flags = OFlags::RDWR | OFlags::CLOEXEC;
-                (Some(rustix::fs::openat(CWD, "/dev/null", flags, Mode::empty())?), None)
-            }
-            Target::Pipe => {
-                let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
-                if number == 0 { (Some(read), Some(write)) } else { (Some(write), Some(read)) }
-            }
-            Target::Descriptor(descriptor) => (Some(descriptor), None),
-        };
-        end.0 = end.0.take().map(out_of_the_way).transpose()?;
-    }
-    Ok(ends)
-}
-
 /// The limits that each process has for itself.
 fn resource_limits(limits: &Limits, counted: bool) -> io::Result<Vec<Limit>> {
     let processes = if counted { None } else { limits.processes };
@@ -223,6 +190,27 @@ fn resource_limits(limits: &Limits, counted: bool) -> io::Result<Vec<Limit>> {
         .collect())
 }
 
+/// The stage that the helper means.
+fn reported(number: u32) -> Stage {
+    match number {
+        STAGE_PLAN => Stage::Plan,
+        STAGE_GROUP => Stage::Group,
+        STAGE_DEATH_SIGNAL => Stage::DeathSignal,
+        STAGE_NAMESPACES => Stage::Namespaces,
+        STAGE_ID_MAPS => Stage::IdMaps,
+        STAGE_MOUNTS => Stage::Mounts,
+        STAGE_FORK => Stage::Fork,
+        STAGE_CGROUP => Stage::ControlGroup,
+        STAGE_DIRECTORY => Stage::Directory,
+        STAGE_LIMITS => Stage::Limits,
+        STAGE_PRIVILEGES => Stage::Privileges,
+        STAGE_LANDLOCK => Stage::Landlock,
+        STAGE_FILTER => Stage::Filter,
+        STAGE_EXEC => Stage::Exec,
+        _ => Stage::Prepare,
+    }
+}
+
 /// The helper's answer: nothing when the program runs.
 fn read_report(pipe: &OwnedFd) -> io::Result<Option<Failure>> {
     let mut bytes = [0; size_of::<Report>()];
@@ -237,7 +225,7 @@ fn read_report(pipe: &OwnedFd) -> io::Result<Option<Failure>> {
         return Ok(None);
     }
     let [a, b, c, d, e, f, g, h] = bytes;
-    let stage = Stage::reported(u32::from_ne_bytes([a, b, c, d]));
+    let stage = reported(u32::from_ne_bytes([a, b, c, d]));
     Ok(Some((stage, io::Error::from_raw_os_error(i32::from_ne_bytes([e, f, g, h])))))
 }
 
@@ -281,66 +269,6 @@ fn spawner() -> io::Result<mpsc::SyncSender<Job>> {
     Ok(SPAWNER.get_or_init(|| door).clone())
 }
 
-/// The file actions of a spawn, destroyed at the end.
-struct FileActions(libc::posix_spawn_file_actions_t);
-
-impl FileActions {
-    fn new() -> io::Result<Self> {
-        let mut actions = MaybeUninit::uninit();
-        // SAFETY: the pointer is to memory of the right type, which the call initialises.
-        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
-        // SAFETY: the call above succeeded.
-        Ok(Self(unsafe { actions.assume_init() }))
-    }
-
-    fn put(&mut self, from: &OwnedFd, to: i32) -> io::Result<()> {
-        // SAFETY: the actions are initialised; descriptors are plain numbers here.
-        check(unsafe { libc::posix_spawn_file_actions_adddup2(&mut self.0, from.as_raw_fd(), to) })
-    }
-}
-
-impl Drop for FileActions {
-    fn drop(&mut self) {
-        // SAFETY: initialised by `new` and destroyed only here.
-        unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
-    }
-}
-
-/// The attributes of a spawn, destroyed at the end.
-struct Attributes(libc::posix_spawnattr_t);
-
-impl Attributes {
-    /// All signals blocked, so that the helper meets none before it is ready, and with their default
-    /// actions, which the program inherits.
-    fn new() -> io::Result<Self> {
-        let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the pointer is to memory of the right type, which the call initialises.
-        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
-        // SAFETY: the call above succeeded.
-        let mut attributes = Self(unsafe { attributes.assume_init() });
-        let mut all = MaybeUninit::uninit();
-        // SAFETY: the pointer is to memory of the right type, which the call initialises.
-        unsafe { libc::sigfillset(all.as_mut_ptr()) };
-        // SAFETY: sigfillset cannot fail for a valid pointer.
-        let all = unsafe { all.assume_init() };
-        // SAFETY: attributes and set are initialised.
-        check(unsafe { libc::posix_spawnattr_setsigmask(&mut attributes.0, &all) })?;
-        // SAFETY: as above.
-        check(unsafe { libc::posix_spawnattr_setsigdefault(&mut attributes.0, &all) })?;
-        let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
-        // SAFETY: as above; the flags are among those that the call knows.
-        check(unsafe { libc::posix_spawnattr_setflags(&mut attributes.0, flags as libc::c_short) })?;
-        Ok(attributes)
-    }
-}
-
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialised by `new` and destroyed only here.
-        unsafe { libc::posix_spawnattr_destroy(&mut self.0) };
-    }
-}
-
 /// `posix_spawn` of the helper with `start`'s descriptors in their places.
 fn start_helper(start: &Start) -> io::Result<Pid> {
     let helper = helper::file()?;
@@ -356,28 +284,9 @@ fn start_helper(start: &Start) -> io::Result<Pid> {
     for (target, source) in (REPORT_FD..).zip(start.files.iter().chain(&start.doors)) {
         actions.put(source, target)?;
     }
-    let attributes = Attributes::new()?;
-    let name = c"vitte-spawn".as_ptr().cast_mut();
-    let arguments = [name, std::ptr::null_mut()];
-    let environment = [std::ptr::null_mut()];
-    let mut pid = 0;
-    // SAFETY: path, actions and attributes are initialised and outlive the call; both tables end with
-    // a null pointer; the call does not write through the argument's pointer, which is mutable for
-    // historical reasons only.
-    check(unsafe {
-        libc::posix_spawn(
-            &mut pid,
-            path.as_ptr(),
-            &actions.0,
-            &attributes.0,
-            arguments.as_ptr(),
-            environment.as_ptr(),
-        )
-    })?;
+    // It meets no signal before it is ready.
+    let attributes = Attributes::new(Mask::All, 0)?;
+    let arguments = [c"vitte-spawn".to_owned()];
+    let pid = crate::ffi::posix::spawn(&path, &actions, &attributes, &arguments, &[])?;
     Pid::from_raw(pid).ok_or_else(|| rustix::io::Errno::SRCH.into())
-}
-
-/// The answer of the `posix_spawn` family: an errno itself.
-fn check(answer: libc::c_int) -> io::Result<()> {
-    if answer == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(answer)) }
 }

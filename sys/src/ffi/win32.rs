@@ -1,0 +1,1 @@
+//! Windows calls behind a safe signature each.
