@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
 use vitte_sys::fs::Durability;
+use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
@@ -120,7 +121,11 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
-                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
+                    let linker = &report.linker;
+                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
+                }
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }

@@ -67,8 +67,10 @@ fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendE
         argument(0, SeccompCmpOp::MaskedEq(flag), flag)
     });
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
-    // The limits of other processes.
-    rules.insert(libc::SYS_prlimit64, vec![argument(0, SeccompCmpOp::Ne, 0)?]);
+    // The limits, processors and priorities of others; 0 is whoever asks.
+    for (call, who) in OF_OTHERS {
+        rules.insert(*call, vec![argument(*who, SeccompCmpOp::Ne, 0)?]);
+    }
     // Typing into a terminal that is shared with a shell outside.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request));
@@ -110,6 +112,9 @@ const ALWAYS_DENIED: &[i64] = &[
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
     libc::SYS_perf_event_open,
@@ -174,6 +179,17 @@ const ALWAYS_DENIED: &[i64] = &[
     libc::SYS_ioperm,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_modify_ldt,
+];
+
+/// Calls that change how a process runs, and which argument says which process.
+const OF_OTHERS: &[(i64, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
 ];
 
 /// Calls that change a file's metadata. Landlock does not cover them.
