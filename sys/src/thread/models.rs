@@ -99,6 +99,18 @@ fn a_permit_goes_to_whoever_wants_it_by_whatever_call() {
 }
 
 #[test]
+fn a_giver_waits_until_half_of_the_queue_is_free() {
+    every_order("one giver of four, room for two", || {
+        let queue = Arc::new(Queue::new(2));
+        let giving = Arc::clone(&queue);
+        let giver = thread::spawn(move || (1..=4).for_each(|item| giving.give(item).unwrap()));
+        let taken: Vec<i32> = (0..4).map(|_| queue.take().unwrap()).collect();
+        giver.join().unwrap();
+        assert_eq!(taken, [1, 2, 3, 4]);
+    });
+}
+
+#[test]
 fn two_givers_and_a_taker_lose_nothing_and_keep_the_order() {
     every_order("two givers, one taker", || {
         let queue = Arc::new(Queue::new(1));

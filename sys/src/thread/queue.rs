@@ -114,7 +114,8 @@ impl<T> Queue<T> {
         let mut state = hold(&self.state);
         loop {
             if let Some(item) = state.items.pop_front() {
-                let call = state.givers.call();
+                // Not at the first free place: who waits for one would be awake for one item only.
+                let call = state.items.len() <= self.capacity / 2 && state.givers.call();
                 drop(state);
                 if call {
                     self.emptied.notify_one();
