@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use vitte_proto::v1;
 
@@ -111,6 +112,13 @@ pub enum Verb {
     /// Check a program for an editor
     #[command(after_help = "Example:\n  vitte parse --diagnostics-json --lang en --src src/main.vit")]
     Parse(BuildArgs),
+    /// Check, build or run again after every change
+    #[command(
+        after_help = "Examples:\n  vitte watch                    check the package after every change\n  \
+            vitte watch build --clear\n  vitte watch run hello.vit -- one two\n\n\
+            Ctrl-C ends it, and the program with it. The program's standard input is empty."
+    )]
+    Watch(WatchArgs),
     /// Show a stage of the pipeline
     #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
         vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
@@ -239,6 +247,63 @@ pub struct RunArgs {
     pub args: Vec<OsString>,
 }
 
+/// `vitte watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// What to check, when no other goal is given.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// What to do after every change.
+    #[command(subcommand)]
+    pub goal: Option<WatchGoal>,
+}
+
+/// What to do after every change.
+#[derive(Debug, Subcommand)]
+pub enum WatchGoal {
+    /// Check (the default)
+    Check(RebuildArgs),
+    /// Build
+    Build(RebuildArgs),
+    /// Build and run
+    Run(RerunArgs),
+    /// Run tests
+    #[command(hide = true)]
+    Test {
+        /// Whatever it would take.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<OsString>,
+    },
+}
+
+/// `vitte watch check` and `vitte watch build`
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Clear the screen before each round
+    #[arg(long)]
+    pub clear: bool,
+}
+
+/// `vitte watch run`
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// End the running program when there is a new one, and start that (the default)
+    #[arg(long, conflicts_with = "keep")]
+    pub restart: bool,
+    /// Let the running program go on; start the new one once it has ended
+    #[arg(long)]
+    pub keep: bool,
+    /// Arguments of the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
 /// `vitte emit`
 #[derive(Debug, Args)]
 pub struct EmitArgs {
@@ -354,6 +419,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// The exit status of a command that is over already.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
     let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
+        check_watch(&matches)?;
         let mut cli = Cli::from_arg_matches(&matches)?;
         order_lints(&mut cli, &matches);
         Ok(cli)
@@ -391,10 +457,41 @@ fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     args
 }
 
+/// Refuses flags of `watch` in front of its goal, which has the same flags. Flags that every verb takes may
+/// stand anywhere.
+fn check_watch(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(("watch", watch)) = matches.subcommand() else { return Ok(()) };
+    let Some((goal, _)) = watch.subcommand() else { return Ok(()) };
+    let mut command = Cli::command();
+    let is_global = |id: &clap::Id| {
+        command.get_arguments().any(|argument| argument.get_id() == id && argument.is_global_set())
+    };
+    // Groups have no source of their own.
+    let is_given = |id: &clap::Id| {
+        watch.try_contains_id(id.as_str()).is_ok()
+            && watch.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    };
+    if !watch.ids().any(|id| is_given(id) && !is_global(id)) {
+        return Ok(());
+    }
+    let message = format!("the goal comes first: `vitte watch {goal}`, then the file and the flags");
+    Err(command.error(ErrorKind::ArgumentConflict, message))
+}
+
 /// Puts the lint flags into the order of the command line, which only the raw matches know.
 fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
     let Some((_, matches)) = matches.subcommand() else { return };
     let build = match &mut cli.verb {
+        Verb::Watch(watch) => {
+            let inner = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            let build = match &mut watch.goal {
+                None => &mut watch.rebuild.build,
+                Some(WatchGoal::Check(rebuild) | WatchGoal::Build(rebuild)) => &mut rebuild.build,
+                Some(WatchGoal::Run(run)) => &mut run.rebuild.build,
+                Some(WatchGoal::Test { .. }) => return,
+            };
+            return order_lints_of(build, inner);
+        }
         Verb::Run(run) => &mut run.build,
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
@@ -408,6 +505,10 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Version
         | Verb::Help { .. } => return,
     };
+    order_lints_of(build, matches);
+}
+
+fn order_lints_of(build: &mut BuildArgs, matches: &ArgMatches) {
     let flags = [("allow", LintLevel::Allow), ("warn", LintLevel::Warn), ("deny", LintLevel::Deny)];
     let mut found: Vec<(usize, LintLevel, String)> = Vec::new();
     for (id, level) in flags {
@@ -480,6 +581,33 @@ mod tests {
             (LintLevel::Warn, "A"),
         ];
         assert_eq!(lints, expected);
+    }
+
+    #[test]
+    fn watching_has_goals() {
+        let watch = |line: &str| match ok(line).verb {
+            Verb::Watch(watch) => watch,
+            other => panic!("{other:?}"),
+        };
+        let plain = watch("vitte watch a.vit --clear --deny A --allow B");
+        assert!(plain.goal.is_none() && plain.rebuild.clear);
+        assert_eq!(plain.rebuild.build.lints.len(), 2);
+        let Some(WatchGoal::Run(run)) = watch("vitte watch run a.vit --keep --warn C -- --keep x").goal
+        else {
+            panic!("not a run")
+        };
+        assert!(run.keep && run.args == ["--keep", "x"]);
+        assert_eq!(run.rebuild.build.lints, [(LintLevel::Warn, "C".to_owned())]);
+        let anywhere = watch("vitte watch --json --no-daemon build a.vit");
+        assert!(matches!(anywhere.goal, Some(WatchGoal::Build(_))));
+        for misplaced in
+            ["vitte watch --clear build", "vitte watch a.vit build", "vitte watch --deny A check"]
+        {
+            assert!(parse(misplaced.split(' ').map(OsString::from).collect()).is_err(), "{misplaced}");
+        }
+        assert!(matches!(watch("vitte watch test --all x").goal, Some(WatchGoal::Test { .. })));
+        let both = "vitte watch run a.vit --keep --restart";
+        assert!(Cli::command().try_get_matches_from(both.split(' ')).is_err());
     }
 
     #[test]

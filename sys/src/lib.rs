@@ -23,6 +23,7 @@ pub mod service; // socket activation and notes to the service manager
 pub mod signals; // typed events, read by one thread
 pub mod thread; // names, processors, a semaphore, a pool
 pub mod time; // three clocks by name, and one for tests
+pub mod watch; // folders whose changes are wanted
 
 pub use error::{Code, Kind, Op, SysError};
 pub use platform::handle::{AsHandle, BorrowedHandle, OwnedHandle};

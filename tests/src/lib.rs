@@ -5,8 +5,14 @@
 
 pub mod binaries;
 pub mod diff;
+pub mod events;
 pub mod generator;
 pub mod home;
 pub mod process;
 pub mod random;
+#[cfg(target_os = "linux")]
+pub mod services;
+pub mod setting;
 pub mod stage;
+#[cfg(target_os = "linux")]
+pub mod stranger;

@@ -2,6 +2,7 @@
 mod build;
 mod daemon;
 mod run;
+mod watch;
 
 use std::env;
 use std::ffi::OsString;
@@ -50,6 +51,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),
         Verb::Emit(args) => block_on(build::emit(&common, args)),
+        Verb::Watch(args) => block_on(watch::watch(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = package::create(&args.path, args.name.as_deref())?;

@@ -1,4 +1,5 @@
 //! Requests, outcomes, events and errors: what goes in and out of the driver.
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,6 +180,16 @@ pub struct BuildOutcome {
     pub executable: Option<PathBuf>,
     /// The plan in words, for `--dry-run` and `--verbose`.
     pub plan: String,
+}
+
+/// What a check or build depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Absolute paths of files whose change may change the result: sources, manifests, and places where
+    /// one of them was looked for and is not.
+    pub files: BTreeSet<PathBuf>,
+    /// Folders that hold them all.
+    pub roots: Vec<PathBuf>,
 }
 
 /// A stage that `emit` can show.

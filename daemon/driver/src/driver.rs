@@ -2,21 +2,27 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
-use vitte_sys::fs::Durability;
 use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    ResolvedDiagnostic, Stage,
+    Inputs, ResolvedDiagnostic, Stage,
 };
-use crate::engine::{Database, Engines, STAGES, Work, doors, internal, show};
-use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox};
-use crate::plan::{BuildPlan, Output};
-use crate::project::{bad_input, io_error};
-use crate::scratch;
+use crate::changes::{FileWatcher, Unwatched};
+use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
+use crate::link::incremental::Unfit;
+use crate::link::{
+    DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
+};
+use crate::output::{self, Outputs, Written};
+use crate::plan::BuildPlan;
+use crate::project::bad_input;
+
+/// The phase of linking in events.
+const LINK: &str = "link";
 
 const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
 const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
@@ -28,6 +34,7 @@ pub struct Driver {
     engines: Engines,
     linkers: Linkers,
     tools: Toolbox,
+    outputs: Outputs,
 }
 
 impl Default for Driver {
@@ -41,8 +48,16 @@ impl Default for Driver {
 struct Compiled {
     diagnostics: Vec<Arc<ResolvedDiagnostic>>,
     errors: u64,
-    object: Option<doors::Object>,
+    made: Option<Made>,
     text: String,
+}
+
+/// What a program became.
+enum Made {
+    /// Input for a linker.
+    Object(doors::Object),
+    /// An executable.
+    Image(Image<Written>),
 }
 
 /// How far a request wants to go.
@@ -50,7 +65,19 @@ struct Compiled {
 enum Goal<'a> {
     Diagnostics,
     Object,
+    /// The executable, unless it is in place; an object where the program needs a linker.
+    Image(&'a Outputs),
     Text(Stage, Option<&'a str>),
+}
+
+impl Goal<'_> {
+    /// Whether the whole program is asked for.
+    fn is_whole(self) -> bool {
+        match self {
+            Goal::Object | Goal::Image(_) => true,
+            Goal::Diagnostics | Goal::Text(..) => false,
+        }
+    }
 }
 
 impl Driver {
@@ -62,7 +89,18 @@ impl Driver {
 
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
-        Self { engines: Engines::default(), linkers: Linkers::new(worker, tools.clone()), tools }
+        Self {
+            engines: Engines::new(Arc::new(Unwatched)),
+            linkers: Linkers::new(worker, tools.clone()),
+            tools,
+            outputs: Outputs::default(),
+        }
+    }
+
+    /// The same driver, told of changes by `watcher` instead of looking at every file each time.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { engines: Engines::new(watcher), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -100,25 +138,65 @@ impl Driver {
         let plan = BuildPlan::new(request)?;
         let linker = self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?;
         let described = plan.describe(&linker.identity());
-        check_output(&plan)?;
+        output::check(&plan)?;
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
-        linker.prepare();
-        let compiled = self.compile(&plan, &request.cwd, Goal::Object, events, cancel)?;
+        // Programs of one's own need no linker for object files.
+        let is_plain = linker.name() == EMBEDDED && plan.is_plain();
+        let goal = if is_plain { Goal::Image(&self.outputs) } else { Goal::Object };
+        if !is_plain {
+            linker.prepare();
+        }
+        let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let mut outcome = outcome(&compiled.diagnostics, described);
-        let Some(object) = compiled.object else { return Ok(outcome) };
+        let Some(made) = compiled.made else { return Ok(outcome) };
+        let written = match made {
+            Made::Image(image) => {
+                events.event(Event::PhaseStarted { phase: LINK });
+                let (executed, elapsed) = match &image {
+                    Image::Known(_) => (0, Duration::ZERO),
+                    Image::New { elapsed, .. } => (1, *elapsed),
+                };
+                events.event(Event::PhaseFinished { phase: LINK, elapsed, executed });
+                Some(match image {
+                    Image::Known(written) => written,
+                    Image::New { version, bytes, .. } => self.outputs.write(&plan, &bytes, version)?,
+                })
+            }
+            Made::Object(object) => {
+                self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
+            }
+        };
+        if let Some(written) = written {
+            events.event(written.event());
+            outcome.executable = Some(written.path);
+        }
+        Ok(outcome)
+    }
 
-        events.event(Event::PhaseStarted { phase: "link" });
+    /// Links an object file; `None` when the program is not complete, which is told as diagnostics.
+    #[allow(clippy::too_many_arguments)] // one step of `build`, which has them all at hand
+    fn link(
+        &self,
+        plan: &BuildPlan,
+        cwd: &Path,
+        linker: &dyn Linker,
+        object: &doors::Object,
+        events: &dyn EventSink,
+        cancel: &CancellationToken,
+        outcome: &mut BuildOutcome,
+    ) -> Result<Option<Written>, DriverError> {
+        events.event(Event::PhaseStarted { phase: LINK });
         let started = Instant::now();
-        let linked = match link(&plan, &*linker, &object, cancel) {
+        let linked = match link(plan, linker, object, cancel) {
             Ok(report) => Ok(report),
             Err(error @ (LinkError::Undefined(_) | LinkError::Duplicate(_))) => {
-                Err(self.link_diagnostics(&plan, &request.cwd, &error, cancel)?)
+                Err(self.link_diagnostics(plan, cwd, &error, cancel)?)
             }
             Err(error) => return Err(tool_error(error)),
         };
-        events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
+        events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
                 tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
@@ -129,31 +207,16 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                let sha256 = crate::digest::sha256(&report.bytes);
-                let path = match &plan.output {
-                    Output::File(path) => path.clone(),
-                    Output::Scratch(folder) => scratch::place(folder, &plan.project.name, &sha256),
-                };
-                write_executable(&path, &report.bytes)?;
-                if let Output::Scratch(folder) = &plan.output {
-                    scratch::sweep(folder, &path);
-                }
-                events.event(Event::Artifact {
-                    kind: "executable",
-                    path: path.clone(),
-                    sha256,
-                    size_bytes: report.bytes.len() as u64,
-                });
-                outcome.executable = Some(path);
+                self.outputs.write(plan, &report.bytes, 0).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
                     outcome.errors += 1;
                     events.event(Event::Diagnostic(diagnostic));
                 }
+                Ok(None)
             }
         }
-        Ok(outcome)
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
@@ -177,9 +240,27 @@ impl Driver {
             }
         };
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
-        let bytes =
-            compiled.object.map_or_else(|| compiled.text.into_bytes(), |object| object.bytes.to_vec());
+        let bytes = match compiled.made {
+            Some(Made::Object(object)) => object.bytes.to_vec(),
+            Some(Made::Image(_)) | None => compiled.text.into_bytes(),
+        };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
+    }
+
+    /// What `request` depends on, as far as earlier requests for the same project have shown.
+    ///
+    /// # Errors
+    /// When there is no such program, or a project file is wrong.
+    pub fn inputs(&self, request: &BuildRequest) -> Result<Inputs, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let folders = plan.folders();
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let mut files = plan.project.project_files(&cwd);
+        files.insert(plan.project.entry_file.clone());
+        let mut roots = vec![folders.workspace.clone()];
+        roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
+        files.extend(self.engines.get(folders).asked_for());
+        Ok(Inputs { files, roots })
     }
 
     /// What this machine offers: targets, linkers, tools, and which are chosen.
@@ -205,22 +286,23 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         events.event(Event::PhaseStarted { phase: STAGES[0].0 });
         let engine = self.engines.get(plan.folders());
-        let (compiled, work) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
-            readable(db, program, &plan.project.entry_file)?;
-            Ok(compile_snapshot(db, program, &cwd, plan, goal))
-        })?;
+        let (compiled, work) =
+            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
+                readable(db, program, &plan.project.entry_file)?;
+                compile_snapshot(db, program, image, &cwd, plan, goal)
+            })?;
         let compiled = compiled?;
         tracing::debug!(
             executed = work.iter().map(|work| work.executed).sum::<u64>(),
             errors = compiled.errors,
             "compiled"
         );
-        report_work(events, &work, matches!(goal, Goal::Object) && compiled.errors == 0);
+        report_work(events, &work, goal.is_whole() && compiled.errors == 0);
         for diagnostic in &compiled.diagnostics {
             events.event(Event::Diagnostic(Arc::clone(diagnostic)));
         }
-        if matches!(goal, Goal::Object) && compiled.errors == 0 && compiled.object.is_none() {
-            return Err(internal("there is neither an error nor an object file"));
+        if goal.is_whole() && compiled.errors == 0 && compiled.made.is_none() {
+            return Err(internal("there is neither an error nor a program"));
         }
         Ok(compiled)
     }
@@ -235,7 +317,7 @@ impl Driver {
     ) -> Result<Vec<Arc<ResolvedDiagnostic>>, DriverError> {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         let engine = self.engines.get(plan.folders());
-        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
+        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
             show::resolve(db, &cwd, &plan.lints, &describe_link_error(db, program, error))
         })?;
         Ok(resolved)
@@ -245,29 +327,47 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
+    image: &ProgramImage,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
-) -> Compiled {
+) -> Result<Compiled, DriverError> {
     let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
-    let (mut object, mut text) = (None, String::new());
+    let (mut made, mut text) = (None, String::new());
     let clean = count(&diagnostics, "error") == 0;
-    let made = match goal {
-        Goal::Object if clean => doors::object(db, program).map(|made| object = Some(made)),
+    let object =
+        |made: &mut Option<Made>| doors::object(db, program).map(|object| *made = Some(Made::Object(object)));
+    let outcome = match goal {
+        Goal::Object if clean => object(&mut made),
+        Goal::Image(outputs) if clean => {
+            let strip = plan.debug == DebugInfo::Strip;
+            let find = |version| outputs.find(plan, version);
+            match image.link(db, program, plan.options.opt_level, strip, find) {
+                Ok(Ok(image)) => {
+                    made = Some(Made::Image(image));
+                    Ok(())
+                }
+                Ok(Err(Unfit(reason))) => {
+                    tracing::debug!(reason, "not laid out in the process");
+                    object(&mut made)
+                }
+                Err(diagnostics) => Err(diagnostics),
+            }
+        }
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
             doors::emit(db, program, stage, filter).map(|made| text = made)
         }
-        Goal::Diagnostics | Goal::Object | Goal::Text(..) => Ok(()),
+        Goal::Diagnostics | Goal::Object | Goal::Image(_) | Goal::Text(..) => Ok(()),
     };
-    if let Err(more) = made {
+    if let Err(more) = outcome {
         found.extend(more.iter().cloned());
         diagnostics = resolve(&found);
     }
     let errors = count(&diagnostics, "error");
-    Compiled { diagnostics, errors, object, text }
+    Ok(Compiled { diagnostics, errors, made, text })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
@@ -392,36 +492,6 @@ fn tool_error(error: LinkError) -> DriverError {
         },
         LinkError::Undefined(_) | LinkError::Duplicate(_) => internal(error.to_string()),
     }
-}
-
-/// Refuses outputs that would destroy something, before any work is done.
-fn check_output(plan: &BuildPlan) -> Result<(), DriverError> {
-    let Output::File(output) = &plan.output else { return Ok(()) };
-    if output.is_dir() {
-        let message = format!("the output `{}` is a directory", output.display());
-        return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));
-    }
-    if vitte_sys::fs::canonical(output).is_ok_and(|output| output == plan.project.entry_file) {
-        let message = format!("the output `{}` is the source file", output.display());
-        return Err(bad_input("OUTPUT_IS_INPUT", message, "name another file with `-o`"));
-    }
-    Ok(())
-}
-
-/// Puts the executable in place, unless exactly it is there already.
-fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
-    let same_size = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
-    if same_size
-        && vitte_sys::fs::is_executable(path)
-        && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)
-    {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        vitte_sys::fs::create_directories(parent).map_err(io_error)?;
-    }
-    // What can be made again need not survive a crash of the machine.
-    vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
 }
 
 #[cfg(test)]

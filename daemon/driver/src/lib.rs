@@ -11,6 +11,7 @@ mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb
 mod engine; // databases over real folders, and what becomes of diagnostics
 pub mod link; // linkers behind one trait
+mod output; // executables put in place
 mod plan; // BuildPlan: all decisions of a build
 pub mod project; // packages, workspaces, lone files
 pub mod run; // programs in their own process group

@@ -18,6 +18,8 @@ pub struct Config {
     pub drain_max: Duration,
     /// Most open connections.
     pub connections_max: NonZeroUsize,
+    /// Folders that are never watched but looked at each time.
+    pub polled_folders: Vec<PathBuf>,
     /// Filter of the log, in the syntax of `tracing-subscriber`.
     pub log: String,
     /// Where each setting comes from: `default`, `file` or `environment`.
@@ -65,6 +67,8 @@ pub enum ConfigError {
 struct File {
     #[serde(default)]
     service: Section,
+    #[serde(default)]
+    watch: WatchSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +77,13 @@ struct Section {
     drain_seconds: Option<u64>,
     connections_max: Option<usize>,
     log: Option<String>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, toml::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct WatchSection {
+    polled_folders: Option<Vec<PathBuf>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
 }
@@ -110,12 +121,14 @@ impl Config {
     fn resolve(file: File, path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
         let Section { compile_threads, drain_seconds, connections_max, log: file_log, unknown } =
             file.service;
+        let WatchSection { polled_folders, unknown: unknown_watch } = file.watch;
         let mut sources = BTreeMap::new();
         let mut source = |name, in_file: bool| sources.insert(name, if in_file { "file" } else { "default" });
         source("service.compile_threads", compile_threads.is_some());
         source("service.drain_seconds", drain_seconds.is_some());
         source("service.connections_max", connections_max.is_some());
         source("service.log", file_log.is_some());
+        source("watch.polled_folders", polled_folders.is_some());
         if log.is_some() {
             sources.insert("service.log", "environment");
         }
@@ -129,6 +142,16 @@ impl Config {
                 value: drain_seconds.to_string(),
             });
         }
+        let polled_folders = polled_folders.unwrap_or_default();
+        if let Some(relative) = polled_folders.iter().find(|folder| !folder.is_absolute()) {
+            return Err(ConfigError::Range {
+                name: "watch.polled_folders",
+                expected: "absolute paths",
+                value: relative.display().to_string(),
+            });
+        }
+        let unknown = unknown.keys().map(|key| ("service", key));
+        let unknown = unknown.chain(unknown_watch.keys().map(|key| ("watch", key)));
         Ok(Self {
             compile_threads: in_range(
                 "service.compile_threads",
@@ -140,19 +163,29 @@ impl Config {
             log: log.or(file_log).unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             sources,
             path: path.map(Path::to_path_buf),
-            warnings: unknown.keys().map(|key| format!("`service.{key}` is not a setting")).collect(),
+            warnings: unknown.map(|(section, key)| format!("`{section}.{key}` is not a setting")).collect(),
+            polled_folders,
         })
     }
 
     /// Every setting by its dotted name, with its value as it would stand in the file.
     pub fn values(&self) -> BTreeMap<&'static str, String> {
-        let Self { compile_threads, drain_max, connections_max, log, sources: _, path: _, warnings: _ } =
-            self;
+        let Self {
+            compile_threads,
+            drain_max,
+            connections_max,
+            polled_folders,
+            log,
+            sources: _,
+            path: _,
+            warnings: _,
+        } = self;
         BTreeMap::from([
             ("service.compile_threads", compile_threads.to_string()),
             ("service.drain_seconds", drain_max.as_secs().to_string()),
             ("service.connections_max", connections_max.to_string()),
             ("service.log", format!("{log:?}")),
+            ("watch.polled_folders", format!("{polled_folders:?}")),
         ])
     }
 }
@@ -187,6 +220,8 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused() {
+        assert!(parse("[watch]\npolled_folders = [\"here\"]\n").is_err());
+        assert!(parse("[watch]\npolled_folders = [\"/here\"]\n").is_ok());
         assert!(parse("[service]\ncompile_threads = 0\n").is_err());
         assert!(parse("[service]\ndrain_seconds = 4000\n").is_err());
     }

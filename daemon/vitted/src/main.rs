@@ -18,6 +18,7 @@ use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
+use vitted::watcher::{Watcher, WatcherOptions};
 use vitted::{logging, manager, server};
 
 /// sysexits: the service is there already, or its place cannot be used.
@@ -124,8 +125,20 @@ fn run(
             warn!("{warning}");
         }
         let connections_max = config.connections_max.get();
+        let options = WatcherOptions {
+            own_folder: places.directory(),
+            polled: config.polled_folders.clone(),
+            folders_max: None,
+        };
+        let watcher = Watcher::new(options);
         let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
-        let service = Service::new(config, identity, driver).context("cannot start the compile threads")?;
+        // A private service lives for one command: looking at the files is cheaper than watching them.
+        let driver = match start {
+            Start::Resident => driver.watched_by(Arc::new(watcher.clone())),
+            Start::Private => driver,
+        };
+        let service =
+            Service::new(config, identity, driver, watcher).context("cannot start the compile threads")?;
         end_on_signals(&service)?;
         match (start, handed_over) {
             (Start::Private, Some(socket)) => {

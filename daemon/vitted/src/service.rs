@@ -18,6 +18,7 @@ use crate::convert;
 use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
 use crate::pool::{Pool, PoolError};
 use crate::status::Refusal;
+use crate::watcher::Watcher;
 use crate::workspaces::Workspaces;
 
 /// After this long in the queue a request is told what it waits for.
@@ -50,6 +51,8 @@ pub struct Service {
     pub operations: Operations,
     /// Open workspaces.
     pub workspaces: Workspaces,
+    /// Which files may have changed.
+    pub watcher: Watcher,
     /// Who is connected.
     pub connections: Arc<Connections>,
     /// Cancelled when the service shall end.
@@ -69,7 +72,12 @@ impl Service {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(config: Config, identity: Identity, driver: Driver) -> std::io::Result<Arc<Self>> {
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        driver: Driver,
+        watcher: Watcher,
+    ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
         Ok(Arc::new(Self {
             pool: Pool::new(config.compile_threads.get())?,
@@ -78,6 +86,7 @@ impl Service {
             driver,
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
+            watcher,
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             began: Instant::now(),

@@ -192,7 +192,8 @@ typedef struct RtBuf {
 typedef struct RtStat {
   // In bytes.
   int64_t size;
-  // When the contents last changed, in nanoseconds since 1970.
+  // When the contents last changed, in nanoseconds since 1970; the largest number for a time that
+  // cannot be said so, before 1677 or after 2262.
   int64_t modified_ns;
   // The device it is on.
   uint64_t device;

@@ -1,9 +1,10 @@
 //! Buffers that cross the C boundary.
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_int, c_void};
 
 use crate::errno::{Errno, Out, Ret};
 use crate::os;
+use crate::text::{copy, length};
 
 /// Bytes owned by the caller and grown by this library. Start with all three fields zero; the same
 /// buffer can be given to any number of calls, each of which replaces the contents and reuses the
@@ -26,6 +27,7 @@ impl RtBuf {
     ///
     /// # Safety
     /// `buf` is null or points to a buffer as described at the type, which nothing else uses.
+    #[inline(always)]
     pub(crate) unsafe fn emptied<'a>(buf: *mut Self) -> Out<&'a mut Self> {
         // SAFETY: null is answered with None; otherwise the caller vouches for the pointer.
         let buf = unsafe { buf.as_mut() }.ok_or(Errno::of(libc::EFAULT))?;
@@ -42,11 +44,11 @@ impl RtBuf {
             return Ret(0);
         }
         // Doubling keeps the cost of growing in step with the final size.
-        let wanted = wanted.max(self.cap.saturating_mul(2));
+        let wanted = wanted.max(self.cap.wrapping_mul(2));
         // SAFETY: ptr is null or came from this allocator, and is replaced at once.
         let grown = unsafe { libc::realloc(self.ptr.cast(), wanted) };
         if grown.is_null() {
-            return Errno::of(libc::ENOMEM).into();
+            return Ret::error(libc::ENOMEM);
         }
         self.ptr = grown.cast();
         self.cap = wanted;
@@ -58,15 +60,15 @@ impl RtBuf {
         self.ptr.wrapping_add(self.len)
     }
 
-    /// How many bytes fit behind the contents, with one kept for the 0.
+    /// How many bytes fit behind the contents after a `reserve`, with one kept for the 0.
     pub(crate) fn room(&self) -> usize {
-        self.cap.saturating_sub(self.len).saturating_sub(1)
+        self.cap.wrapping_sub(self.len).wrapping_sub(1)
     }
 
     /// Appends bytes and the 0 behind them; the result is the number of bytes there are now.
     ///
     /// # Safety
-    /// `from` is readable for `len` bytes.
+    /// `from` is readable for `len` bytes, and not in this buffer.
     #[inline(never)]
     pub(crate) unsafe fn push(&mut self, from: *const u8, len: usize) -> Ret {
         let reserved = self.reserve(len);
@@ -74,32 +76,62 @@ impl RtBuf {
             return reserved;
         }
         // SAFETY: reserve made room; the source is the caller's promise and is not this buffer.
-        unsafe { core::ptr::copy_nonoverlapping(from, self.end(), len) };
+        unsafe { copy(from, self.end(), len) };
         self.len = self.len.wrapping_add(len);
-        self.close();
+        self.close()
+    }
+
+    /// Appends a C string, of whose final 0 `ends` are counted: 1 in a list, else 0.
+    ///
+    /// # Safety
+    /// `text` ends with a 0, and is not in this buffer.
+    #[inline(never)]
+    pub(crate) unsafe fn push_text(&mut self, text: *const c_char, ends: usize) -> Ret {
+        // SAFETY: the caller's promise.
+        let len = unsafe { length(text) };
+        // SAFETY: as above.
+        unsafe { self.push(text.cast(), len.wrapping_add(ends)) }
+    }
+
+    /// Writes the 0 behind the contents, for which there is room after any `reserve`. The result is
+    /// the number of bytes.
+    #[inline(always)]
+    pub(crate) fn close(&mut self) -> Ret {
+        // SAFETY: reserve always allocates one byte more than it was asked for.
+        unsafe { self.end().write(0) };
         Ret(self.len as i64)
     }
 
-    /// Writes the 0 behind the contents. Room for it exists after any `reserve`.
-    pub(crate) fn close(&mut self) {
-        // SAFETY: reserve always allocates one byte more than it was asked for.
-        unsafe { self.end().write(0) };
+    /// Counts what is there up to a 0 as the contents.
+    ///
+    /// # Safety
+    /// The memory has a 0 within `cap`.
+    #[inline(always)]
+    pub(crate) unsafe fn measure(&mut self) -> Ret {
+        // SAFETY: the caller's promise.
+        self.len = unsafe { length(self.ptr.cast()) };
+        Ret(self.len as i64)
     }
 
     /// Appends everything a descriptor has until it reports its end. The size is not asked for:
     /// procfs reports 0, and a file may grow or shrink meanwhile.
-    pub(crate) fn read_all(&mut self, fd: libc::c_int) -> Out {
+    pub(crate) fn read_all(&mut self, fd: c_int) -> Ret {
         /// Holds most sources whole, and is no burden for a stack of small ones.
         const CHUNK: usize = 8191;
         loop {
-            self.reserve(CHUNK).ok()?;
-            // SAFETY: room() bytes from end() on are allocated.
-            let count = unsafe { os::read(fd, self.end(), self.room()) }.ok()?;
-            if count == 0 {
-                self.close();
-                return Ok(self.len as i64);
+            let reserved = self.reserve(CHUNK);
+            if reserved.0 < 0 {
+                return reserved;
             }
-            self.len = self.len.wrapping_add(count as usize);
+            // SAFETY: room() bytes from end() on are allocated.
+            let count = unsafe { os::read(fd, self.end(), self.room()) };
+            if count.0 < 0 {
+                return count;
+            }
+            self.len = self.len.wrapping_add(count.0 as usize);
+            if count.0 == 0 {
+                return self.close();
+            }
         }
     }
 

@@ -4,11 +4,11 @@
 //! this library or otherwise.
 
 use core::ffi::c_char;
-use core::mem::MaybeUninit;
 
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Ret, check, raw};
-use crate::text::{RT_NUL_TERMINATED, Scratch};
+use crate::errno::Ret;
+use crate::os;
+use crate::text::{NONE, RT_NUL_TERMINATED, Word, with_text, word_of};
 
 /// The value of a variable; returns its length. ENOENT if there is none, which is not the same as an
 /// empty one.
@@ -20,32 +20,18 @@ use crate::text::{RT_NUL_TERMINATED, Scratch};
 /// `name` is a readable text, `out` a valid buffer, and no thread changes the environment meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_var(name: *const c_char, name_len: usize, out: *mut RtBuf) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the caller's promise.
-        let name = unsafe { scratch.text(name, name_len) }?;
-        // SAFETY: a Text ends with a 0.
-        let value = unsafe { libc::getenv(name.as_ptr()) };
-        if value.is_null() {
-            return Err(Errno::of(libc::ENOENT));
-        }
-        // SAFETY: libc's value ends with a 0 and nobody changes it meanwhile.
-        unsafe { push_text(out, value) }.ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(name, name_len, out.cast(), NONE, NONE, variable) }.0
 }
 
-/// Appends a C string; the result is the buffer's length.
-///
-/// # Safety
-/// `text` ends with a 0.
-#[inline(never)]
-unsafe fn push_text(out: &mut RtBuf, text: *const c_char) -> Ret {
+/// Gets the text of [`rt_env_var`].
+unsafe fn variable(name: *mut c_char, out: Word, _: Word, _: Word) -> Ret {
     // SAFETY: the caller's promise.
-    let len = unsafe { libc::strlen(text) };
-    // SAFETY: as above.
-    unsafe { out.push(text.cast(), len) }
+    match unsafe { RtBuf::emptied(out.cast()) } {
+        // SAFETY: with_text made the name end with a 0; the rest is the caller's promise.
+        Ok(out) => unsafe { os::variable(name, out) },
+        Err(code) => code.into(),
+    }
 }
 
 /// Sets a variable. EINVAL for a name that is empty or has `=`.
@@ -62,28 +48,32 @@ pub unsafe extern "C" fn rt_env_set_var(
     value: *const c_char,
     value_len: usize,
 ) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
+    // SAFETY: the caller's promise.
+    unsafe { with_text(name, name_len, value.cast_mut().cast(), word_of(value_len), NONE, set) }.0
+}
+
+/// Sets the text of [`rt_env_set_var`].
+unsafe fn set(name: *mut c_char, value: Word, len: Word, _: Word) -> Ret {
+    if value.is_null() {
+        return Ret::error(libc::EFAULT);
+    }
+    // A value may be longer than any path.
+    let mut copy = RtBuf::EMPTY;
+    let mut start: *const c_char = value.cast();
+    if len.addr() != RT_NUL_TERMINATED {
         // SAFETY: the caller's promise.
-        let name = unsafe { scratch.text(name, name_len) }?;
-        if value.is_null() {
-            return Err(Errno::of(libc::EFAULT));
+        let pushed = unsafe { copy.push(start.cast(), len.addr()) };
+        if pushed.0 < 0 {
+            return pushed;
         }
-        // A value may be longer than any path.
-        let mut copy = RtBuf::EMPTY;
-        let mut start = value;
-        if value_len != RT_NUL_TERMINATED {
-            // SAFETY: the caller's promise.
-            unsafe { copy.push(value.cast(), value_len) }.ok()?;
-            start = copy.ptr.cast();
-            // SAFETY: the copy ends with a 0.
-            if unsafe { libc::strlen(start) } != value_len {
-                return Err(Errno::of(libc::EINVAL));
-            }
+        start = copy.ptr.cast();
+        // SAFETY: the copy ends with a 0.
+        if unsafe { copy.measure() }.0 != pushed.0 {
+            return Ret::error(libc::EINVAL);
         }
-        // SAFETY: both end with a 0; libc takes copies.
-        check(unsafe { libc::setenv(name.as_ptr(), start, 1) }.into()).ok()
-    })())
+    }
+    // SAFETY: both end with a 0; the rest is the caller's promise.
+    unsafe { os::set_variable(name, start) }
 }
 
 /// The working directory, an absolute path; returns its length. ENOENT if it was removed,
@@ -97,18 +87,11 @@ pub unsafe extern "C" fn rt_env_set_var(
 /// `out` is a valid buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_current_dir(out: *mut RtBuf) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        out.reserve(libc::PATH_MAX as usize).ok()?;
-        // SAFETY: cap bytes are allocated.
-        if unsafe { libc::getcwd(out.ptr.cast(), out.cap) }.is_null() {
-            return Err(Errno::last());
-        }
-        // SAFETY: the call succeeded and ended the path with a 0.
-        out.len = unsafe { libc::strlen(out.ptr.cast()) };
-        Ok(out.len as i64)
-    })())
+    // SAFETY: the caller's promise.
+    match unsafe { RtBuf::emptied(out) } {
+        Ok(out) => os::current_dir(out).0,
+        Err(code) => Ret::from(code).0,
+    }
 }
 
 /// The user's home directory: HOME if it is set and not empty, else what the user database says.
@@ -121,33 +104,10 @@ pub unsafe extern "C" fn rt_env_current_dir(out: *mut RtBuf) -> i64 {
 /// `out` is a valid buffer, and no thread changes the environment meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_home_dir(out: *mut RtBuf) -> i64 {
-    raw((|| {
+    // SAFETY: the caller's promise.
+    match unsafe { RtBuf::emptied(out) } {
         // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the literal ends with a 0.
-        let home = unsafe { libc::getenv(c"HOME".as_ptr()) };
-        // SAFETY: a value has at least its 0.
-        if !home.is_null() && unsafe { home.read() } != 0 {
-            // SAFETY: libc's value ends with a 0 and nobody changes it meanwhile.
-            return unsafe { push_text(out, home) }.ok();
-        }
-        // Entries are far shorter; one that is not is refused with ERANGE.
-        let mut strings = MaybeUninit::<[c_char; 2048]>::uninit();
-        let mut entry = MaybeUninit::<libc::passwd>::uninit();
-        let mut found = core::ptr::null_mut();
-        // SAFETY: the function has no conditions.
-        let user = unsafe { libc::getuid() };
-        let place = strings.as_mut_ptr().cast();
-        // SAFETY: all are locals, and the size is that of the array.
-        let code = unsafe {
-            libc::getpwuid_r(user, entry.as_mut_ptr(), place, size_of_val(&strings), &raw mut found)
-        };
-        // SAFETY: null, or the entry just filled.
-        match unsafe { found.as_ref() } {
-            // SAFETY: the fields of an entry end with a 0.
-            Some(entry) => unsafe { push_text(out, entry.pw_dir) }.ok(),
-            None if code == 0 => Err(Errno::of(libc::ENOENT)),
-            None => Err(Errno::of(code)),
-        }
-    })())
+        Ok(out) => unsafe { os::home_dir(out) }.0,
+        Err(code) => Ret::from(code).0,
+    }
 }

@@ -1,5 +1,7 @@
 //! Failures as errno values.
 
+use core::ffi::c_int;
+
 use crate::os;
 
 /// A result in the form in which it leaves the library: a value that is not negative, or a negated
@@ -16,12 +18,13 @@ pub(crate) struct Errno(i64);
 
 impl Errno {
     /// The reason the libc call just made failed.
+    #[cfg(feature = "wide")]
     pub(crate) fn last() -> Self {
         Self(-i64::from(os::errno()))
     }
 
     /// One of libc's constants.
-    pub(crate) const fn of(code: libc::c_int) -> Self {
+    pub(crate) const fn of(code: c_int) -> Self {
         Self(-(code as i64))
     }
 }
@@ -30,7 +33,13 @@ impl Errno {
 pub(crate) type Out<T = i64> = Result<T, Errno>;
 
 impl Ret {
+    /// A failure, by one of libc's constants.
+    pub(crate) const fn error(code: c_int) -> Self {
+        Self(-(code as i64))
+    }
+
     /// For `?`.
+    #[cfg(feature = "wide")]
     #[inline(always)]
     pub(crate) fn ok(self) -> Out {
         if self.0 < 0 { Err(Errno(self.0)) } else { Ok(self.0) }
@@ -63,32 +72,24 @@ pub(crate) fn raw(out: Out) -> i64 {
 /// The return value of a libc call that answers -1 and sets errno.
 #[inline(never)]
 pub(crate) fn check(value: i64) -> Ret {
-    if value < 0 { Errno::last().into() } else { Ret(value) }
-}
-
-/// A libc call that is made again for as long as a signal interrupts it.
-#[inline(always)]
-pub(crate) fn retry(mut call: impl FnMut() -> i64) -> Ret {
-    loop {
-        let out = check(call());
-        if out.0 != -(libc::EINTR as i64) {
-            return out;
-        }
-    }
+    if value < 0 { Ret::error(os::errno()) } else { Ret(value) }
 }
 
 /// Refuses flag bits this version does not know, so that later versions can give them a meaning.
+#[cfg(feature = "wide")]
 #[inline(always)]
 pub(crate) fn only(flags: u32, known: u32) -> Out<()> {
     if flags & !known == 0 { Ok(()) } else { Err(Errno::of(libc::EINVAL)) }
 }
 
-/// For the first interface: keeps the errno of a negative result in `errno`, and passes it on.
+/// For the first interface: a failure is left in `errno`, and becomes -1.
+#[inline(never)]
 pub(crate) fn leave(result: i64) -> i64 {
-    if result < 0 {
-        os::set_errno(result.wrapping_neg() as libc::c_int);
+    if result >= 0 {
+        return result;
     }
-    result
+    os::set_errno(result.wrapping_neg() as c_int);
+    -1
 }
 
 /// The errno left by the last function of the first interface that failed on this thread.

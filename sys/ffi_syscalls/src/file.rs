@@ -5,11 +5,12 @@
 //! call that fails; `tests/faults.c` produces each of them.
 
 use core::ffi::{c_char, c_int, c_void};
+use core::mem::MaybeUninit;
 
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Out, Ret, only, raw};
-use crate::os::{self, Fd};
-use crate::text::{Scratch, Text};
+use crate::errno::Ret;
+use crate::os::{self, Entry};
+use crate::text::{NONE, Text, Word, copy, with_text, word, word_of};
 
 /// Write behind what is there.
 pub const RT_APPEND: u32 = 1;
@@ -42,7 +43,8 @@ pub const RT_MODE_SYMLINK: u32 = 0o120_000;
 pub struct RtStat {
     /// In bytes.
     pub size: i64,
-    /// When the contents last changed, in nanoseconds since 1970.
+    /// When the contents last changed, in nanoseconds since 1970; the largest number for a time that
+    /// cannot be said so, before 1677 or after 2262.
     pub modified_ns: i64,
     /// The device it is on.
     pub device: u64,
@@ -60,28 +62,29 @@ pub struct RtStat {
     pub reserved: u32,
 }
 
+impl RtStat {
+    /// Whether it is of this kind.
+    #[inline(always)]
+    fn is(&self, kind: u32) -> bool {
+        self.mode & RT_MODE_KIND == kind
+    }
+}
+
 /// Opens a file by the caller's text.
 ///
 /// # Safety
 /// `path` is a readable text.
-#[inline(never)]
+#[inline(always)]
 pub(crate) unsafe fn open(path: *const c_char, path_len: usize, flags: c_int, mode: u32) -> Ret {
-    let mut scratch = Scratch::new();
     // SAFETY: the caller's promise.
-    match unsafe { scratch.text(path, path_len) } {
-        Ok(path) => os::open_at(libc::AT_FDCWD, path, flags, mode),
-        Err(code) => code.into(),
-    }
+    unsafe { with_text(path, path_len, word(flags as u32), word(mode), NONE, opened) }
 }
 
-/// The same as a descriptor that closes itself.
-///
-/// # Safety
-/// `path` is a readable text.
-#[inline(always)]
-unsafe fn open_fd(path: *const c_char, path_len: usize, flags: c_int, mode: u32) -> Out<Fd> {
-    // SAFETY: the caller's promise.
-    unsafe { open(path, path_len, flags, mode) }.ok().map(|fd| Fd::own(fd as c_int))
+/// Opens the text of [`open`].
+unsafe fn opened(path: *mut c_char, flags: Word, mode: Word, _: Word) -> Ret {
+    // SAFETY: with_text made it end with a 0.
+    let path = unsafe { Text::new(path) };
+    os::open(os::AT_FDCWD, path, flags.addr() as c_int, mode.addr() as u32)
 }
 
 /// Describes a name. `out` has room for `out_size` bytes, the size of the structure the caller was
@@ -100,29 +103,29 @@ pub unsafe extern "C" fn rt_fs_stat(
     out: *mut RtStat,
     out_size: usize,
 ) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        only(flags, RT_NO_FOLLOW)?;
-        // SAFETY: the caller's promise.
-        let path = unsafe { scratch.text(path, path_len) }?;
-        let follow = if flags == 0 { 0 } else { libc::AT_SYMLINK_NOFOLLOW };
-        let stat = os::stat_at(libc::AT_FDCWD, path, follow)?;
-        let known = RtStat {
-            size: stat.st_size,
-            modified_ns: os::modified_ns(&stat),
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            links: stat.st_nlink,
-            mode: stat.st_mode,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            reserved: 0,
-        };
-        let size = out_size.min(size_of::<RtStat>());
-        // SAFETY: size is within both structures.
-        unsafe { core::ptr::copy_nonoverlapping((&raw const known).cast::<u8>(), out.cast(), size) };
-        Ok(size as i64)
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, word(flags), out.cast(), word_of(out_size), described) }.0
+}
+
+/// Describes the text of [`rt_fs_stat`].
+unsafe fn described(path: *mut c_char, flags: Word, out: Word, out_size: Word) -> Ret {
+    let follow = match flags.addr() as u32 {
+        0 => 0,
+        RT_NO_FOLLOW => os::NO_FOLLOW,
+        _ => return Ret::error(libc::EINVAL),
+    };
+    let mut known = MaybeUninit::<RtStat>::uninit();
+    // SAFETY: with_text made it end with a 0.
+    let path = unsafe { Text::new(path) };
+    // SAFETY: known is a local.
+    let found = unsafe { os::stat(os::AT_FDCWD, path, follow, known.as_mut_ptr()) };
+    if found.0 < 0 {
+        return found;
+    }
+    let size = out_size.addr().min(size_of::<RtStat>());
+    // SAFETY: size is within both structures.
+    unsafe { copy(known.as_ptr().cast(), out.cast(), size) };
+    Ret(size as i64)
 }
 
 /// Reads a whole file and returns the number of bytes. It reads until the end is reported, whatever
@@ -137,13 +140,47 @@ pub unsafe extern "C" fn rt_fs_stat(
 /// `path` is a readable text, `out` a valid buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_read(path: *const c_char, path_len: usize, out: *mut RtBuf) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the caller's promise.
-        let file = unsafe { open_fd(path, path_len, libc::O_RDONLY, 0) }?;
-        out.read_all(file.get())
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, out.cast(), NONE, NONE, read) }.0
+}
+
+/// Reads the text of [`rt_fs_read`].
+unsafe fn read(path: *mut c_char, out: Word, _: Word, _: Word) -> Ret {
+    // SAFETY: the promises are the same.
+    unsafe { gathered(path, out.cast(), os::O_RDONLY, RtBuf::read_all) }
+}
+
+/// Opens a text and has `gather` put what there is into the caller's buffer.
+///
+/// # Safety
+/// `path` ends with a 0, `out` is null or a valid buffer.
+#[inline(never)]
+unsafe fn gathered(
+    path: *const c_char,
+    out: *mut RtBuf,
+    flags: c_int,
+    gather: fn(&mut RtBuf, c_int) -> Ret,
+) -> Ret {
+    // SAFETY: null is answered with None; otherwise the caller vouches for the pointer.
+    let Some(out) = (unsafe { out.as_mut() }) else {
+        return Ret::error(libc::EFAULT);
+    };
+    out.len = 0;
+    // Even nothing is followed by a 0.
+    // SAFETY: no bytes are read.
+    let ready = unsafe { out.push(path.cast(), 0) };
+    if ready.0 < 0 {
+        return ready;
+    }
+    // SAFETY: the caller's promise.
+    let file = os::open(os::AT_FDCWD, unsafe { Text::new(path) }, flags, 0);
+    if file.0 < 0 {
+        return file;
+    }
+    let gathered = gather(out, file.0 as c_int);
+    // Closing has nothing to say of what was only read.
+    let _ = os::close(file.0 as c_int);
+    gathered
 }
 
 /// Writes a whole file, making it with mode 0666 less the umask if there is none, and returns the
@@ -166,20 +203,29 @@ pub unsafe extern "C" fn rt_fs_write(
     data: *const c_void,
     data_len: usize,
 ) -> i64 {
-    raw((|| {
-        only(flags, RT_APPEND | RT_CREATE_NEW)?;
-        let mut how = libc::O_WRONLY | libc::O_CREAT;
-        how |= if flags & RT_APPEND != 0 { libc::O_APPEND } else { libc::O_TRUNC };
-        if flags & RT_CREATE_NEW != 0 {
-            how |= libc::O_EXCL;
-        }
-        // SAFETY: the caller's promise.
-        let file = unsafe { open_fd(path, path_len, how, 0o666) }?;
-        // SAFETY: the caller's promise.
-        let written = unsafe { os::write_all(file.get(), data.cast(), data_len) }.ok()?;
-        file.close().ok()?;
-        Ok(written)
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, word(flags), data.cast_mut(), word_of(data_len), written) }.0
+}
+
+/// Writes the text of [`rt_fs_write`].
+unsafe fn written(path: *mut c_char, flags: Word, data: Word, data_len: Word) -> Ret {
+    let flags = flags.addr() as u32;
+    if flags & !(RT_APPEND | RT_CREATE_NEW) != 0 {
+        return Ret::error(libc::EINVAL);
+    }
+    let mut how = os::O_WRONLY | os::O_CREAT;
+    how |= if flags & RT_APPEND != 0 { os::O_APPEND } else { os::O_TRUNC };
+    if flags & RT_CREATE_NEW != 0 {
+        how |= os::O_EXCL;
+    }
+    // SAFETY: with_text made it end with a 0.
+    let file = os::open(os::AT_FDCWD, unsafe { Text::new(path) }, how, 0o666);
+    if file.0 < 0 {
+        return file;
+    }
+    // SAFETY: the caller's promise.
+    let written = unsafe { os::write_all(file.0 as c_int, data.cast(), data_len.addr()) };
+    os::finish(written, file.0 as c_int)
 }
 
 /// Removes a name, never what a symbolic link leads to. With RT_DIRECTORY, an empty directory.
@@ -191,13 +237,19 @@ pub unsafe extern "C" fn rt_fs_write(
 /// `path` is a readable text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_remove(path: *const c_char, path_len: usize, flags: u32) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        only(flags, RT_DIRECTORY)?;
-        // SAFETY: the caller's promise.
-        let path = unsafe { scratch.text(path, path_len) }?;
-        os::unlink_at(libc::AT_FDCWD, path, if flags == 0 { 0 } else { libc::AT_REMOVEDIR }).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, word(flags), NONE, NONE, removed) }.0
+}
+
+/// Removes the text of [`rt_fs_remove`].
+unsafe fn removed(path: *mut c_char, flags: Word, _: Word, _: Word) -> Ret {
+    // SAFETY: with_text made it end with a 0.
+    let path = unsafe { Text::new(path) };
+    match flags.addr() as u32 {
+        0 => os::unlink(os::AT_FDCWD, path, 0),
+        RT_DIRECTORY => os::unlink(os::AT_FDCWD, path, os::REMOVE_DIR),
+        _ => Ret::error(libc::EINVAL),
+    }
 }
 
 /// Makes a directory with permission bits `mode` less the umask. With RT_RECURSIVE also those above
@@ -210,42 +262,52 @@ pub unsafe extern "C" fn rt_fs_remove(path: *const c_char, path_len: usize, flag
 /// `path` is a readable text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_mkdir(path: *const c_char, path_len: usize, mode: u32, flags: u32) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        only(flags, RT_RECURSIVE)?;
-        // SAFETY: the caller's promise.
-        let given = unsafe { scratch.text(path, path_len) }?;
-        if flags == 0 {
-            return os::mkdir(given, mode).ok();
-        }
-        // A copy that can be cut at each separator in turn.
-        let mut copy = RtBuf::EMPTY;
-        let len = given.len();
-        // SAFETY: the text is len bytes long.
-        unsafe { copy.push(given.as_ptr().cast(), len) }.ok()?;
-        // SAFETY: the copy ends with a 0.
-        let path = unsafe { Text::new(copy.ptr.cast()) };
-        for end in 1..=len {
-            // SAFETY: end is within the copy and its final 0.
-            let at = unsafe { copy.ptr.add(end) };
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, word(mode), word(flags), NONE, made) }.0
+}
+
+/// Makes the text of [`rt_fs_mkdir`].
+unsafe fn made(start: *mut c_char, mode: Word, flags: Word, _: Word) -> Ret {
+    let mode = mode.addr() as u32;
+    // SAFETY: with_text made it end with a 0.
+    let path = unsafe { Text::new(start) };
+    match flags.addr() as u32 {
+        0 => return os::mkdir(path, mode),
+        RT_RECURSIVE => {}
+        _ => return Ret::error(libc::EINVAL),
+    }
+    // The path is cut at each separator in turn, and not at all in the end.
+    let mut end = start;
+    loop {
+        // SAFETY: end has not passed the final 0.
+        let byte = unsafe { end.read() };
+        let whole = byte == 0;
+        if whole || os::is_separator(byte) && end != start {
             // SAFETY: as above.
-            let byte = unsafe { at.read() };
-            if byte != b'/' && byte != 0 {
-                continue;
+            unsafe { end.write(0) };
+            let made = os::mkdir(path, mode);
+            // What is above may exist without being a directory: the next step then says ENOTDIR.
+            let passed = !whole && made.0 == Ret::error(libc::EEXIST).0;
+            if made.0 < 0 && !passed && !is_dir(path) {
+                return made;
+            }
+            if whole {
+                return Ret(0);
             }
             // SAFETY: as above.
-            unsafe { at.write(0) };
-            match os::mkdir(path, mode).ok() {
-                Err(code) if !(os::is_dir(path) || byte == b'/' && code == Errno::of(libc::EEXIST)) => {
-                    return Err(code);
-                }
-                _ => {}
-            }
-            // SAFETY: as above.
-            unsafe { at.write(byte) };
+            unsafe { end.write(byte) };
         }
-        Ok(0)
-    })())
+        end = end.wrapping_add(1);
+    }
+}
+
+/// Whether a name leads to a directory.
+fn is_dir(path: Text<'_>) -> bool {
+    let mut known = MaybeUninit::<RtStat>::uninit();
+    // SAFETY: known is a local.
+    let done = unsafe { os::stat(os::AT_FDCWD, path, 0, known.as_mut_ptr()) };
+    // SAFETY: a call that succeeded filled it.
+    done.0 >= 0 && unsafe { known.assume_init_ref() }.is(RT_MODE_DIRECTORY)
 }
 
 /// Lists a directory without `.` and `..`: names in the system's order, each followed by a byte 0.
@@ -260,22 +322,36 @@ pub unsafe extern "C" fn rt_fs_mkdir(path: *const c_char, path_len: usize, mode:
 /// `path` is a readable text, `out` a valid buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_list(path: *const c_char, path_len: usize, out: *mut RtBuf) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the caller's promise.
-        let dir = unsafe { open_fd(path, path_len, libc::O_RDONLY | libc::O_DIRECTORY, 0) }?;
-        let mut entries = os::Entries::of(dir)?;
-        let mut count = 0;
-        out.reserve(0).ok()?;
-        while let Some(entry) = entries.next()? {
-            // SAFETY: the name of an entry ends with a 0, which is appended too.
-            unsafe { out.push(entry.name.as_ptr().cast(), entry.name.len().wrapping_add(1)) }.ok()?;
-            count += 1;
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, out.cast(), NONE, NONE, listed) }.0
+}
+
+/// Lists the text of [`rt_fs_list`].
+unsafe fn listed(path: *mut c_char, out: Word, _: Word, _: Word) -> Ret {
+    // SAFETY: the promises are the same.
+    unsafe { gathered(path, out.cast(), os::O_RDONLY | os::O_DIRECTORY, names) }
+}
+
+/// Appends the names in an open directory.
+fn names(out: &mut RtBuf, dir: c_int) -> Ret {
+    let mut entries = os::Entries::of(dir);
+    let mut entry = Entry::NONE;
+    let mut count = 0;
+    loop {
+        let next = entries.next(&mut entry);
+        if next.0 < 0 {
+            return next;
         }
-        out.close();
-        Ok(count)
-    })())
+        if next.0 == 0 {
+            return Ret(count);
+        }
+        // SAFETY: the name of an entry ends with a 0, which is a part of the list.
+        let pushed = unsafe { out.push_text(entry.name, 1) };
+        if pushed.0 < 0 {
+            return pushed;
+        }
+        count += 1;
+    }
 }
 
 /// Copies a file's contents and permission bits and returns the number of bytes. The kernel copies
@@ -299,40 +375,95 @@ pub unsafe extern "C" fn rt_fs_copy(
     to: *const c_char,
     to_len: usize,
 ) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let from = unsafe { open_fd(from, from_len, libc::O_RDONLY, 0) }?;
-        let source = os::stat_fd(from.get())?;
-        // Reading would refuse it, but only once the target had lost its contents.
-        if source.st_mode & RT_MODE_KIND == RT_MODE_DIRECTORY {
-            return Err(Errno::of(libc::EISDIR));
+    // SAFETY: the caller's promise.
+    unsafe { with_text(from, from_len, to.cast_mut().cast(), word_of(to_len), NONE, copied) }.0
+}
+
+/// Copies the text of [`rt_fs_copy`].
+unsafe fn copied(from: *mut c_char, to: Word, to_len: Word, _: Word) -> Ret {
+    // SAFETY: with_text made it end with a 0.
+    let from = os::open(os::AT_FDCWD, unsafe { Text::new(from) }, os::O_RDONLY, 0);
+    if from.0 < 0 {
+        return from;
+    }
+    // SAFETY: the caller's promise.
+    let copied = unsafe { copy_from(from.0 as c_int, to.cast(), to_len.addr()) };
+    let _ = os::close(from.0 as c_int);
+    copied
+}
+
+/// Copies an open file to a name.
+///
+/// # Safety
+/// `to` is a readable text.
+#[inline(always)]
+unsafe fn copy_from(from: c_int, to: *const c_char, to_len: usize) -> Ret {
+    let mut source = MaybeUninit::<RtStat>::uninit();
+    // SAFETY: source is a local.
+    let found = unsafe { os::stat_fd(from, source.as_mut_ptr()) };
+    if found.0 < 0 {
+        return found;
+    }
+    // SAFETY: the call succeeded and filled it.
+    let source = unsafe { source.assume_init_ref() };
+    // Reading would refuse it, but only once the target had lost its contents.
+    if source.is(RT_MODE_DIRECTORY) {
+        return Ret::error(libc::EISDIR);
+    }
+    // Not emptied on opening: it could be the source under another name.
+    // SAFETY: the caller's promise.
+    let to = unsafe { open(to, to_len, os::O_WRONLY | os::O_CREAT, source.mode & 0o777) };
+    if to.0 < 0 {
+        return to;
+    }
+    os::finish(fill(to.0 as c_int, from, source), to.0 as c_int)
+}
+
+/// Replaces the contents of an open file by those of another that is not the same.
+#[inline(always)]
+fn fill(to: c_int, from: c_int, source: &RtStat) -> Ret {
+    let mut target = MaybeUninit::<RtStat>::uninit();
+    // SAFETY: target is a local.
+    let found = unsafe { os::stat_fd(to, target.as_mut_ptr()) };
+    if found.0 < 0 {
+        return found;
+    }
+    // SAFETY: the call succeeded and filled it.
+    let target = unsafe { target.assume_init_ref() };
+    if source.device == target.device && source.inode == target.inode {
+        return Ret::error(libc::EINVAL);
+    }
+    // A terminal or a pipe has no length.
+    if target.is(RT_MODE_FILE) {
+        let emptied = os::truncate(to, 0);
+        if emptied.0 < 0 {
+            return emptied;
         }
-        // Not emptied on opening: it could be the source under another name.
-        // SAFETY: the caller's promise.
-        let to = unsafe { open_fd(to, to_len, libc::O_WRONLY | libc::O_CREAT, source.st_mode & 0o777) }?;
-        let target = os::stat_fd(to.get())?;
-        if source.st_dev == target.st_dev && source.st_ino == target.st_ino {
-            return Err(Errno::of(libc::EINVAL));
-        }
-        if target.st_mode & RT_MODE_KIND == RT_MODE_FILE {
-            os::truncate(to.get(), 0).ok()?;
-        }
-        let mut total = os::copy_range(from.get(), to.get());
-        let mut buf = RtBuf::EMPTY;
-        buf.reserve(0xffff).ok()?;
-        loop {
+    }
+    let mut total = 0;
+    let mut buf = RtBuf::EMPTY;
+    let mut step = buf.reserve(COPIED_AT_ONCE);
+    while step.0 >= 0 {
+        step = Ret(os::copy_range(from, to));
+        if step.0 <= 0 {
             // SAFETY: the buffer has that much room.
-            let count = unsafe { os::read(from.get(), buf.ptr, buf.room()) }.ok()?;
-            if count == 0 {
+            step = unsafe { os::read(from, buf.ptr, COPIED_AT_ONCE) };
+            if step.0 == 0 {
+                return Ret(total);
+            }
+            if step.0 < 0 {
                 break;
             }
-            // SAFETY: count bytes were just read.
-            total += unsafe { os::write_all(to.get(), buf.ptr, count as usize) }.ok()?;
+            // SAFETY: that many bytes were just read.
+            step = unsafe { os::write_all(to, buf.ptr, step.0 as usize) };
         }
-        to.close().ok()?;
-        Ok(total)
-    })())
+        total += step.0;
+    }
+    step
 }
+
+/// Where the system cannot copy by itself.
+const COPIED_AT_ONCE: usize = 0x1_0000;
 
 /// Locks a whole existing file against other openings of it, in this process too, and returns a
 /// descriptor that holds the lock until `rt_fs_unlock`. Without RT_LOCK_WAIT, EAGAIN says that
@@ -346,17 +477,32 @@ pub unsafe extern "C" fn rt_fs_copy(
 /// `path` is a readable text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_lock(path: *const c_char, path_len: usize, flags: u32) -> i64 {
-    raw((|| {
-        only(flags, RT_LOCK_SHARED | RT_LOCK_WAIT)?;
-        let (how, kind) = match flags & RT_LOCK_SHARED {
-            0 => (libc::O_RDWR, libc::F_WRLCK),
-            _ => (libc::O_RDONLY, libc::F_RDLCK),
-        };
-        // SAFETY: the caller's promise.
-        let file = unsafe { open_fd(path, path_len, how, 0) }?;
-        os::lock(file.get(), kind as c_int, flags & RT_LOCK_WAIT != 0).ok()?;
-        Ok(file.into_raw())
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { with_text(path, path_len, word(flags), NONE, NONE, locked) }.0
+}
+
+/// Locks the text of [`rt_fs_lock`].
+unsafe fn locked(path: *mut c_char, flags: Word, _: Word, _: Word) -> Ret {
+    let flags = flags.addr() as u32;
+    if flags & !(RT_LOCK_SHARED | RT_LOCK_WAIT) != 0 {
+        return Ret::error(libc::EINVAL);
+    }
+    let (how, kind) = match flags & RT_LOCK_SHARED {
+        0 => (os::O_RDWR, os::LOCK_EXCLUSIVE),
+        _ => (os::O_RDONLY, os::LOCK_SHARED),
+    };
+    // SAFETY: with_text made it end with a 0.
+    let path = unsafe { Text::new(path) };
+    let file = os::open(os::AT_FDCWD, path, how, 0);
+    if file.0 < 0 {
+        return file;
+    }
+    let locked = os::lock(file.0 as c_int, kind, flags & RT_LOCK_WAIT != 0);
+    if locked.0 < 0 {
+        let _ = os::close(file.0 as c_int);
+        return locked;
+    }
+    file
 }
 
 /// Gives up a lock and closes its descriptor. EBADF for what is none.
@@ -365,12 +511,11 @@ pub unsafe extern "C" fn rt_fs_lock(path: *const c_char, path_len: usize, flags:
 /// - `fcntl`: EBADF, ENOLCK
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_fs_unlock(lock: i64) -> i64 {
-    raw((|| {
-        let fd = c_int::try_from(lock).map_err(|_| Errno::of(libc::EBADF))?;
-        let unlocked = os::lock(fd, libc::F_UNLCK as c_int, false);
-        // Closing would unlock too, but for copies of the descriptor in children that were forked.
-        let closed = os::close(fd);
-        unlocked.ok()?;
-        closed.ok()
-    })())
+    let fd = lock as c_int;
+    if i64::from(fd) != lock {
+        return Ret::error(libc::EBADF).0;
+    }
+    let unlocked = os::lock(fd, os::LOCK_NONE, false);
+    // Closing would unlock too, but for copies of the descriptor in children that were forked.
+    os::finish(unlocked, fd).0
 }

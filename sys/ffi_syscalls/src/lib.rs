@@ -10,6 +10,8 @@
 //! it aborts.
 
 #![cfg_attr(not(feature = "hosted"), no_std)]
+// The loops that measure and copy short texts stay loops: an import of libc costs more than both.
+#![no_builtins]
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("file offsets and the structures of this library assume a 64-bit target");

@@ -4,37 +4,71 @@
 //! what `rt_last_errno` answers next. What is returned as a pointer is given to `rt_free`.
 
 use core::ffi::{c_char, c_void};
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr::{null, null_mut};
 
 use crate::buf::RtBuf;
-use crate::errno::leave;
+use crate::errno::{Ret, leave};
 use crate::file::{
     RT_APPEND, RT_RECURSIVE, RtStat, rt_fs_copy, rt_fs_list, rt_fs_lock, rt_fs_mkdir, rt_fs_read,
     rt_fs_remove, rt_fs_stat, rt_fs_unlock, rt_fs_write,
 };
-use crate::process::{RT_SIGNALED, run};
-use crate::text::RT_NUL_TERMINATED as NUL;
+use crate::process::{RT_SIGNALED, pointers, rt_process_exec};
+use crate::text::{RT_NUL_TERMINATED as NUL, length};
 use crate::{env, system};
 
 /// Whether a result is a success.
+#[inline(never)]
 fn done(result: i64) -> bool {
     leave(result) >= 0
 }
 
-/// The contents of a filled buffer, or null.
-fn text(buf: RtBuf, result: i64) -> *mut c_char {
-    if done(result) { buf.into_ptr().cast() } else { null_mut() }
+/// A function of the second interface that fills a buffer.
+type Fill = unsafe extern "C" fn(*const c_char, usize, *mut RtBuf) -> i64;
+
+/// What a function does that finds nothing.
+#[derive(Clone, Copy, PartialEq)]
+enum Missing {
+    /// It answers null, as for any failure.
+    Fails,
+    /// It answers an empty text.
+    IsEmpty,
 }
 
-/// One field of a description, or -1.
-unsafe fn stat(path: *const c_char, field: fn(&RtStat) -> i64) -> i64 {
-    let mut stat = core::mem::MaybeUninit::<RtStat>::uninit();
-    // SAFETY: the caller vouches for the path; the structure is a local.
-    if !done(unsafe { rt_fs_stat(path, NUL, 0, stat.as_mut_ptr(), size_of::<RtStat>()) }) {
-        return -1;
+/// What `fill` puts into a buffer, or null.
+///
+/// # Safety
+/// `text` is a C string if `fill` uses it.
+#[inline(never)]
+unsafe fn filled(text: *const c_char, missing: Missing, fill: Fill) -> *mut c_char {
+    let mut buf = RtBuf::EMPTY;
+    // SAFETY: the buffer is a local; the rest is the caller's promise.
+    let mut result = unsafe { fill(text, NUL, &raw mut buf) };
+    leave(result);
+    if missing == Missing::IsEmpty && result == Ret::error(libc::ENOENT).0 {
+        // SAFETY: the literal ends with a 0.
+        result = unsafe { buf.push_text(c"".as_ptr(), 0) }.0;
     }
-    // SAFETY: the call filled it.
-    field(unsafe { stat.assume_init_ref() })
+    if result < 0 {
+        return null_mut();
+    }
+    buf.into_ptr().cast()
+}
+
+/// One number of a description, by its place there, or -1.
+///
+/// # Safety
+/// `path` is a C string.
+#[inline(never)]
+unsafe fn number(path: *const c_char, place: usize) -> i64 {
+    let mut stat = MaybeUninit::<RtStat>::uninit();
+    // SAFETY: the caller vouches for the path; the structure is a local.
+    let result = leave(unsafe { rt_fs_stat(path, NUL, 0, stat.as_mut_ptr(), size_of::<RtStat>()) });
+    if result < 0 {
+        return result;
+    }
+    // SAFETY: the call filled it, and there is a number of this width at that place.
+    unsafe { stat.as_ptr().byte_add(place).cast::<i64>().read() }
 }
 
 /// Whether a name leads to something. `false` also if that cannot be found out: the errno is then
@@ -48,7 +82,7 @@ unsafe fn stat(path: *const c_char, field: fn(&RtStat) -> i64) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_file_exists(path: *const c_char) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { stat(path, |_| 0) == 0 }
+    unsafe { number(path, offset_of!(RtStat, size)) >= 0 }
 }
 
 /// The contents of a file, whatever its size is said to be, with a 0 behind them; null on failure. A
@@ -61,10 +95,8 @@ pub unsafe extern "C" fn rt_file_exists(path: *const c_char) -> bool {
 /// `path` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_file_read_text(path: *const c_char) -> *mut c_char {
-    let mut buf = RtBuf::EMPTY;
     // SAFETY: the caller's promise.
-    let result = unsafe { rt_fs_read(path, NUL, &raw mut buf) };
-    text(buf, result)
+    unsafe { filled(path, Missing::Fails, rt_fs_read) }
 }
 
 /// Replaces the contents of a file, making it if need be.
@@ -83,7 +115,7 @@ pub unsafe extern "C" fn rt_file_write_text(path: *const c_char, content: *const
 /// Writes a C string.
 unsafe fn write(path: *const c_char, content: *const c_char, flags: u32) -> bool {
     // SAFETY: the callers' promise.
-    let len = unsafe { libc::strlen(content) };
+    let len = unsafe { length(content) };
     // SAFETY: as above.
     done(unsafe { rt_fs_write(path, NUL, flags, content.cast::<c_void>(), len) })
 }
@@ -111,7 +143,7 @@ pub unsafe extern "C" fn rt_file_delete(path: *const c_char) -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_file_size(path: *const c_char) -> i64 {
     // SAFETY: the caller's promise.
-    unsafe { stat(path, |stat| stat.size) }
+    unsafe { number(path, offset_of!(RtStat, size)) }
 }
 
 /// Makes a directory with mode 0755 less the umask; with `recursive` also those above it, and one
@@ -139,32 +171,14 @@ pub unsafe extern "C" fn rt_dir_create(path: *const c_char, recursive: bool) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_dir_list(path: *const c_char) -> *mut *mut c_char {
     let mut names = RtBuf::EMPTY;
+    let mut array = RtBuf::EMPTY;
     // SAFETY: the caller's promise.
-    let result = unsafe { rt_fs_list(path, NUL, &raw mut names) };
-    if !done(result) {
-        return null_mut();
+    let mut result = unsafe { rt_fs_list(path, NUL, &raw mut names) };
+    if result >= 0 {
+        // SAFETY: the buffer is filled up to its length.
+        result = unsafe { pointers(names.ptr.cast(), names.len, result as usize, &mut array) }.0;
     }
-    // The names follow the array in one block.
-    let array_len = (result as usize).wrapping_add(1).wrapping_mul(size_of::<*mut c_char>());
-    let mut block = RtBuf::EMPTY;
-    if !done(block.reserve(array_len.wrapping_add(names.len)).0) {
-        return null_mut();
-    }
-    let array: *mut *mut c_char = block.ptr.cast();
-    block.len = array_len;
-    let mut name: *mut c_char = block.end().cast();
-    // SAFETY: the block was reserved for both.
-    unsafe { core::ptr::copy_nonoverlapping(names.ptr, name.cast(), names.len) };
-    for at in 0..result as usize {
-        // SAFETY: the array has one element more than there are names.
-        unsafe { array.add(at).write(name) };
-        // SAFETY: each name ends with a 0.
-        let len = unsafe { libc::strlen(name) };
-        name = name.wrapping_add(len).wrapping_add(1);
-    }
-    // SAFETY: as above.
-    unsafe { array.add(result as usize).write(null_mut()) };
-    block.into_ptr().cast()
+    if done(result) { array.into_ptr().cast() } else { null_mut() }
 }
 
 /// Locks an existing file for writing, without waiting, and returns a descriptor for
@@ -178,7 +192,7 @@ pub unsafe extern "C" fn rt_dir_list(path: *const c_char) -> *mut *mut c_char {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_file_lock(path: *const c_char) -> i64 {
     // SAFETY: the caller's promise.
-    leave(unsafe { rt_fs_lock(path, NUL, 0) }).max(-1)
+    leave(unsafe { rt_fs_lock(path, NUL, 0) })
 }
 
 /// Gives up a lock.
@@ -196,10 +210,14 @@ pub extern "C" fn rt_file_unlock(lock: i64) -> bool {
 /// As `rt_env_current_dir`.
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_env_cwd() -> *mut c_char {
-    let mut buf = RtBuf::EMPTY;
-    // SAFETY: the buffer is a local.
-    let result = unsafe { env::rt_env_current_dir(&raw mut buf) };
-    text(buf, result)
+    // SAFETY: the text is not used.
+    unsafe { filled(null(), Missing::Fails, current_dir) }
+}
+
+/// [`env::rt_env_current_dir`] as a [`Fill`].
+unsafe extern "C" fn current_dir(_: *const c_char, _: usize, out: *mut RtBuf) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { env::rt_env_current_dir(out) }
 }
 
 /// The value of a variable, an empty text if there is none (errno is then ENOENT), or null.
@@ -211,19 +229,8 @@ pub extern "C" fn rt_env_cwd() -> *mut c_char {
 /// `name` is a C string, and no thread changes the environment meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_get(name: *const c_char) -> *mut c_char {
-    let mut buf = RtBuf::EMPTY;
     // SAFETY: the caller's promise.
-    let result = unsafe { env::rt_env_var(name, NUL, &raw mut buf) };
-    or_empty(buf, result)
-}
-
-/// The text, or an empty one in place of ENOENT.
-fn or_empty(mut buf: RtBuf, result: i64) -> *mut c_char {
-    if leave(result) == -i64::from(libc::ENOENT) && buf.reserve(0).0 == 0 {
-        buf.close();
-        return buf.into_ptr().cast();
-    }
-    text(buf, result)
+    unsafe { filled(name, Missing::IsEmpty, env::rt_env_var) }
 }
 
 /// The user's home directory, an empty text if nothing knows it, or null.
@@ -235,10 +242,14 @@ fn or_empty(mut buf: RtBuf, result: i64) -> *mut c_char {
 /// No thread changes the environment meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_home() -> *mut c_char {
-    let mut buf = RtBuf::EMPTY;
-    // SAFETY: the buffer is a local; the rest is the caller's promise.
-    let result = unsafe { env::rt_env_home_dir(&raw mut buf) };
-    or_empty(buf, result)
+    // SAFETY: the text is not used; the rest is the caller's promise.
+    unsafe { filled(null(), Missing::IsEmpty, home_dir) }
+}
+
+/// [`env::rt_env_home_dir`] as a [`Fill`].
+unsafe extern "C" fn home_dir(_: *const c_char, _: usize, out: *mut RtBuf) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { env::rt_env_home_dir(out) }
 }
 
 /// Sets a variable.
@@ -268,22 +279,25 @@ pub unsafe extern "C" fn rt_process_run(
     args: *const *const c_char,
     count: usize,
 ) -> i32 {
-    let mut argv = RtBuf::EMPTY;
-    let size = size_of::<*const c_char>();
-    // The program, its arguments and the final null.
-    if !done(argv.reserve(count.saturating_add(2).saturating_mul(size)).0) {
-        return -1;
+    let mut list = RtBuf::EMPTY;
+    let mut next = program;
+    let mut left = count;
+    let mut at = args;
+    // SAFETY: the caller's promise.
+    let mut result = unsafe { list.push_text(next, 1) };
+    while left != 0 && result.0 >= 0 {
+        // SAFETY: the caller's promise: there are count of them.
+        next = unsafe { at.read() };
+        // SAFETY: as above.
+        result = unsafe { list.push_text(next, 1) };
+        at = at.wrapping_add(1);
+        left = left.wrapping_sub(1);
     }
-    let array: *mut *const c_char = argv.ptr.cast();
-    // SAFETY: the first of count + 2 elements.
-    unsafe { array.write(program) };
-    // SAFETY: count elements behind the first.
-    unsafe { core::ptr::copy_nonoverlapping(args, array.add(1), count) };
-    // SAFETY: the last element.
-    unsafe { array.add(count).add(1).write(null()) };
-    // SAFETY: the array was just filled.
-    match leave(unsafe { run(array.cast()) }) {
-        ..0 => -1,
+    if result.0 >= 0 {
+        // SAFETY: the list is filled up to its length.
+        result = Ret(unsafe { rt_process_exec(list.ptr.cast(), list.len) });
+    }
+    match leave(result.0) {
         status @ RT_SIGNALED.. => (status - RT_SIGNALED + 128) as i32,
         status => status as i32,
     }
@@ -295,10 +309,14 @@ pub unsafe extern "C" fn rt_process_run(
 /// As `rt_sys_hostname`.
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_hostname() -> *mut c_char {
-    let mut buf = RtBuf::EMPTY;
-    // SAFETY: the buffer is a local.
-    let result = unsafe { system::rt_sys_hostname(&raw mut buf) };
-    text(buf, result)
+    // SAFETY: the text is not used.
+    unsafe { filled(null(), Missing::Fails, hostname) }
+}
+
+/// [`system::rt_sys_hostname`] as a [`Fill`].
+unsafe extern "C" fn hostname(_: *const c_char, _: usize, out: *mut RtBuf) -> i64 {
+    // SAFETY: the caller's promise.
+    unsafe { system::rt_sys_hostname(out) }
 }
 
 /// Copies a file and its permission bits.
@@ -337,8 +355,9 @@ pub unsafe extern "C" fn rt_file_remove(path: *const c_char) -> bool {
 /// `path` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_file_modified_time(path: *const c_char) -> i64 {
+    // A failure stays -1.
     // SAFETY: the caller's promise.
-    unsafe { stat(path, |stat| stat.modified_ns.div_euclid(1_000_000_000)) }
+    unsafe { number(path, offset_of!(RtStat, modified_ns)) }.div_euclid(1_000_000_000)
 }
 
 /// Writes behind the contents of a file, making it if need be.

@@ -1,65 +1,75 @@
 //! Processes.
 
 use core::ffi::c_char;
-use core::ptr::null;
+use core::ptr::null_mut;
 
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Out, raw};
+use crate::errno::Ret;
 use crate::os;
 
 /// Set in a status if a signal ended the process; the number of the signal is added to it.
 pub const RT_SIGNALED: i64 = 256;
 
-/// An array of pointers to the texts of a list, the last one null.
+/// Puts into an empty buffer an array of pointers to the texts of a list, the last one null, and copies
+/// of the texts behind it. There are at most `most` of them; answers how many there are.
 ///
 /// # Errors
-/// EINVAL for a list that is empty or does not end with a 0.
+/// EINVAL for a list that does not end with a 0.
 ///
 /// # Safety
 /// `list` is readable for `len` bytes.
-pub(crate) unsafe fn pointers(list: *const c_char, len: usize) -> Out<RtBuf> {
-    let mut array = RtBuf::EMPTY;
+#[inline(never)]
+pub(crate) unsafe fn pointers(list: *const c_char, len: usize, most: usize, into: &mut RtBuf) -> Ret {
+    // No overflow: the list is in memory, and has at most as many texts as bytes.
+    let array_len = most.wrapping_add(1).wrapping_mul(size_of::<*mut c_char>());
+    let reserved = into.reserve(array_len.wrapping_add(len));
+    if reserved.0 < 0 {
+        return reserved;
+    }
+    let mut place: *mut *mut c_char = into.ptr.cast();
+    let mut text: *mut c_char = into.ptr.wrapping_add(array_len).cast();
+    let mut count = 0;
     let mut ended = true;
     for at in 0..len {
-        // SAFETY: at is below len.
-        let text = unsafe { list.add(at) };
         if ended {
-            // SAFETY: the bytes of a local.
-            unsafe { array.push((&raw const text).cast(), size_of_val(&text)) }.ok()?;
+            // SAFETY: there is an element for each text.
+            unsafe { place.write(text) };
+            place = place.wrapping_add(1);
+            count += 1;
         }
-        // SAFETY: as above.
-        ended = unsafe { text.read() } == 0;
+        // SAFETY: at is below len.
+        let byte = unsafe { list.add(at).read() };
+        // SAFETY: there is room for a byte for each of the list's.
+        unsafe { text.write(byte) };
+        text = text.wrapping_add(1);
+        ended = byte == 0;
     }
-    if !ended || len == 0 {
-        return Err(Errno::of(libc::EINVAL));
+    if !ended {
+        return Ret::error(libc::EINVAL);
     }
-    let end = null::<c_char>();
-    // SAFETY: the bytes of a local.
-    unsafe { array.push((&raw const end).cast(), size_of_val(&end)) }.ok()?;
-    Ok(array)
+    // SAFETY: there is one element more than there are texts.
+    unsafe { place.write(null_mut()) };
+    Ret(count)
 }
 
 /// Runs a program to its end.
 ///
 /// # Safety
-/// `argv` points to pointers to C strings, the last one null, the first one not.
+/// `argv` points to pointers to C strings, the last one null.
 #[inline(never)]
-pub(crate) unsafe fn run(argv: *const *mut c_char) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let pid = unsafe { os::spawn(argv, null(), null(), os::environment()) }.ok()?;
-        let (_, status) = os::wait(pid as libc::pid_t, 0)?;
-        Ok(status_of(status))
-    })())
-}
-
-/// A raw status as this library gives it: the exit code, or RT_SIGNALED and the signal.
-pub(crate) fn status_of(status: libc::c_int) -> i64 {
-    if libc::WIFSIGNALED(status) {
-        RT_SIGNALED | i64::from(libc::WTERMSIG(status))
-    } else {
-        libc::WEXITSTATUS(status).into()
+pub(crate) unsafe fn run(argv: *const *mut c_char) -> Ret {
+    // SAFETY: the array has at least its last element.
+    if unsafe { argv.read() }.is_null() {
+        return Ret::error(libc::EINVAL);
     }
+    // SAFETY: the caller's promise, and the first is not null.
+    let child = unsafe { os::start(argv) };
+    if child.0 < 0 {
+        return child;
+    }
+    let mut status = 0;
+    let waited = os::wait(child.0, 0, &mut status);
+    if waited.0 < 0 { waited } else { Ret(status) }
 }
 
 /// Runs a program to its end. `args` is a list, texts that are each followed by a byte 0: the first
@@ -79,17 +89,18 @@ pub(crate) fn status_of(status: libc::c_int) -> i64 {
 /// `args` is readable for `args_len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_process_exec(args: *const c_char, args_len: usize) -> i64 {
+    let mut argv = RtBuf::EMPTY;
     // SAFETY: the caller's promise.
-    match unsafe { pointers(args, args_len) } {
-        // SAFETY: pointers made the array.
-        Ok(argv) => unsafe { run(argv.ptr.cast()) },
-        Err(code) => raw(Err(code)),
+    let count = unsafe { pointers(args, args_len, args_len, &mut argv) };
+    if count.0 < 0 {
+        return count.0;
     }
+    // SAFETY: pointers made the array.
+    unsafe { run(argv.ptr.cast()) }.0
 }
 
 /// The number of this process.
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_getpid() -> i64 {
-    // SAFETY: the function has no conditions.
-    unsafe { libc::getpid() }.into()
+    os::process_number()
 }

@@ -1,16 +1,17 @@
 //! Strings on their way to the operating system.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_void};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
-use crate::errno::{Errno, Out};
+use crate::errno::Ret;
 
 /// Given as a length, says that the text ends with a byte 0 instead.
 pub const RT_NUL_TERMINATED: usize = usize::MAX;
 
 /// As long as a path can be for the system, its final 0 included.
-const CAPACITY: usize = libc::PATH_MAX as usize;
+pub(crate) const CAPACITY: usize = 4096;
 
 /// A text with a final 0.
 #[derive(Clone, Copy)]
@@ -26,64 +27,99 @@ impl Text<'_> {
     pub(crate) const fn as_ptr(self) -> *const c_char {
         self.0
     }
+}
 
-    /// The number of bytes before the 0.
-    pub(crate) fn len(self) -> usize {
-        // SAFETY: a Text ends with a 0.
-        unsafe { libc::strlen(self.0) }
+/// The number of bytes before the final 0. Not libc's `strlen`: an import is three times as large.
+///
+/// # Safety
+/// `text` ends with a 0.
+#[inline(never)]
+pub(crate) unsafe fn length(text: *const c_char) -> usize {
+    let mut len = 0_usize;
+    // SAFETY: no 0 was met before.
+    while unsafe { text.add(len).read() } != 0 {
+        len = len.wrapping_add(1);
+    }
+    len
+}
+
+/// Copies `len` bytes, which are few: what is long is read and written in place.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `len` bytes, and they do not overlap.
+#[inline(never)]
+pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    for at in 0..len {
+        // SAFETY: at is below len.
+        let byte = unsafe { from.add(at).read() };
+        // SAFETY: as above.
+        unsafe { to.add(at).write(byte) };
     }
 }
 
-/// Room for the copy of a path or name that came without a final 0.
-pub(crate) struct Scratch(MaybeUninit<[u8; CAPACITY]>);
+/// What a function does once its text is ready: a copy that ends with a 0 and may be written to, up
+/// to its length. The other arguments are those given to [`with_text`].
+pub(crate) type Op = unsafe fn(*mut c_char, Word, Word, Word) -> Ret;
 
-impl Scratch {
-    pub(crate) const fn new() -> Self {
-        Self(MaybeUninit::uninit())
-    }
+/// An argument of any kind that fits a register.
+pub(crate) type Word = *mut c_void;
 
-    /// The text with a final 0: as it is if the caller's has one, else copied here.
-    ///
-    /// # Errors
-    /// EFAULT for null, EINVAL for a 0 inside, ENAMETOOLONG for what no path can be.
-    ///
-    /// # Safety
-    /// `text` is null, or readable for `len` bytes, or up to its 0 if `len` says so.
-    #[inline(never)]
-    pub(crate) unsafe fn text(&mut self, text: *const c_char, len: usize) -> Out<Text<'_>> {
-        if text.is_null() {
-            return Err(Errno::of(libc::EFAULT));
-        }
-        if len == RT_NUL_TERMINATED {
-            return Ok(Text(text, PhantomData));
-        }
-        // SAFETY: the same promise as here.
-        unsafe { self.copied(text, len) }
-    }
+/// A number as a [`Word`].
+#[inline(always)]
+pub(crate) const fn word(number: u32) -> Word {
+    word_of(number as usize)
+}
 
-    /// The text copied here, with a final 0.
-    ///
-    /// # Errors
-    /// EINVAL for a 0 inside, ENAMETOOLONG for what no path can be.
-    ///
-    /// # Safety
-    /// `text` is readable for `len` bytes.
-    unsafe fn copied(&mut self, text: *const c_char, len: usize) -> Out<Text<'_>> {
-        if len >= CAPACITY {
-            return Err(Errno::of(libc::ENAMETOOLONG));
-        }
-        let copy: *mut c_char = self.0.as_mut_ptr().cast();
-        for at in 0..len {
-            // SAFETY: at is below len.
-            let byte = unsafe { text.add(at).read() };
-            if byte == 0 {
-                return Err(Errno::of(libc::EINVAL));
-            }
-            // SAFETY: at is below CAPACITY.
-            unsafe { copy.add(at).write(byte) };
-        }
-        // SAFETY: len is below CAPACITY.
-        unsafe { copy.add(len).write(0) };
-        Ok(Text(copy, PhantomData))
+/// A length as a [`Word`].
+#[inline(always)]
+pub(crate) const fn word_of(length: usize) -> Word {
+    core::ptr::without_provenance_mut(length)
+}
+
+/// No argument.
+pub(crate) const NONE: Word = null_mut();
+
+/// Copies a text, gives it a final 0, and does `op` with it. This is the whole of most functions, and
+/// out of line: the copy needs a page of stack, which would cost each of them 40 bytes of code.
+///
+/// # Errors
+/// EFAULT for null, EINVAL for a 0 inside, ENAMETOOLONG for what no path can be.
+///
+/// # Safety
+/// `text` is null, or readable for `len` bytes, or up to its 0 if `len` says so; the rest is what `op`
+/// asks for.
+#[inline(never)]
+pub(crate) unsafe fn with_text(text: *const c_char, len: usize, a: Word, b: Word, c: Word, op: Op) -> Ret {
+    if text.is_null() {
+        return Ret::error(libc::EFAULT);
     }
+    // The length is looked at first, so that one that cannot be right is refused without reading what
+    // is there. RT_NUL_TERMINATED wraps to 0.
+    if len.wrapping_add(1) > CAPACITY {
+        return Ret::error(libc::ENAMETOOLONG);
+    }
+    let mut room = MaybeUninit::<[c_char; CAPACITY]>::uninit();
+    let copy: *mut c_char = room.as_mut_ptr().cast();
+    let most = len.min(CAPACITY);
+    let mut at = 0_usize;
+    while at != most {
+        // SAFETY: at is below len, or no 0 has been met yet.
+        let byte = unsafe { text.add(at).read() };
+        if byte == 0 {
+            break;
+        }
+        // SAFETY: at is below CAPACITY.
+        unsafe { copy.add(at).write(byte) };
+        at = at.wrapping_add(1);
+    }
+    if at == CAPACITY {
+        return Ret::error(libc::ENAMETOOLONG);
+    }
+    if at != len && len != RT_NUL_TERMINATED {
+        return Ret::error(libc::EINVAL);
+    }
+    // SAFETY: at is below CAPACITY.
+    unsafe { copy.add(at).write(0) };
+    // SAFETY: the copy is complete; the rest is the caller's promise.
+    unsafe { op(copy, a, b, c) }
 }

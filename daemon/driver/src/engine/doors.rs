@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::base::{FileContents, Place, Program, Span};
+pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::{self, TextStage};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};

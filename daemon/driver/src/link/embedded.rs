@@ -60,7 +60,7 @@ impl EmbeddedLinker {
 
 impl Linker for EmbeddedLinker {
     fn name(&self) -> String {
-        "embedded".into()
+        super::EMBEDDED.into()
     }
 
     fn probe(&self) -> Probe {

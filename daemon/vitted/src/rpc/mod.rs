@@ -5,10 +5,12 @@ mod page;
 mod run;
 mod stream;
 mod system;
+mod watch;
 mod workspace;
 
 pub use build::Build;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;
+pub use watch::WatchApi;
 pub use workspace::WorkspacesApi;

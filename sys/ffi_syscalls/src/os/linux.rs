@@ -1,24 +1,44 @@
-//! What only Linux does this way.
+//! What Linux does its own way.
+//!
+//! Calls that libraries such as fakeroot put themselves before (opening, describing, removing) are made
+//! through the functions of libc's that they replace. The others share one, `syscall`: an import costs
+//! 70 bytes, which is more than most of these functions.
 
-use core::ffi::{c_char, c_int};
+use core::ffi::{c_char, c_int, c_long};
+use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
-use super::{Entry, Fd};
+use super::again;
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Out, Ret, check, retry};
-use crate::text::Text;
+use crate::errno::{Ret, check};
+use crate::file::RtStat;
+use crate::os::Entry;
+use crate::text::{NONE, Text, Word, word, word_of};
 
 unsafe extern "C" {
     /// The variables of this process, as libc keeps them.
     static mut environ: *const *mut c_char;
+}
 
-    /// Entries of a directory as the kernel writes them; in glibc from 2.30 and in musl.
-    fn getdents64(fd: c_int, into: *mut u8, len: usize) -> isize;
+/// A call of the kernel, made until no signal interrupts it; a fourth argument is null.
+///
+/// # Safety
+/// The arguments are what the call of that number asks for.
+#[inline(never)]
+unsafe fn system(first: c_int, second: Word, third: Word, number: c_long) -> Ret {
+    let none: Word = NONE;
+    // SAFETY: the caller's promise.
+    again(|| check(unsafe { libc::syscall(number, first, second, third, none) }))
 }
 
 /// Where libc keeps the errno of this thread.
 pub(crate) fn errno_location() -> *mut c_int {
+    #[cfg(target_os = "android")]
     // SAFETY: the function has no conditions.
-    unsafe { libc::__errno_location() }
+    return unsafe { libc::__errno() };
+    #[cfg(not(target_os = "android"))]
+    // SAFETY: the function has no conditions.
+    return unsafe { libc::__errno_location() };
 }
 
 /// The variables of this process: pointers to `NAME=value`, the last one null.
@@ -28,118 +48,194 @@ pub(crate) fn environment() -> *const *mut c_char {
     unsafe { environ }
 }
 
-/// What the system knows of an open file.
-pub(crate) fn stat_fd(fd: c_int) -> Out<libc::stat> {
+/// Describes an open file.
+///
+/// # Safety
+/// `out` is writable.
+#[inline(always)]
+pub(crate) unsafe fn stat_fd(fd: c_int, out: *mut RtStat) -> Ret {
     // SAFETY: the literal ends with a 0.
     let empty = unsafe { Text::new(c"".as_ptr()) };
-    super::stat_at(fd, empty, libc::AT_EMPTY_PATH)
+    // SAFETY: the caller's promise.
+    unsafe { super::stat(fd, empty, libc::AT_EMPTY_PATH, out) }
 }
 
-/// When a file's contents last changed, in nanoseconds since 1970.
-pub(crate) fn modified_ns(stat: &libc::stat) -> i64 {
-    stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec)
+/// The part of the time of the last change that is below a second, in nanoseconds.
+#[allow(clippy::unnecessary_cast, reason = "the width differs between processors")]
+pub(crate) fn mtime_nsec(stat: &libc::stat) -> i64 {
+    stat.st_mtime_nsec as i64
 }
 
-/// Changes the lock on a whole file: F_RDLCK, F_WRLCK or F_UNLCK. The lock belongs to the open file
-/// description, so that closing another descriptor of the same file leaves it alone.
+/// A lock that excludes all others.
+pub(crate) const LOCK_EXCLUSIVE: c_int = libc::F_WRLCK as c_int;
+/// A lock that excludes exclusive ones.
+pub(crate) const LOCK_SHARED: c_int = libc::F_RDLCK as c_int;
+/// No lock any more.
+pub(crate) const LOCK_NONE: c_int = libc::F_UNLCK as c_int;
+
+/// Changes the lock on a whole file. The lock belongs to the open file description, so that closing
+/// another descriptor of the same file leaves it alone.
+#[inline(never)]
 pub(crate) fn lock(fd: c_int, kind: c_int, wait: bool) -> Ret {
-    let request = libc::flock {
+    let mut request = libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: 0,
         l_len: 0,
         l_pid: 0,
     };
-    let command = if wait { libc::F_OFD_SETLKW } else { libc::F_OFD_SETLK };
+    let command = libc::F_OFD_SETLK + c_int::from(wait);
     // SAFETY: request is a local that the call only reads.
-    retry(|| unsafe { libc::fcntl(fd, command, &raw const request) }.into())
+    unsafe { system(fd, word(command as u32), (&raw mut request).cast(), libc::SYS_fcntl) }
 }
 
-/// Copies inside the kernel, sharing storage where the file system can. Stops at the end and at any
-/// error alike: the caller goes on by plain reading and writing, which meets a real error again.
+const _: () = assert!(libc::F_OFD_SETLKW == libc::F_OFD_SETLK + 1);
+
+/// Copies some of a file inside the kernel, sharing storage where the file system can. Answers how
+/// much, and 0 or less at the end or when it cannot: reading and writing then tells which.
+#[inline(always)]
 pub(crate) fn copy_range(from: c_int, to: c_int) -> i64 {
     /// Below the most one call may move.
     const MOST: usize = 1 << 30;
-    let none = core::ptr::null_mut();
+    const NO_OFFSET: *mut i64 = null_mut();
     // SAFETY: null offsets mean the descriptors' own positions.
-    let copy = || unsafe { libc::copy_file_range(from, none, to, none, MOST, 0) as i64 };
-    let mut total = 0;
-    while let Ret(count @ 1..) = retry(copy) {
-        total += count;
-    }
-    total
+    unsafe { libc::syscall(libc::SYS_copy_file_range, from, NO_OFFSET, to, NO_OFFSET, MOST, 0) }
 }
 
 /// Cuts or extends an open file.
 pub(crate) fn truncate(fd: c_int, len: i64) -> Ret {
     // SAFETY: the arguments are numbers.
-    retry(|| unsafe { libc::ftruncate(fd, len) }.into())
+    unsafe { system(fd, word_of(len as usize), NONE, libc::SYS_ftruncate) }
 }
 
-/// Starts a program found through PATH, with this environment. Answers its number.
-///
-/// # Safety
-/// `argv` points to pointers to C strings, the last one null, the first one not; the other two are
-/// null or initialised.
-pub(crate) unsafe fn spawn(
-    argv: *const *mut c_char,
-    actions: *const libc::posix_spawn_file_actions_t,
-    attributes: *const libc::posix_spawnattr_t,
-    environment: *const *mut c_char,
-) -> Ret {
-    let mut pid = 0;
-    // SAFETY: the caller vouches for all of them; pid is a local.
-    let code = unsafe { libc::posix_spawnp(&raw mut pid, *argv, actions, attributes, argv, environment) };
-    if code == 0 { Ret(pid.into()) } else { Errno::of(code).into() }
+/// Waits for a child; `options` as for `waitpid`. Answers its number, and fills in the status.
+#[inline(always)]
+pub(crate) fn wait_once(child: c_int, options: c_int, status: &mut c_int) -> Ret {
+    let status: *mut c_int = status;
+    // SAFETY: the status is writable; no usage is asked for.
+    unsafe { system(child, status.cast(), word(options as u32), libc::SYS_wait4) }
 }
 
-/// The machine's name into `into`, which gets a final 0 if there is room.
+/// One read.
 ///
 /// # Safety
 /// `into` is writable for `len` bytes.
-pub(crate) unsafe fn hostname(into: *mut u8, len: usize) -> Ret {
+pub(crate) unsafe fn read(fd: c_int, into: *mut u8, len: usize) -> Ret {
     // SAFETY: the caller's promise.
-    check(unsafe { libc::gethostname(into.cast(), len) }.into())
+    unsafe { system(fd, into.cast(), word_of(len), libc::SYS_read) }
 }
 
-/// Reads the entries of an open directory. One call of the kernel fills a buffer with many.
+/// One write.
+///
+/// # Safety
+/// `from` is readable for `len` bytes.
+#[inline(always)]
+pub(crate) unsafe fn write(fd: c_int, from: *const u8, len: usize) -> Ret {
+    // SAFETY: the caller's promise; it is only read.
+    unsafe { system(fd, from.cast_mut().cast(), word_of(len), libc::SYS_write) }
+}
+
+/// Closes a descriptor, which is gone whatever the answer.
+#[inline(always)]
+pub(crate) fn close_once(fd: c_int) -> Ret {
+    // SAFETY: the argument is a number.
+    check(unsafe { libc::syscall(libc::SYS_close, fd) })
+}
+
+/// The user this process runs as.
+pub(crate) fn user() -> libc::uid_t {
+    // SAFETY: the call has no conditions.
+    unsafe { libc::syscall(libc::SYS_getuid) as libc::uid_t }
+}
+
+/// The working directory into a buffer.
+pub(crate) fn current_dir(out: &mut RtBuf) -> Ret {
+    let reserved = out.reserve(libc::PATH_MAX as usize);
+    if reserved.0 < 0 {
+        return reserved;
+    }
+    // SAFETY: cap bytes are allocated.
+    let done = check(unsafe { libc::syscall(libc::SYS_getcwd, out.ptr, out.cap) });
+    if done.0 < 0 {
+        return done;
+    }
+    // A directory outside of this process's root has no path: the kernel answers a remark.
+    // SAFETY: the call succeeded, so that there is a text with its 0.
+    if unsafe { out.ptr.read() } != b'/' {
+        return Ret::error(libc::ENOENT);
+    }
+    // The 0 was counted.
+    out.len = (done.0 as usize).wrapping_sub(1);
+    Ret(out.len as i64)
+}
+
+/// The number of this process.
+pub(crate) fn process_number() -> i64 {
+    // SAFETY: the call has no conditions.
+    unsafe { libc::syscall(libc::SYS_getpid) }
+}
+
+/// The machine's name into a buffer.
+pub(crate) fn hostname(out: &mut RtBuf) -> Ret {
+    let mut names = MaybeUninit::<libc::utsname>::uninit();
+    // SAFETY: there is room for one structure.
+    let done = check(unsafe { libc::syscall(libc::SYS_uname, names.as_mut_ptr()) });
+    if done.0 < 0 {
+        return done;
+    }
+    // SAFETY: the call succeeded and filled it.
+    let name = unsafe { &raw const (*names.as_ptr()).nodename };
+    // SAFETY: the kernel ends the name with a 0.
+    unsafe { out.push_text(name.cast(), 0) }
+}
+
+/// Reads the entries of an open directory. One call of the kernel fills the chunk with many.
+#[repr(C)] // the chunk last, so that what is before it is addressed by one byte
 pub(crate) struct Entries {
-    dir: Fd,
-    buf: RtBuf,
-    /// Where in the buffer the next entry is.
+    dir: c_int,
+    /// Where in the chunk the next entry is.
     at: usize,
+    /// Where the entries in the chunk end.
+    end: usize,
+    /// As large as the stack gives without being probed. Twice the size reads no faster.
+    chunk: MaybeUninit<[u64; 480]>,
 }
 
 impl Entries {
-    pub(crate) fn of(dir: Fd) -> Out<Self> {
-        let mut buf = RtBuf::EMPTY;
-        buf.reserve(0x7fff).ok()?;
-        Ok(Self { dir, buf, at: 0 })
+    /// Reads a directory that was just opened, and is closed by someone else.
+    #[inline(always)]
+    pub(crate) fn of(dir: c_int) -> Self {
+        Self { dir, at: 0, end: 0, chunk: MaybeUninit::uninit() }
     }
 
-    /// The next entry; None at the end.
+    /// Gets the next entry, which is valid until the one after. Answers whether there is one: 1 or 0.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Out<Option<Entry<'_>>> {
+    pub(crate) fn next(&mut self, entry: &mut Entry) -> Ret {
+        let chunk: *mut u8 = self.chunk.as_mut_ptr().cast();
         loop {
-            if self.at >= self.buf.len {
-                let Self { dir, buf, at } = self;
-                // SAFETY: the buffer has cap bytes.
-                let filled = check(unsafe { getdents64(dir.get(), buf.ptr, buf.cap) } as i64).ok()?;
-                if filled == 0 {
-                    return Ok(None);
+            if self.at >= self.end {
+                // SAFETY: the chunk is writable for its size.
+                let filled = check(unsafe {
+                    libc::syscall(libc::SYS_getdents64, self.dir, chunk, size_of_val(&self.chunk))
+                });
+                if filled.0 <= 0 {
+                    return filled;
                 }
-                (buf.len, *at) = (filled as usize, 0);
+                (self.at, self.end) = (0, filled.0 as usize);
             }
-            // SAFETY: the kernel wrote whole entries, aligned, up to len.
-            let entry = unsafe { &*self.buf.ptr.add(self.at).cast::<libc::dirent64>() };
-            self.at = self.at.wrapping_add(entry.d_reclen.into());
-            match entry.d_name {
-                [46, 0, ..] | [46, 46, 0, ..] => {}
-                _ => {
-                    // SAFETY: the kernel ends every name with a 0.
-                    let name = unsafe { Text::new(entry.d_name.as_ptr()) };
-                    return Ok(Some(Entry { name, kind: u32::from(entry.d_type) << 12 }));
-                }
+            let found = chunk.wrapping_add(self.at).cast::<libc::dirent64>();
+            // A name is shorter than the array it is declared as, so no reference to the whole is made.
+            // SAFETY: the kernel wrote whole entries, aligned, up to the end.
+            let name = unsafe { (&raw const (*found).d_name).cast::<c_char>() };
+            // SAFETY: as above.
+            let (len, kind) = unsafe { ((*found).d_reclen, (*found).d_type) };
+            self.at = self.at.wrapping_add(len.into());
+            // SAFETY: the kernel pads entries to 8 bytes, of which the name has at least 5.
+            let start = u32::from_le_bytes(unsafe { name.cast::<[u8; 4]>().read() });
+            // `.` and `..`, each with its 0.
+            if start & 0xffff != 0x2e && start & 0xff_ffff != 0x2e2e {
+                *entry = Entry { name, kind: u32::from(kind) << 12 };
+                return Ret(1);
             }
         }
     }
@@ -156,6 +252,8 @@ mod wide {
     use crate::errno::{Ret, check};
     use crate::text::Text;
 
+    /// The clock that stops while the machine sleeps.
+    pub(crate) const CLOCK_STEADY: libc::clockid_t = libc::CLOCK_MONOTONIC;
     /// The clock that goes on while the machine sleeps.
     pub(crate) const CLOCK_BOOT: libc::clockid_t = libc::CLOCK_BOOTTIME;
 

@@ -4,7 +4,7 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use super::fd;
-use crate::errno::{Errno, check, only, raw, retry};
+use crate::errno::{Errno, only, raw};
 use crate::{file, os};
 
 /// Open for reading.
@@ -52,13 +52,6 @@ pub struct RtPoll {
     pub happened: u16,
 }
 
-const _: () = {
-    assert!(size_of::<RtPoll>() == size_of::<libc::pollfd>());
-    assert!(RT_POLL_READ == libc::POLLIN as u16 && RT_POLL_WRITE == libc::POLLOUT as u16);
-    assert!(RT_POLL_ERROR == libc::POLLERR as u16 && RT_POLL_HANGUP == libc::POLLHUP as u16);
-    assert!(RT_POLL_INVALID == libc::POLLNVAL as u16);
-};
-
 /// Opens a file and returns its descriptor. `mode` is for a file that is made.
 ///
 /// # Errors
@@ -71,17 +64,17 @@ pub unsafe extern "C" fn rt_fd_open(path: *const c_char, path_len: usize, flags:
     raw((|| {
         only(flags, 2 * RT_OPEN_NO_FOLLOW - 1)?;
         let mut how = match flags & (RT_OPEN_READ | RT_OPEN_WRITE) {
-            RT_OPEN_READ => libc::O_RDONLY,
-            RT_OPEN_WRITE => libc::O_WRONLY,
+            RT_OPEN_READ => os::O_RDONLY,
+            RT_OPEN_WRITE => os::O_WRONLY,
             0 => return Err(Errno::of(libc::EINVAL)),
-            _ => libc::O_RDWR,
+            _ => os::O_RDWR,
         };
         for (flag, meaning) in [
-            (RT_OPEN_APPEND, libc::O_APPEND),
-            (RT_OPEN_CREATE, libc::O_CREAT),
-            (RT_OPEN_NEW, libc::O_EXCL),
-            (RT_OPEN_TRUNCATE, libc::O_TRUNC),
-            (RT_OPEN_NO_FOLLOW, libc::O_NOFOLLOW),
+            (RT_OPEN_APPEND, os::O_APPEND),
+            (RT_OPEN_CREATE, os::O_CREAT),
+            (RT_OPEN_NEW, os::O_EXCL),
+            (RT_OPEN_TRUNCATE, os::O_TRUNC),
+            (RT_OPEN_NO_FOLLOW, os::O_NOFOLLOW),
         ] {
             if flags & flag != 0 {
                 how |= meaning;
@@ -142,7 +135,7 @@ pub unsafe extern "C" fn rt_fd_read_at(file: i64, offset: i64, into: *mut c_void
         while done < len {
             let (to, at) = (into.wrapping_byte_add(done), offset.saturating_add(done as i64));
             // SAFETY: done is below len, and the caller vouches for len bytes.
-            match retry(|| unsafe { libc::pread(file, to, len - done, at) } as i64).ok()? {
+            match unsafe { os::read_at(file, to, len - done, at) }.ok()? {
                 0 => break,
                 count => done += count as usize,
             }
@@ -166,7 +159,7 @@ pub unsafe extern "C" fn rt_fd_write_at(file: i64, offset: i64, from: *const c_v
         while done < len {
             let (data, at) = (from.wrapping_byte_add(done), offset.saturating_add(done as i64));
             // SAFETY: done is below len, and the caller vouches for len bytes.
-            done += retry(|| unsafe { libc::pwrite(file, data, len - done, at) } as i64).ok()? as usize;
+            done += unsafe { os::write_at(file, data, len - done, at) }.ok()? as usize;
         }
         Ok(done as i64)
     })())
@@ -180,14 +173,12 @@ pub unsafe extern "C" fn rt_fd_write_at(file: i64, offset: i64, from: *const c_v
 pub extern "C" fn rt_fd_seek(file: i64, offset: i64, origin: u32) -> i64 {
     raw((|| {
         let origin = match origin {
-            RT_SEEK_SET => libc::SEEK_SET,
-            RT_SEEK_CURRENT => libc::SEEK_CUR,
-            RT_SEEK_END => libc::SEEK_END,
+            RT_SEEK_SET => os::SEEK_SET,
+            RT_SEEK_CURRENT => os::SEEK_CUR,
+            RT_SEEK_END => os::SEEK_END,
             _ => return Err(Errno::of(libc::EINVAL)),
         };
-        let file = fd(file)?;
-        // SAFETY: the arguments are numbers.
-        check(unsafe { libc::lseek(file, offset, origin) }).ok()
+        os::seek(fd(file)?, offset, origin).ok()
     })())
 }
 
@@ -206,11 +197,7 @@ pub extern "C" fn rt_fd_truncate(file: i64, len: i64) -> i64 {
 /// - `fsync`: EBADF, EDQUOT, EINVAL, EIO, ENOSPC, EROFS
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_fd_sync(file: i64) -> i64 {
-    raw((|| {
-        let file = fd(file)?;
-        // SAFETY: the argument is a number.
-        retry(|| unsafe { libc::fsync(file) }.into()).ok()
-    })())
+    raw((|| os::sync(fd(file)?).ok())())
 }
 
 /// Makes a pipe: what is written to `ends[1]` is read from `ends[0]`.
@@ -242,6 +229,6 @@ pub unsafe extern "C" fn rt_pipe(ends: *mut i64) -> i64 {
 /// `polls` is valid for `count` elements.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_poll(polls: *mut RtPoll, count: usize, timeout_ms: i32) -> i64 {
-    // SAFETY: the structures have the same layout, which is asserted above.
-    raw(check(unsafe { libc::poll(polls.cast(), count as libc::nfds_t, timeout_ms) }.into()).ok())
+    // SAFETY: the caller's promise.
+    unsafe { os::poll(polls, count, timeout_ms) }.0
 }

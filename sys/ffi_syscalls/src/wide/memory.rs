@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 
 use super::fd;
-use crate::errno::{Errno, check, only, raw};
+use crate::errno::{Errno, only, raw};
 use crate::os::{self, Fd};
 
 /// Writable. Writes stay in this process unless RT_MAP_SHARED is given too.
@@ -36,13 +36,7 @@ pub unsafe extern "C" fn rt_map(file: i64, offset: i64, len: usize, flags: u32, 
     raw((|| {
         only(flags, RT_MAP_WRITE | RT_MAP_SHARED)?;
         let file = fd(file)?;
-        let writable = if flags & RT_MAP_WRITE != 0 { libc::PROT_WRITE } else { 0 };
-        let kind = if flags & RT_MAP_SHARED != 0 { libc::MAP_SHARED } else { libc::MAP_PRIVATE };
-        // SAFETY: a new mapping at a place of the system's choice touches nothing that exists.
-        let ptr = unsafe { libc::mmap(null_mut(), len, libc::PROT_READ | writable, kind, file, offset) };
-        if ptr == libc::MAP_FAILED {
-            return Err(Errno::last());
-        }
+        let ptr = os::map(file, offset, len, flags & RT_MAP_WRITE != 0, flags & RT_MAP_SHARED != 0)?;
         // SAFETY: the caller's promise.
         unsafe { out.write(RtMap { ptr, len }) };
         Ok(0)
@@ -62,7 +56,7 @@ pub unsafe extern "C" fn rt_map_sync(map: *const RtMap) -> i64 {
         // SAFETY: the caller's promise.
         let map = unsafe { map.as_ref() }.ok_or(Errno::of(libc::EFAULT))?;
         // SAFETY: the range is mapped.
-        check(unsafe { libc::msync(map.ptr, map.len, libc::MS_SYNC) }.into()).ok()
+        unsafe { os::map_sync(map.ptr, map.len) }.ok()
     })())
 }
 
@@ -82,7 +76,7 @@ pub unsafe extern "C" fn rt_unmap(map: *mut RtMap) -> i64 {
             return Ok(0);
         }
         // SAFETY: the caller gives the range up.
-        check(unsafe { libc::munmap(map.ptr, map.len) }.into()).ok()?;
+        unsafe { os::unmap(map.ptr, map.len) }.ok()?;
         *map = RtMap { ptr: null_mut(), len: 0 };
         Ok(0)
     })())
@@ -97,7 +91,7 @@ pub unsafe extern "C" fn rt_unmap(map: *mut RtMap) -> i64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_shared_memory(len: i64) -> i64 {
     raw((|| {
-        let file = Fd::own(os::memory_file().ok()? as libc::c_int);
+        let file = Fd::own(os::memory_file().ok()? as core::ffi::c_int);
         os::truncate(file.get(), len).ok()?;
         Ok(file.into_raw())
     })())

@@ -1,14 +1,14 @@
 //! Child processes that run beside this one.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
 use core::ptr::null;
 
 use super::fd;
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Out, check, only, raw};
+use crate::errno::{Errno, Out, only, raw};
 use crate::os;
-use crate::process::{pointers, status_of};
+use crate::process::pointers;
 
 /// The child leads a process group of its own, whose number is the child's: a negative number given
 /// to `rt_process_kill` then reaches all of it.
@@ -35,31 +35,17 @@ pub struct RtSpawn {
     pub flags: u32,
 }
 
-/// A value of libc's that is destroyed in the end.
-struct Held<T>(MaybeUninit<T>, unsafe extern "C" fn(*mut T) -> libc::c_int);
-
-impl<T> Held<T> {
-    fn new(
-        init: unsafe extern "C" fn(*mut T) -> libc::c_int,
-        destroy: unsafe extern "C" fn(*mut T) -> libc::c_int,
-    ) -> Out<Self> {
-        let mut value = MaybeUninit::uninit();
-        // SAFETY: init makes a value of uninitialised memory.
-        code(unsafe { init(value.as_mut_ptr()) })?;
-        Ok(Self(value, destroy))
+/// The pointers to the texts of a list that is not empty.
+///
+/// # Safety
+/// `list` is readable for `len` bytes.
+unsafe fn array(list: *const c_char, len: usize) -> Out<RtBuf> {
+    let mut array = RtBuf::EMPTY;
+    // SAFETY: the caller's promise.
+    match unsafe { pointers(list, len, len, &mut array) }.ok()? {
+        0 => Err(Errno::of(libc::EINVAL)),
+        _ => Ok(array),
     }
-}
-
-impl<T> Drop for Held<T> {
-    fn drop(&mut self) {
-        // SAFETY: new initialised it.
-        unsafe { (self.1)(self.0.as_mut_ptr()) };
-    }
-}
-
-/// The result of a function that answers an errno instead of setting it.
-fn code(value: libc::c_int) -> Out<()> {
-    if value == 0 { Ok(()) } else { Err(Errno::of(value)) }
 }
 
 /// Starts a program and returns its number, for `rt_process_wait`. `size` is the size of the structure
@@ -87,50 +73,23 @@ pub unsafe extern "C" fn rt_process_spawn(spawn: *const RtSpawn, size: usize) ->
         let spawn = unsafe { known.assume_init() };
         only(spawn.flags, RT_SPAWN_GROUP)?;
         // SAFETY: the caller's promise.
-        let argv = unsafe { pointers(spawn.args, spawn.args_len) }?;
+        let argv = unsafe { array(spawn.args, spawn.args_len) }?;
         let mut env = RtBuf::EMPTY;
-        let mut environment = os::environment();
+        let mut environment = null();
         if !spawn.env.is_null() {
-            // An empty environment is an empty list.
-            static NONE: usize = 0;
-            environment = (&raw const NONE).cast();
-            if spawn.env_len != 0 {
-                // SAFETY: the caller's promise.
-                env = unsafe { pointers(spawn.env, spawn.env_len) }?;
-                environment = env.ptr.cast();
+            // SAFETY: the caller's promise. An empty environment is an empty list.
+            unsafe { pointers(spawn.env, spawn.env_len, spawn.env_len, &mut env) }.ok()?;
+            environment = env.ptr.cast_const().cast();
+        }
+        let mut streams = [-1; 3];
+        for (stream, given) in streams.iter_mut().zip(spawn.streams) {
+            if given != 0 {
+                *stream = fd(i64::from(given) - 1)?;
             }
         }
-        let mut actions =
-            Held::new(libc::posix_spawn_file_actions_init, libc::posix_spawn_file_actions_destroy)?;
-        let actions = &mut actions;
-        for (stream, from) in (0..).zip(spawn.streams) {
-            if from != 0 {
-                let from = fd(i64::from(from) - 1)?;
-                // A descriptor that is its own target loses its close-on-exec mark here too.
-                // SAFETY: the actions are initialised.
-                code(unsafe {
-                    libc::posix_spawn_file_actions_adddup2(actions.0.as_mut_ptr(), from, stream)
-                })?;
-            }
-        }
-        let mut attributes = Held::new(libc::posix_spawnattr_init, libc::posix_spawnattr_destroy)?;
-        let mut mask = MaybeUninit::uninit();
-        // SAFETY: there is room for a set.
-        unsafe { libc::sigemptyset(mask.as_mut_ptr()) };
-        // SAFETY: both are initialised.
-        code(unsafe { libc::posix_spawnattr_setsigmask(attributes.0.as_mut_ptr(), mask.as_ptr()) })?;
-        let mut flags = libc::POSIX_SPAWN_SETSIGMASK;
-        if spawn.flags & RT_SPAWN_GROUP != 0 {
-            // The group 0 stands for one of the child's own number.
-            flags |= libc::POSIX_SPAWN_SETPGROUP;
-        }
-        // SAFETY: the attributes are initialised.
-        code(unsafe { libc::posix_spawnattr_setflags(attributes.0.as_mut_ptr(), flags as _) })?;
-        // SAFETY: all are initialised, and the arrays end with null.
-        let started =
-            unsafe { os::spawn(argv.ptr.cast(), actions.0.as_ptr(), attributes.0.as_ptr(), environment) };
-        drop(env);
-        started.ok()
+        let group = spawn.flags & RT_SPAWN_GROUP != 0;
+        // SAFETY: both arrays end with null.
+        unsafe { os::start_with(argv.ptr.cast(), environment, streams, group) }.ok()
     })())
 }
 
@@ -144,13 +103,14 @@ pub extern "C" fn rt_process_wait(pid: i64, flags: u32) -> i64 {
     raw((|| {
         only(flags, RT_NO_WAIT)?;
         // A number that is not positive would mean a group, or any child.
-        let child = match libc::pid_t::try_from(pid) {
+        let child = match c_int::try_from(pid) {
             Ok(child @ 1..) => child,
             _ => return Err(Errno::of(libc::ECHILD)),
         };
-        match os::wait(child, if flags == 0 { 0 } else { libc::WNOHANG })? {
-            (0, _) => Err(Errno::of(libc::EAGAIN)),
-            (_, status) => Ok(status_of(status)),
+        let mut status = 0;
+        match os::wait(child.into(), if flags == 0 { 0 } else { os::NO_WAIT }, &mut status).ok()? {
+            0 => Err(Errno::of(libc::EAGAIN)),
+            _ => Ok(status),
         }
     })())
 }
@@ -163,13 +123,12 @@ pub extern "C" fn rt_process_wait(pid: i64, flags: u32) -> i64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rt_process_kill(pid: i64, signal: i32) -> i64 {
     raw((|| {
-        let pid = match libc::pid_t::try_from(pid) {
+        let pid = match c_int::try_from(pid) {
             Ok(0 | -1) => return Err(Errno::of(libc::EINVAL)),
             Ok(pid) => pid,
             Err(_) => return Err(Errno::of(libc::ESRCH)),
         };
-        // SAFETY: the arguments are numbers.
-        check(unsafe { libc::kill(pid, signal) }.into()).ok()
+        os::kill(pid, signal).ok()
     })())
 }
 
@@ -185,23 +144,10 @@ pub unsafe extern "C" fn rt_env_list(out: *mut RtBuf) -> i64 {
     raw((|| {
         // SAFETY: the caller's promise.
         let out = unsafe { RtBuf::emptied(out) }?;
-        out.reserve(0).ok()?;
-        out.close();
-        let mut entry = os::environment();
-        let mut count = 0;
-        loop {
-            // SAFETY: the array ends with null, where this stops. A process may have none at all.
-            let text = if entry.is_null() { null() } else { unsafe { entry.read() }.cast_const() };
-            if text.is_null() {
-                return Ok(count);
-            }
-            // SAFETY: the entries end with a 0.
-            let len = unsafe { libc::strlen(text) };
-            // SAFETY: the text and its 0 are readable.
-            unsafe { out.push(text.cast(), len.wrapping_add(1)) }.ok()?;
-            entry = entry.wrapping_add(1);
-            count += 1;
-        }
+        // SAFETY: the literal ends with a 0. Even nothing is followed by one.
+        unsafe { out.push_text(c"".as_ptr(), 0) }.ok()?;
+        // SAFETY: the caller's promise.
+        unsafe { os::variables(out) }.ok()
     })())
 }
 
@@ -212,11 +158,6 @@ pub unsafe extern "C" fn rt_env_list(out: *mut RtBuf) -> i64 {
 /// `name` is a readable text, and no other thread uses the environment.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_env_remove_var(name: *const c_char, name_len: usize) -> i64 {
-    let mut scratch = crate::text::Scratch::new();
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let name = unsafe { scratch.text(name, name_len) }?;
-        // SAFETY: a Text ends with a 0.
-        check(unsafe { libc::unsetenv(name.as_ptr()) }.into()).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { super::with(name, name_len, |name| os::remove_variable(name).ok()) }
 }

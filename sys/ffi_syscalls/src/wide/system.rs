@@ -1,9 +1,8 @@
 //! Clocks and random bytes.
 
 use core::ffi::c_void;
-use core::mem::MaybeUninit;
 
-use crate::errno::{Errno, check, raw, retry};
+use crate::errno::{Errno, raw};
 use crate::os;
 
 /// Nanoseconds since 1970, which may be set.
@@ -20,18 +19,13 @@ pub const RT_CLOCK_PROCESS: u32 = 3;
 pub extern "C" fn rt_clock(clock: u32) -> i64 {
     raw((|| {
         let clock = match clock {
-            RT_CLOCK_WALL => libc::CLOCK_REALTIME,
-            RT_CLOCK_MONOTONIC => libc::CLOCK_MONOTONIC,
-            RT_CLOCK_BOOT => os::CLOCK_BOOT,
-            RT_CLOCK_PROCESS => libc::CLOCK_PROCESS_CPUTIME_ID,
+            RT_CLOCK_WALL => os::Clock::Wall,
+            RT_CLOCK_MONOTONIC => os::Clock::Steady,
+            RT_CLOCK_BOOT => os::Clock::Boot,
+            RT_CLOCK_PROCESS => os::Clock::Process,
             _ => return Err(Errno::of(libc::EINVAL)),
         };
-        let mut time = MaybeUninit::<libc::timespec>::uninit();
-        // SAFETY: there is room for one structure.
-        check(unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) }.into()).ok()?;
-        // SAFETY: the call succeeded and filled it.
-        let time = unsafe { time.assume_init() };
-        Ok(time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec))
+        os::clock(clock).ok()
     })())
 }
 
@@ -44,12 +38,6 @@ pub extern "C" fn rt_clock(clock: u32) -> i64 {
 /// `into` is writable for `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_random(into: *mut c_void, len: usize) -> i64 {
-    raw((|| {
-        let mut done = 0_usize;
-        while done < len {
-            // SAFETY: done is below len, and the caller vouches for len bytes.
-            done += retry(|| unsafe { os::random(into.byte_add(done), len - done) }).ok()? as usize;
-        }
-        Ok(len as i64)
-    })())
+    // SAFETY: the caller's promise.
+    unsafe { os::fill_random(into, len) }.0
 }

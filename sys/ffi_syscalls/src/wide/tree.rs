@@ -2,11 +2,11 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
+use super::with;
 use crate::buf::RtBuf;
-use crate::errno::{Errno, Out, Ret, check, only, raw};
-use crate::os::{self, Fd};
-use crate::text::{Scratch, Text};
-use crate::{file, os::Entries};
+use crate::errno::{Errno, Out, Ret, only, raw};
+use crate::os::{self, Entries, Entry, Fd};
+use crate::text::Text;
 
 /// EEXIST instead of replacing what has the new name.
 pub const RT_RENAME_NEW: u32 = 1;
@@ -20,14 +20,13 @@ pub const RT_RENAME_NEW: u32 = 1;
 /// `path` is a readable text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_chmod(path: *const c_char, path_len: usize, mode: u32) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        only(mode, 0o7777)?;
-        // SAFETY: the caller's promise.
-        let path = unsafe { scratch.text(path, path_len) }?;
-        // SAFETY: a Text ends with a 0.
-        check(unsafe { libc::fchmodat(libc::AT_FDCWD, path.as_ptr(), mode, 0) }.into()).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(path, path_len, |path| {
+            only(mode, 0o7777)?;
+            os::chmod(path, mode).ok()
+        })
+    }
 }
 
 /// Gives a file or directory another name, replacing in one step a file, or an empty directory, that
@@ -46,15 +45,13 @@ pub unsafe extern "C" fn rt_fs_rename(
     to_len: usize,
     flags: u32,
 ) -> i64 {
-    let mut scratch = (Scratch::new(), Scratch::new());
-    raw((|| {
-        only(flags, RT_RENAME_NEW)?;
-        // SAFETY: the caller's promise.
-        let from = unsafe { scratch.0.text(from, from_len) }?;
-        // SAFETY: the caller's promise.
-        let to = unsafe { scratch.1.text(to, to_len) }?;
-        os::rename(from, to, flags != 0).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(from, from_len, |from| {
+            only(flags, RT_RENAME_NEW)?;
+            Ret(with(to, to_len, |to| os::rename(from, to, flags != 0).ok())).ok()
+        })
+    }
 }
 
 /// Makes a symbolic link to a text that need not lead anywhere.
@@ -71,15 +68,12 @@ pub unsafe extern "C" fn rt_fs_symlink(
     path: *const c_char,
     path_len: usize,
 ) -> i64 {
-    let mut scratch = (Scratch::new(), Scratch::new());
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let target = unsafe { scratch.0.text(target, target_len) }?;
-        // SAFETY: the caller's promise.
-        let path = unsafe { scratch.1.text(path, path_len) }?;
-        // SAFETY: a Text ends with a 0.
-        check(unsafe { libc::symlinkat(target.as_ptr(), libc::AT_FDCWD, path.as_ptr()) }.into()).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(target, target_len, |target| {
+            Ret(with(path, path_len, |path| os::symlink(target, path).ok())).ok()
+        })
+    }
 }
 
 /// The text of a symbolic link; returns its length.
@@ -92,30 +86,13 @@ pub unsafe extern "C" fn rt_fs_symlink(
 /// `path` is a readable text, `out` a valid buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_link_target(path: *const c_char, path_len: usize, out: *mut RtBuf) -> i64 {
-    let mut scratch = Scratch::new();
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the caller's promise.
-        let path = unsafe { scratch.text(path, path_len) }?;
-        let mut room = 255;
-        loop {
-            out.reserve(room).ok()?;
-            room = out.room();
-            // SAFETY: room bytes are allocated, and one more.
-            let len = check(
-                unsafe { libc::readlinkat(libc::AT_FDCWD, path.as_ptr(), out.ptr.cast(), room) } as i64
-            )
-            .ok()?;
-            // A text that fills the room may have been cut.
-            if (len as usize) < room {
-                out.len = len as usize;
-                out.close();
-                return Ok(len);
-            }
-            room = out.cap;
-        }
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(path, path_len, |path| {
+            let out = RtBuf::emptied(out)?;
+            os::read_link(path, out).ok()
+        })
+    }
 }
 
 /// Makes a file that no one else has, readable and writable for its owner alone, in a directory.
@@ -129,20 +106,13 @@ pub unsafe extern "C" fn rt_fs_link_target(path: *const c_char, path_len: usize,
 /// `dir` is a readable text, `out` a valid buffer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_temp_file(dir: *const c_char, dir_len: usize, out: *mut RtBuf) -> i64 {
-    const NAME: &[u8] = b"/tmp-XXXXXX";
-    let mut scratch = Scratch::new();
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let out = unsafe { RtBuf::emptied(out) }?;
-        // SAFETY: the caller's promise.
-        let dir = unsafe { scratch.text(dir, dir_len) }?;
-        // SAFETY: a Text is readable for its length.
-        unsafe { out.push(dir.as_ptr().cast(), dir.len()) }.ok()?;
-        // SAFETY: a slice is readable for its length.
-        unsafe { out.push(NAME.as_ptr(), NAME.len()) }.ok()?;
-        // SAFETY: the buffer ends with a 0 and with the six letters that are replaced.
-        check(unsafe { libc::mkostemp(out.ptr.cast(), libc::O_CLOEXEC) }.into()).ok()
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(dir, dir_len, |dir| {
+            let out = RtBuf::emptied(out)?;
+            os::temp_file(dir, out).ok()
+        })
+    }
 }
 
 /// Removes a file, or a directory with all that is in it. A symbolic link is removed, never followed,
@@ -160,25 +130,28 @@ pub unsafe extern "C" fn rt_fs_temp_file(dir: *const c_char, dir_len: usize, out
 /// `path` is a readable text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_remove_tree(path: *const c_char, path_len: usize) -> i64 {
-    let mut scratch = Scratch::new();
     // SAFETY: the caller's promise.
-    raw((|| remove_all(libc::AT_FDCWD, unsafe { scratch.text(path, path_len) }?).ok())())
+    unsafe { with(path, path_len, |path| remove_all(os::AT_FDCWD, path).ok()) }
 }
 
 /// Removes a name in an open directory, and what is below it.
 fn remove_all(dir: c_int, name: Text<'_>) -> Ret {
-    let removed = os::unlink_at(dir, name, 0);
+    let removed = os::unlink(dir, name, 0);
     // Linux says EISDIR of a directory, POSIX has EPERM for it, which also has other causes.
     match removed.ok() {
         Err(code) if code == Errno::of(libc::EISDIR) || code == Errno::of(libc::EPERM) => {}
         _ => return removed,
     }
     let emptied: Out = (|| {
-        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-        let below = os::open_at(dir, name, flags, 0).ok()? as c_int;
-        let mut entries = Entries::of(Fd::own(below))?;
-        while let Some(entry) = entries.next()? {
-            match remove_all(below, entry.name).ok() {
+        let flags = os::O_RDONLY | os::O_DIRECTORY | os::O_NOFOLLOW;
+        let below = Fd::own(os::open(dir, name, flags, 0).ok()? as c_int);
+        // Not on the stack, which a deep tree would exhaust before the descriptors.
+        let mut entries = Held::new(Entries::of(below.get()))?;
+        let mut entry = Entry::NONE;
+        while entries.get().next(&mut entry).ok()? != 0 {
+            // SAFETY: the name of an entry ends with a 0.
+            let name = unsafe { Text::new(entry.name) };
+            match remove_all(below.get(), name).ok() {
                 Err(code) if code != Errno::of(libc::ENOENT) => return Err(code),
                 _ => {}
             }
@@ -186,11 +159,48 @@ fn remove_all(dir: c_int, name: Text<'_>) -> Ret {
         Ok(0)
     })();
     match emptied {
-        Ok(_) => os::unlink_at(dir, name, libc::AT_REMOVEDIR),
+        Ok(_) => os::unlink(dir, name, os::REMOVE_DIR),
         // It was no directory after all, so that the first refusal stands.
         Err(code) if code == Errno::of(libc::ENOTDIR) || code == Errno::of(libc::ELOOP) => removed,
         Err(code) => code.into(),
     }
+}
+
+/// A value on the heap.
+struct Held<T>(*mut T);
+
+impl<T> Held<T> {
+    fn new(value: T) -> Out<Self> {
+        // SAFETY: malloc takes a number.
+        let place: *mut T = unsafe { libc::malloc(size_of::<T>()) }.cast();
+        if place.is_null() {
+            return Err(Errno::of(libc::ENOMEM));
+        }
+        // SAFETY: the place is new and large enough, and malloc aligns for every type here.
+        unsafe { place.write(value) };
+        Ok(Self(place))
+    }
+
+    fn get(&mut self) -> &mut T {
+        // SAFETY: new wrote a value, which is borrowed as long as this.
+        unsafe { &mut *self.0 }
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        // SAFETY: new wrote a value, which is dropped once.
+        unsafe { self.0.drop_in_place() };
+        // SAFETY: the memory is from malloc.
+        unsafe { libc::free(self.0.cast()) };
+    }
+}
+
+/// What `rt_dir_open` gives out.
+struct Open {
+    entries: Entries,
+    /// Closed with it.
+    _dir: Fd,
 }
 
 /// Opens a directory to be read entry by entry, in memory that does not grow with it. `*out` is for
@@ -204,21 +214,15 @@ fn remove_all(dir: c_int, name: Text<'_>) -> Ret {
 /// `path` is a readable text, `out` writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_dir_open(path: *const c_char, path_len: usize, out: *mut *mut c_void) -> i64 {
-    raw((|| {
-        // SAFETY: the caller's promise.
-        let opened = unsafe { file::open(path, path_len, libc::O_RDONLY | libc::O_DIRECTORY, 0) }.ok()?;
-        let entries = Entries::of(Fd::own(opened as c_int))?;
-        // SAFETY: malloc takes a number.
-        let place: *mut Entries = unsafe { libc::malloc(size_of::<Entries>()) }.cast();
-        if place.is_null() {
-            return Err(Errno::of(libc::ENOMEM));
-        }
-        // SAFETY: the place is new and large enough.
-        unsafe { place.write(entries) };
-        // SAFETY: the caller's promise.
-        unsafe { out.write(place.cast()) };
-        Ok(0)
-    })())
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(path, path_len, |path| {
+            let dir = Fd::own(os::open(os::AT_FDCWD, path, os::O_RDONLY | os::O_DIRECTORY, 0).ok()? as c_int);
+            let held = Held::new(Open { entries: Entries::of(dir.get()), _dir: dir })?;
+            out.write(core::mem::ManuallyDrop::new(held).0.cast());
+            Ok(0)
+        })
+    }
 }
 
 /// The name of the next entry in `out`, without `.` and `..`. Returns 0 at the end, and otherwise 1
@@ -236,11 +240,15 @@ pub unsafe extern "C" fn rt_dir_next(dir: *mut c_void, out: *mut RtBuf) -> i64 {
         // SAFETY: the caller's promise.
         let out = unsafe { RtBuf::emptied(out) }?;
         // SAFETY: the caller's promise.
-        let entries = unsafe { dir.cast::<Entries>().as_mut() }.ok_or(Errno::of(libc::EFAULT))?;
-        out.reserve(0).ok()?;
-        let Some(entry) = entries.next()? else { return Ok(0) };
-        // SAFETY: a Text is readable for its length.
-        unsafe { out.push(entry.name.as_ptr().cast(), entry.name.len()) }.ok()?;
+        let open = unsafe { dir.cast::<Open>().as_mut() }.ok_or(Errno::of(libc::EFAULT))?;
+        let mut entry = Entry::NONE;
+        // SAFETY: the literal ends with a 0.
+        unsafe { out.push_text(c"".as_ptr(), 0) }.ok()?;
+        if open.entries.next(&mut entry).ok()? == 0 {
+            return Ok(0);
+        }
+        // SAFETY: the name of an entry ends with a 0.
+        unsafe { out.push_text(entry.name, 0) }.ok()?;
         Ok(i64::from(entry.kind) + 1)
     })())
 }
@@ -252,10 +260,7 @@ pub unsafe extern "C" fn rt_dir_next(dir: *mut c_void, out: *mut RtBuf) -> i64 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_dir_close(dir: *mut c_void) {
     if !dir.is_null() {
-        // SAFETY: rt_dir_open put the value there; it is dropped once.
-        unsafe { dir.cast::<Entries>().drop_in_place() };
-        // SAFETY: the memory is from malloc.
-        unsafe { libc::free(dir) };
+        drop(Held::<Open>(dir.cast()));
     }
 }
 
@@ -283,9 +288,10 @@ pub unsafe extern "C" fn rt_fs_read_many(
     raw((|| {
         // SAFETY: the caller's promise.
         let out = unsafe { RtBuf::emptied(out) }?;
+        let mut array = RtBuf::EMPTY;
         // SAFETY: the caller's promise.
-        let array = unsafe { crate::process::pointers(paths, paths_len) }?;
-        if array.len / size_of::<*const c_char>() != count.saturating_add(1) {
+        let found = unsafe { crate::process::pointers(paths, paths_len, paths_len, &mut array) };
+        if found.ok()? as usize != count {
             return Err(Errno::of(libc::EINVAL));
         }
         let names: *const *const c_char = array.ptr.cast();
@@ -296,7 +302,7 @@ pub unsafe extern "C" fn rt_fs_read_many(
             for at in start..end {
                 // SAFETY: at is below count, and each text ends with a 0.
                 let name = unsafe { Text::new(*names.add(at)) };
-                let opened = os::open_at(libc::AT_FDCWD, name, libc::O_RDONLY, 0);
+                let opened = os::open(os::AT_FDCWD, name, os::O_RDONLY, 0);
                 if opened.0 >= 0 {
                     os::will_need(opened.0 as c_int);
                 }
@@ -312,7 +318,7 @@ pub unsafe extern "C" fn rt_fs_read_many(
                 }
                 let file = Fd::own(*place as c_int);
                 let before = out.len;
-                *place = match out.read_all(file.get()) {
+                *place = match out.read_all(file.get()).ok() {
                     Ok(_) => {
                         read += 1;
                         (out.len - before) as i64
