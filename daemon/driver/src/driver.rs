@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
 use vitte_store::{ActionKey, Store};
+use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
@@ -248,7 +249,11 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
-                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
+                    let linker = &report.linker;
+                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
+                }
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
