@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=spawn_helper");
+    println!("cargo::rerun-if-env-changed=VITTE_TEST_EMULATOR");
     println!("cargo::rerun-if-env-changed=VITTE_SPAWN_HELPER");
     println!("cargo::rustc-check-cfg=cfg(spawn_helper)");
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
@@ -30,9 +31,13 @@ fn main() -> ExitCode {
         .args(["-Crelocation-model=static", "-Cdefault-linker-libraries=no"])
         .args(["-Clink-arg=-nostdlib", "-Clink-arg=-nostartfiles", "-Clink-arg=-static"])
         .args(["-Clink-arg=-no-pie", "-Clink-arg=-Wl,--build-id=none", "-Clink-arg=-Wl,-z,noexecstack"])
-        .arg("-o")
+        .args(["--check-cfg", "cfg(emulated)", "-o"])
         .arg(&made)
         .arg("spawn_helper/main.rs");
+    // Tests under an emulator of user programs; see `.ci/steps/sys-cross-test`.
+    if std::env::var_os("VITTE_TEST_EMULATOR").is_some() {
+        rustc.arg("--cfg=emulated");
+    }
     // A cross build brings its own linker and its own `core`.
     if let Ok(linker) = std::env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));

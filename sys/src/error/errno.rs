@@ -33,9 +33,7 @@ pub(super) fn find(number: i32) -> Option<&'static Row> {
 
 /// Windows answers with codes of its own.
 #[cfg(windows)]
-pub(super) fn find(_: i32) -> Option<&'static Row> {
-    None
-}
+pub(super) use super::win32::find;
 
 /// The name of `number` on the system with these numbers.
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android", windows))))]
@@ -60,7 +58,7 @@ fn stable(number: i32) -> Option<&'static Row> {
 #[cfg(any(test, target_os = "linux", target_os = "android"))]
 const LINUX_MAX: i32 = 133;
 
-const fn row(
+pub(super) const fn row(
     number: i32,
     name: &'static str,
     kind: Kind,
