@@ -366,7 +366,12 @@ fn a_program_gets_what_it_was_given() {
     let scratch = Scratch::new("run");
     let mut command = in_role("echo");
     let arguments = ["a b", "", r"c:\d\", r#"say "x""#, r#"\\"q\\"#, "ü", "%PATH%", "&|<>^"];
-    command.arg("--").args(arguments).env("GREETING", "hello").current_dir(scratch.path()).stdin(Stdio::piped());
+    command
+        .arg("--")
+        .args(arguments)
+        .env("GREETING", "hello")
+        .current_dir(scratch.path())
+        .stdin(Stdio::piped());
     let mut child = command.spawn(Limits::default()).unwrap();
     child.stdin.take().unwrap().write_all(b"input").unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -505,7 +510,8 @@ fn pipes_connect_processes_of_one_user() {
     let path = scratch.path().join("s");
     let listener = net::listen(&path).unwrap();
     assert!(net::listen(&path).is_err());
-    let client = net::connect(&path.to_str().unwrap().to_uppercase().replace('\\', "/").parse::<PathBuf>().unwrap());
+    let client =
+        net::connect(&path.to_str().unwrap().to_uppercase().replace('\\', "/").parse::<PathBuf>().unwrap());
     assert!(client.is_ok(), "{client:?}");
     drop((listener, client));
     assert_eq!(net::connect(&path).unwrap_err().service_kind(), Kind::NotFound);

@@ -3,8 +3,8 @@
 //! Names and numbers are those of `winerror.h` and `winsock2.h`. Where two names have one number the
 //! shorter stands here. The words are ours, since the system's own change with the user's language.
 use super::Kind::{
-    Aborted, AlreadyExists, Cancelled, DataLoss, DeadlineExceeded, FailedPrecondition, Internal, InvalidArgument,
-    NotFound, OutOfRange, PermissionDenied, ResourceExhausted, Unavailable, Unimplemented,
+    Aborted, AlreadyExists, Cancelled, DataLoss, DeadlineExceeded, FailedPrecondition, Internal,
+    InvalidArgument, NotFound, OutOfRange, PermissionDenied, ResourceExhausted, Unavailable, Unimplemented,
 };
 use super::errno::{Row, row};
 

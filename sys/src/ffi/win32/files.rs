@@ -10,13 +10,15 @@ use windows_sys::Wdk::Storage::FileSystem::{
     FILE_RENAME_REPLACE_IF_EXISTS, FileDispositionInformation, FileDispositionInformationEx,
     FileRenameInformation, FileRenameInformationEx, NtCreateFile, NtSetInformationFile,
 };
-use windows_sys::Win32::Foundation::{ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, OBJ_CASE_INSENSITIVE, UNICODE_STRING};
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, OBJ_CASE_INSENSITIVE, UNICODE_STRING,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO, FILE_BASIC_INFO, FILE_SHARE_DELETE, FILE_SHARE_READ,
     FILE_SHARE_WRITE, FILE_TYPE_DISK, FileAttributeTagInfo, FileBasicInfo, FileIdBothDirectoryInfo,
     FileIdBothDirectoryRestartInfo, FlushFileBuffers, GetFileInformationByHandle,
-    GetFileInformationByHandleEx, GetFileType, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx,
-    ReadFile, SetFileInformationByHandle, UnlockFileEx, WriteFile,
+    GetFileInformationByHandleEx, GetFileType, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
+    LockFileEx, ReadFile, SetFileInformationByHandle, UnlockFileEx, WriteFile,
 };
 use windows_sys::Win32::System::IO::{DeviceIoControl, IO_STATUS_BLOCK, OVERLAPPED};
 
@@ -177,7 +179,8 @@ pub(crate) fn rename(
     // Words, for the alignment of the structure at the front.
     let words = (start + name_bytes).max(size_of::<FILE_RENAME_INFORMATION>()).div_ceil(size_of::<u64>());
     let mut buffer = vec![0_u64; words];
-    let mut header = FILE_RENAME_INFORMATION { RootDirectory: directory.as_raw_handle(), ..Default::default() };
+    let mut header =
+        FILE_RENAME_INFORMATION { RootDirectory: directory.as_raw_handle(), ..Default::default() };
     header.FileNameLength = u32::try_from(name_bytes).map_err(|_| Errno::INVAL)?;
     let class = match replace {
         Replace::No => FileRenameInformation,
@@ -237,7 +240,12 @@ pub(crate) fn remove(file: impl AsHandle, at_once: bool) -> Result<(), Errno> {
 }
 
 /// Sends a control code to the driver of `file`: how many bytes it answered.
-pub(crate) fn control(file: impl AsHandle, code: u32, input: &[u8], output: &mut [u8]) -> Result<usize, Errno> {
+pub(crate) fn control(
+    file: impl AsHandle,
+    code: u32,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<usize, Errno> {
     let mut length = 0;
     let input_length = u32::try_from(input.len()).map_err(|_| Errno::INVAL)?;
     let output_length = u32::try_from(output.len()).map_err(|_| Errno::INVAL)?;

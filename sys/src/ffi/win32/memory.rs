@@ -73,9 +73,8 @@ pub(crate) unsafe fn protect(start: NonNull<u8>, length: NonZeroUsize, access: A
 pub(crate) unsafe fn unmap(start: NonNull<u8>) {
     let mut known = MEMORY_BASIC_INFORMATION::default();
     // SAFETY: the call fills the structure with what it knows of the address.
-    let length = unsafe {
-        VirtualQuery(start.as_ptr().cast(), &raw mut known, size_of::<MEMORY_BASIC_INFORMATION>())
-    };
+    let length =
+        unsafe { VirtualQuery(start.as_ptr().cast(), &raw mut known, size_of::<MEMORY_BASIC_INFORMATION>()) };
     // Failures leave the range mapped, which harms nobody.
     if length != 0 && known.Type == MEM_MAPPED {
         let view = MEMORY_MAPPED_VIEW_ADDRESS { Value: start.as_ptr().cast() };

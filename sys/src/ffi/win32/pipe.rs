@@ -69,10 +69,7 @@ pub(crate) fn wait_for_instance(name: &[u16], milliseconds: u32) -> Result<(), E
 }
 
 /// Makes one overlapped call and waits for its end: how many bytes were moved.
-fn overlapped(
-    pipe: BorrowedHandle<'_>,
-    call: impl FnOnce(*mut OVERLAPPED) -> BOOL,
-) -> Result<usize, Errno> {
+fn overlapped(pipe: BorrowedHandle<'_>, call: impl FnOnce(*mut OVERLAPPED) -> BOOL) -> Result<usize, Errno> {
     // SAFETY: a new event without a name; reset by hand, as the system wants it here.
     let event = owned(unsafe { CreateEventW(null(), 1, 0, null()) })?;
     let mut state = OVERLAPPED { hEvent: event.as_raw_handle(), ..OVERLAPPED::default() };

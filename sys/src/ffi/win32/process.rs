@@ -3,14 +3,12 @@ use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle, R
 use std::ptr::{null, null_mut};
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{
-    DUPLICATE_SAME_ACCESS, DuplicateHandle, WAIT_FAILED, WAIT_OBJECT_0,
-};
+use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, WAIT_FAILED, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
     CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CREATE_SUSPENDED, CREATE_UNICODE_ENVIRONMENT,
     CreateProcessAsUserW, CreateProcessW, DeleteProcThreadAttributeList, EXTENDED_STARTUPINFO_PRESENT,
-    GetCurrentProcess, GetExitCodeProcess, INFINITE, InitializeProcThreadAttributeList,
-    OpenProcess, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROCESS_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION,
+    GetCurrentProcess, GetExitCodeProcess, INFINITE, InitializeProcThreadAttributeList, OpenProcess,
+    PROC_THREAD_ATTRIBUTE_HANDLE_LIST, PROCESS_INFORMATION, PROCESS_QUERY_LIMITED_INFORMATION,
     PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, ResumeThread, STARTF_USESTDHANDLES, STARTUPINFOEXW,
     TerminateProcess, UpdateProcThreadAttribute, WaitForSingleObject,
 };
@@ -55,8 +53,9 @@ impl Attributes {
         // Words, for the alignment.
         let mut list = Self(vec![0; bytes.div_ceil(size_of::<usize>()).max(1)]);
         // SAFETY: the list has as many bytes as the call asked for.
-        let initialised =
-            check(unsafe { InitializeProcThreadAttributeList(list.0.as_mut_ptr().cast(), 1, 0, &raw mut bytes) });
+        let initialised = check(unsafe {
+            InitializeProcThreadAttributeList(list.0.as_mut_ptr().cast(), 1, 0, &raw mut bytes)
+        });
         match initialised {
             Ok(()) => Ok(list),
             Err(error) => {
@@ -191,7 +190,8 @@ pub(crate) fn resume(thread: BorrowedHandle<'_>) -> Result<(), Errno> {
 /// A handle on a process: to wait for it, to ask about it, and to end it if `end`. `SRCH` when there
 /// is none with this id.
 pub(crate) fn open(id: u32, end: bool) -> Result<OwnedHandle, Errno> {
-    let access = PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION | if end { PROCESS_TERMINATE } else { 0 };
+    let access =
+        PROCESS_SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION | if end { PROCESS_TERMINATE } else { 0 };
     // SAFETY: takes numbers; the handle is not inheritable.
     owned(unsafe { OpenProcess(access, 0, id) }).map_err(|error| match error {
         // What the call says for an id that nobody has.
@@ -203,8 +203,8 @@ pub(crate) fn open(id: u32, end: bool) -> Result<OwnedHandle, Errno> {
 /// Waits until `object` is signalled, as a process is by its end; `false` when `timeout` passes first.
 pub(crate) fn wait(object: BorrowedHandle<'_>, timeout: Option<Duration>) -> Result<bool, Errno> {
     // Rounded up, so that a short wait is none; longer than the call can express is for ever.
-    let milliseconds =
-        timeout.map_or(INFINITE, |timeout| u32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(INFINITE));
+    let milliseconds = timeout
+        .map_or(INFINITE, |timeout| u32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(INFINITE));
     // SAFETY: the handle is open for the call.
     match unsafe { WaitForSingleObject(object.as_raw_handle(), milliseconds) } {
         WAIT_OBJECT_0 => Ok(true),

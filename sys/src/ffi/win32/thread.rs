@@ -1,6 +1,8 @@
 //! Processors and clocks.
 use windows_sys::Win32::System::SystemInformation::{GROUP_AFFINITY, GetTickCount64};
-use windows_sys::Win32::System::Threading::{GetCurrentThread, GetThreadGroupAffinity, SetThreadGroupAffinity};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentThread, GetThreadGroupAffinity, SetThreadGroupAffinity,
+};
 use windows_sys::Win32::System::WindowsProgramming::QueryUnbiasedInterruptTime;
 
 use super::check;

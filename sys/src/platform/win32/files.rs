@@ -87,9 +87,8 @@ fn checked(file: OwnedHandle, how: Open) -> Result<OwnedHandle, Errno> {
 /// for devices could be made but never opened by others.
 fn component(name: &OsStr) -> Result<Vec<u16>, Errno> {
     let units: Vec<u16> = name.encode_wide().collect();
-    let forbidden = |unit: &u16| {
-        *unit < 32 || u8::try_from(*unit).is_ok_and(|byte| b"<>:\"/\\|?*".contains(&byte))
-    };
+    let forbidden =
+        |unit: &u16| *unit < 32 || u8::try_from(*unit).is_ok_and(|byte| b"<>:\"/\\|?*".contains(&byte));
     let ends_badly = units.last().is_none_or(|last| [u16::from(b'.'), u16::from(b' ')].contains(last));
     if units.iter().any(forbidden) || ends_badly || is_device(name) {
         return Err(Errno::NAME);
@@ -143,7 +142,9 @@ pub(crate) fn open_at(
         return match how.directory {
             // Directories are all opened with the same rights.
             true => directory.try_clone_to_owned().map_err(|error| code(&error)),
-            false if how.access == Access::Look => directory.try_clone_to_owned().map_err(|error| code(&error)),
+            false if how.access == Access::Look => {
+                directory.try_clone_to_owned().map_err(|error| code(&error))
+            }
             false => Err(Errno::ISDIR),
         };
     }
@@ -380,11 +381,7 @@ fn open_to_rename(
 
 /// Makes a symbolic link that says `target`. A link here is one to a directory or one to a file: to a
 /// directory when that is what stands at the target now.
-pub(crate) fn make_link_at(
-    target: &OsStr,
-    directory: BorrowedHandle<'_>,
-    name: &OsStr,
-) -> Result<(), Errno> {
+pub(crate) fn make_link_at(target: &OsStr, directory: BorrowedHandle<'_>, name: &OsStr) -> Result<(), Errno> {
     let words = reparse::symbolic_link(target)?;
     let to_directory = leads_to_directory(target, directory);
     let options = if to_directory { FILE_DIRECTORY_FILE } else { FILE_NON_DIRECTORY_FILE };

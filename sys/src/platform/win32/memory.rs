@@ -34,11 +34,7 @@ pub(crate) unsafe fn map_file(file: impl AsHandle, length: NonZeroUsize) -> Resu
 ///
 /// # Safety
 /// The range is a mapping of the caller's that nothing borrows from.
-pub(crate) unsafe fn protect(
-    start: NonNull<u8>,
-    length: NonZeroUsize,
-    access: Access,
-) -> Result<(), Errno> {
+pub(crate) unsafe fn protect(start: NonNull<u8>, length: NonZeroUsize, access: Access) -> Result<(), Errno> {
     // SAFETY: the caller's promise.
     unsafe { native::protect(start, length, access) }
 }

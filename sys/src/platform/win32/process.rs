@@ -121,9 +121,7 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     })
     .map_err(at(Stage::Exec))?;
     // Nothing of it has run yet: what cannot be held to its limits never does.
-    let held = job
-        .take_in(borrow(&started.process))
-        .and_then(|()| native::resume(borrow(&started.thread)));
+    let held = job.take_in(borrow(&started.process)).and_then(|()| native::resume(borrow(&started.thread)));
     if let Err(error) = held {
         let _ = native::end(&started.process, KILLED);
         return Err(at(Stage::Group)(error));
@@ -144,7 +142,8 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
 
 /// The limits in the job's terms. `OPNOTSUPP` for those that Windows does not have.
 fn job_limits(limits: &Limits) -> Result<JobLimits, Errno> {
-    let Limits { address_space, cpu_seconds, core_bytes, file_bytes, open_files, processes, memory } = *limits;
+    let Limits { address_space, cpu_seconds, core_bytes, file_bytes, open_files, processes, memory } =
+        *limits;
     // No process writes a core file by itself.
     if core_bytes.is_some_and(|bytes| bytes > 0) || file_bytes.is_some() || open_files.is_some() {
         return Err(Errno::OPNOTSUPP);
@@ -367,6 +366,11 @@ pub(crate) fn take_stdout() -> io::Result<OwnedHandle> {
 pub(crate) fn detach_from_terminal() {
     // It fails only for a process without a console.
     let _ = console::leave();
+}
+
+/// Columns and rows of the terminal that `output` leads to.
+pub(crate) fn terminal_size(output: impl AsHandle) -> Option<(u16, u16)> {
+    console::window(output).ok()
 }
 
 /// Where sockets of this user stand when the environment names no place. The user's temporary files are

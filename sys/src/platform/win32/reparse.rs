@@ -69,7 +69,8 @@ pub(super) fn words(bytes: &[u8]) -> Option<OsString> {
     };
     let start = names + number(8)?;
     let text = bytes.get(start..start + number(10)?)?;
-    let units: Vec<u16> = text.chunks_exact(2).filter_map(|two| Some(u16::from_le_bytes(two.try_into().ok()?))).collect();
+    let units: Vec<u16> =
+        text.chunks_exact(2).filter_map(|two| Some(u16::from_le_bytes(two.try_into().ok()?))).collect();
     let prefix: Vec<u16> = r"\??\".encode_utf16().collect();
     Some(OsString::from_wide(units.strip_prefix(prefix.as_slice()).unwrap_or(&units)))
 }

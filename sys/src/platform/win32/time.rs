@@ -39,8 +39,7 @@ pub(crate) fn awake_coarse() -> u64 {
 /// Nanoseconds since the start of the system, with the time that it slept.
 pub(crate) fn since_boot() -> u64 {
     static BEGINNING: OnceLock<(u64, Instant)> = OnceLock::new();
-    let (milliseconds, beginning) =
-        BEGINNING.get_or_init(|| (native::since_boot_ms(), Instant::now()));
+    let (milliseconds, beginning) = BEGINNING.get_or_init(|| (native::since_boot_ms(), Instant::now()));
     let passed = u64::try_from(beginning.elapsed().as_nanos()).unwrap_or(u64::MAX);
     milliseconds.saturating_mul(1_000_000).saturating_add(passed)
 }
