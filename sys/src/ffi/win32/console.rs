@@ -3,7 +3,8 @@ use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
 use windows_sys::Win32::System::Console::{
-    CTRL_BREAK_EVENT, FreeConsole, GenerateConsoleCtrlEvent, SetConsoleCtrlHandler, SetStdHandle,
+    CONSOLE_SCREEN_BUFFER_INFO, CTRL_BREAK_EVENT, FreeConsole, GenerateConsoleCtrlEvent,
+    GetConsoleScreenBufferInfo, SetConsoleCtrlHandler, SetStdHandle,
 };
 use windows_sys::Win32::System::SystemInformation::OSVERSIONINFOW;
 use windows_sys::core::BOOL;
@@ -40,6 +41,16 @@ pub(crate) fn set_standard(which: u32, object: OwnedHandle) -> Result<(), Errno>
     // The standard library borrows it without end.
     let _ = std::mem::ManuallyDrop::new(object);
     Ok(())
+}
+
+/// Columns and rows of the window of a console.
+pub(crate) fn window(output: impl AsHandle) -> Result<(u16, u16), Errno> {
+    let mut buffer = CONSOLE_SCREEN_BUFFER_INFO::default();
+    // SAFETY: the handle is borrowed for the call, which fills the structure.
+    check(unsafe { GetConsoleScreenBufferInfo(output.as_handle().as_raw_handle(), &raw mut buffer) })?;
+    let window = buffer.srWindow;
+    let length = |first: i16, last: i16| u16::try_from(i32::from(last) - i32::from(first) + 1).unwrap_or(0);
+    Ok((length(window.Left, window.Right), length(window.Top, window.Bottom)))
 }
 
 /// The release of the system: major, minor, build. Not what a manifest makes of it.

@@ -368,6 +368,11 @@ pub(crate) fn detach_from_terminal() {
     let _ = console::leave();
 }
 
+/// Columns and rows of the terminal that `output` leads to.
+pub(crate) fn terminal_size(output: impl AsHandle) -> Option<(u16, u16)> {
+    console::window(output).ok()
+}
+
 /// Where sockets of this user stand when the environment names no place. The user's temporary files are
 /// the user's alone.
 pub(crate) fn runtime_root() -> PathBuf {
