@@ -7,6 +7,7 @@ use tonic_prost_build::Builder;
 
 const FILES: [&str; 8] = [
     "vitte/v1/build.proto",
+    "vitte/v1/cache.proto",
     "vitte/v1/diagnostic.proto",
     "vitte/v1/event.proto",
     "vitte/v1/operation.proto",

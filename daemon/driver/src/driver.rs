@@ -160,7 +160,11 @@ impl Driver {
                 events.event(Event::PhaseFinished { phase: LINK, elapsed, executed });
                 Some(match image {
                     Image::Known(written) => written,
-                    Image::New { version, bytes, .. } => self.outputs.write(&plan, &bytes, version)?,
+                    Image::New { version, bytes, home, .. } => {
+                        let written = self.outputs.write(&plan, &bytes, version);
+                        home.recycle(bytes);
+                        written?
+                    }
                 })
             }
             Made::Object(object) => {
@@ -322,12 +326,14 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
-    image: &ProgramImage,
+    image: &Arc<ProgramImage>,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
+    let started = Instant::now();
     let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
     let (mut made, mut text) = (None, String::new());

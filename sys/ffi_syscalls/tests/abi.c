@@ -22,6 +22,10 @@
 
 static int failures;
 
+// Valgrind and qemu make a process of its own of what the kernel lets share memory until it runs a
+// program, so that libc is not told why one could not be run. They are announced by EMULATED.
+static bool emulated;
+
 // Says what did not hold, and goes on.
 #define CHECK(condition) \
     do { \
@@ -86,8 +90,8 @@ static void the_first_interface(void) {
     const char *seven[] = {"-c", "exit 7"}, *killed[] = {"-c", "kill -9 $$"}, *is127[] = {"-c", "exit 127"};
     CHECK(rt_process_run("true", NULL, 0) == 0 && rt_process_run("sh", seven, 2) == 7);
     CHECK(rt_process_run("sh", killed, 2) == 137 && rt_process_run("sh", is127, 2) == 127);
-    CHECK(rt_process_run("no-such-command", NULL, 0) == -1 && rt_last_errno() == ENOENT);
-    CHECK(rt_process_run("./plain", NULL, 0) == -1 && rt_last_errno() == EACCES);
+    CHECK(emulated || (rt_process_run("no-such-command", NULL, 0) == -1 && rt_last_errno() == ENOENT));
+    CHECK(emulated || (rt_process_run("./plain", NULL, 0) == -1 && rt_last_errno() == EACCES));
 }
 
 static void the_second_interface(void) {
@@ -131,7 +135,7 @@ static void the_second_interface(void) {
 
     CHECK(rt_process_exec("sh\0-c\0exit 200", 15) == 200);
     CHECK(rt_process_exec("sh\0-c\0kill -9 $$", 17) == (RT_SIGNALED | 9));
-    CHECK(rt_process_exec("none-such", 10) == -ENOENT && rt_process_exec("", 0) == -EINVAL);
+    CHECK((emulated || rt_process_exec("none-such", 10) == -ENOENT) && rt_process_exec("", 0) == -EINVAL);
     CHECK(rt_process_exec("no end", 6) == -EINVAL);
     rt_buf_free(&buf);
     CHECK(buf.ptr == NULL && buf.cap == 0);
@@ -347,7 +351,7 @@ static void the_larger_set(void) {
     CHECK(rt_process_wait(pid, 0) == (RT_SIGNALED | SIGKILL) && rt_process_kill(pid, 0) == -ESRCH);
     CHECK(rt_process_kill(0, 0) == -EINVAL && rt_process_kill(-1, 0) == -EINVAL && rt_process_wait(-1, 0) == -ECHILD);
     spawn.args = "./none", spawn.args_len = 7;
-    CHECK(rt_process_spawn(&spawn, sizeof spawn) == -ENOENT && rt_process_spawn(&spawn, 1000) == -EINVAL);
+    CHECK((emulated || rt_process_spawn(&spawn, sizeof spawn) == -ENOENT) && rt_process_spawn(&spawn, 1000) == -EINVAL);
 
     // Time and chance.
     int64_t now = rt_clock(RT_CLOCK_MONOTONIC);
@@ -402,6 +406,9 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s EMPTY-DIRECTORY\n", argv[0]);
         return 64;
     }
+    emulated = getenv("EMULATED") != NULL;
+    if (emulated)
+        printf("SKIP: why a program could not be run is not known to an emulator\n");
     int before = descriptors();
     the_first_interface();
     the_second_interface();

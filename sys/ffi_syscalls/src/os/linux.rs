@@ -242,6 +242,11 @@ impl Entries {
 }
 
 #[cfg(feature = "wide")]
+#[path = "ring.rs"]
+mod ring;
+#[cfg(feature = "wide")]
+pub(crate) use ring::Ring;
+#[cfg(feature = "wide")]
 pub(crate) use wide::*;
 
 /// What only the larger library needs.

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
 
-use super::{AT_FDCWD, CLOCK_BOOT, CLOCK_STEADY, environment, nanoseconds, random, retry, spawn};
+use super::{AT_FDCWD, CLOCK_BOOT, CLOCK_STEADY, again, environment, nanoseconds, random, retry, spawn};
 use crate::buf::RtBuf;
 use crate::errno::{Errno, Out, Ret, check};
 use crate::text::Text;
@@ -48,17 +48,30 @@ pub(crate) fn read_link(path: Text<'_>, out: &mut RtBuf) -> Ret {
     }
 }
 
+#[cfg(not(target_vendor = "apple"))]
+use libc::mkostemp;
+
+#[cfg(target_vendor = "apple")]
+unsafe extern "C" {
+    /// Makes and opens a file, whose name replaces the last six letters of the template.
+    fn mkostemp(template: *mut c_char, flags: c_int) -> c_int;
+}
+
 /// Makes and opens a file of a name that nobody has, whose path goes into an empty buffer.
 pub(crate) fn temp_file(dir: Text<'_>, out: &mut RtBuf) -> Ret {
-    for part in [dir.as_ptr(), c"/tmp-XXXXXX".as_ptr()] {
-        // SAFETY: both end with a 0.
-        let pushed = unsafe { out.push_text(part, 0) };
-        if pushed.0 < 0 {
-            return pushed;
+    again(|| {
+        // An attempt that was interrupted has used the template up.
+        out.len = 0;
+        for part in [dir.as_ptr(), c"/tmp-XXXXXX".as_ptr()] {
+            // SAFETY: both end with a 0.
+            let pushed = unsafe { out.push_text(part, 0) };
+            if pushed.0 < 0 {
+                return pushed;
+            }
         }
-    }
-    // SAFETY: the buffer ends with a 0 and with the six letters that are replaced.
-    check(unsafe { libc::mkostemp(out.ptr.cast(), libc::O_CLOEXEC) }.into())
+        // SAFETY: the buffer ends with a 0 and with the six letters that are replaced.
+        check(unsafe { mkostemp(out.ptr.cast(), libc::O_CLOEXEC) }.into())
+    })
 }
 
 /// Removes a variable.
