@@ -194,6 +194,66 @@ pub struct Inputs {
     pub roots: Vec<PathBuf>,
 }
 
+/// Something that differed between two builds of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cause {
+    /// What kind of thing.
+    pub kind: CauseKind,
+    /// The option's name; the file as the user would type it. Empty for [`CauseKind::First`].
+    pub name: String,
+    /// Its value, or SHA-256 of the text in hex, before; empty when there was none.
+    pub old: String,
+    /// The same in the later build.
+    pub new: String,
+    /// For [`CauseKind::File`]: the first line of the later text that differs, from 1; otherwise 0.
+    pub first_line: u32,
+    /// The last such line.
+    pub last_line: u32,
+}
+
+/// What kind of thing a [`Cause`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum CauseKind {
+    /// Nothing was known of the target.
+    #[default]
+    First,
+    /// Another compiler.
+    Compiler,
+    /// A flag, a setting of the manifest, the linker, the dependencies.
+    Option,
+    /// The text of a file.
+    File,
+    /// A file was not there before. An `use` that looks at its place may find another module now.
+    Appeared,
+    /// A file is not there any more, or no longer asked for.
+    Gone,
+}
+
+/// Why a target was built anew the last time, or what an edit of a file would build anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// What is built. Absolute.
+    pub target: PathBuf,
+    /// What differed, most telling first; empty when nothing is known of the target.
+    pub causes: Vec<Cause>,
+    /// Of the file that was asked about: what an edit of it reaches.
+    pub touched: Option<Touched>,
+}
+
+/// What an edit of a file reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// The file, as the user would type it.
+    pub file: String,
+    /// Whether the program has it among its modules.
+    pub is_part: bool,
+    /// Names of the file's own procedures: an edit of a body builds that one anew, and whatever inlines it.
+    pub procedures: Vec<String>,
+    /// Modules that import the file, directly or not, as the user would type them: an edit of a signature
+    /// checks the users of it there.
+    pub importers: Vec<String>,
+}
+
 /// A stage that `emit` can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {

@@ -1,18 +1,18 @@
 //! The driver itself: one door for each verb.
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
+use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program, SourcePath};
 use vitte_store::{ActionKey, Store};
 use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    Inputs, ResolvedDiagnostic, Stage,
+    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::cache::{self, BuildCache, CachedResult, ProgramInputs, Publisher};
+use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
@@ -20,8 +20,11 @@ use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
 };
 use crate::output::{self, Outputs, Written};
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, Output};
 use crate::project::bad_input;
+
+/// Longest wait for what is being published.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// The phase of linking in events.
 const LINK: &str = "link";
@@ -143,7 +146,7 @@ impl Driver {
             return Ok(outcome(&diagnostics, described));
         }
         let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
-        self.publish(&plan, key, compiled.revision, compiled.errors, None);
+        self.publish(&plan, key, "none", compiled.revision, compiled.errors, None);
         Ok(outcome(&compiled.diagnostics, described))
     }
 
@@ -184,7 +187,7 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let mut outcome = outcome(&compiled.diagnostics, described);
         let Some(made) = compiled.made else {
-            self.publish(&plan, key, compiled.revision, compiled.errors, None);
+            self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
             return Ok(outcome);
         };
         let written = match made {
@@ -220,7 +223,7 @@ impl Driver {
                 )));
             }
             outcome.executable = Some(written.path.clone());
-            self.publish(&plan, key, compiled.revision, 0, Some(written));
+            self.publish(&plan, key, &linker.identity(), compiled.revision, 0, Some(written));
         }
         Ok(outcome)
     }
@@ -318,12 +321,14 @@ impl Driver {
         &self,
         plan: &BuildPlan,
         key: ActionKey,
+        linker: &str,
         revision: u64,
         errors: u64,
         written: Option<Written>,
     ) {
         let Some(cache) = self.cache.clone() else { return };
         let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
         self.publisher.submit(key, move || {
             let executable = written.as_ref().and_then(Written::bytes);
             if executable.is_none() != written.is_none() {
@@ -341,6 +346,11 @@ impl Driver {
                 },
             );
             let Ok(((now, inputs, diagnostics), _)) = read else { return };
+            if now == revision
+                && let Some(target) = &target
+            {
+                cache.remember(target, Facts::new(&plan, &linker, &inputs));
+            }
             // Errors that came later than the check are not among these.
             if now != revision || count(&diagnostics, "error") != errors {
                 return;
@@ -368,6 +378,59 @@ impl Driver {
                 },
             );
         });
+    }
+
+    /// Why the target of `request` was built anew the last time; with `touched`, an absolute path, also
+    /// what an edit of that file would build anew.
+    ///
+    /// # Errors
+    /// As [`Driver::check`]; [`DriverError::BadInput`] when nothing is kept, for want of a store.
+    pub fn explain_rebuild(
+        &self,
+        request: &BuildRequest,
+        touched: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<RebuildReport, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let Some(cache) = &self.cache else {
+            return Err(bad_input(
+                "NO_STORE",
+                "nothing is known of earlier builds: there is no cache",
+                "see `vitte cache stats` for the reason",
+            ));
+        };
+        self.publisher.flush(Instant::now() + FLUSH_MAX);
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let folders = plan.folders();
+        let target = target(&plan);
+        let mut causes = cache.causes(&target).unwrap_or_default();
+        for cause in &mut causes {
+            cause.name = cache::shown_name(&cause.name, &folders, &cwd);
+        }
+        let touched = match touched {
+            None => None,
+            Some(place) => {
+                let place = vitte_sys::fs::canonical(place).unwrap_or_else(|_| place.to_path_buf());
+                let file = show::shown_path(&place, &cwd).display().to_string();
+                let path = folders.source_path(&place);
+                let engine = self.engines.get(folders.clone());
+                let (reach, _) =
+                    engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
+                        doors::reach(db, program, path.as_ref()?)
+                    })?;
+                let name = |path: &SourcePath| cache::shown_name(&cache::portable_name(path), &folders, &cwd);
+                Some(match reach {
+                    None => Touched { file, ..Touched::default() },
+                    Some(reach) => Touched {
+                        file,
+                        is_part: true,
+                        procedures: reach.procedures,
+                        importers: reach.importers.iter().map(name).collect(),
+                    },
+                })
+            }
+        };
+        Ok(RebuildReport { target, causes, touched })
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
@@ -555,6 +618,14 @@ fn outcome(diagnostics: &[Arc<ResolvedDiagnostic>], plan: String) -> BuildOutcom
         warnings: count(diagnostics, "warning"),
         executable: None,
         plan,
+    }
+}
+
+/// What a build makes, for whoever asks about it later.
+fn target(plan: &BuildPlan) -> PathBuf {
+    match &plan.output {
+        Output::File(path) => path.clone(),
+        Output::Scratch(folder) => folder.join(&plan.project.name),
     }
 }
 

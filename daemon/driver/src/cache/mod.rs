@@ -9,6 +9,7 @@
 //! No key holds an absolute path or a time: equal programs in different folders share their results.
 //! What cannot be read is never part of a key, because why it could not may be gone the next time.
 mod fingerprint; // what stands at a path, as bytes of a key
+mod history; // what targets were built from
 mod publish; // results on their way into the store, behind the builds
 mod result; // diagnostics and outputs as a record
 
@@ -19,6 +20,7 @@ use vitte_compiler::base::SourcePath;
 use vitte_store::{ActionKey, ActionResult, Digest, Lookup, Store};
 
 pub(crate) use fingerprint::ProgramInputs;
+pub(crate) use history::Facts;
 pub(crate) use publish::Publisher;
 pub(crate) use result::CachedResult;
 

@@ -31,6 +31,10 @@ struct Shared {
 struct State {
     waiting: HashMap<ActionKey, (Instant, Publication)>,
     is_ending: bool,
+    /// Publish without waiting, until nothing waits.
+    is_hurried: bool,
+    /// One is being published now.
+    is_busy: bool,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -52,7 +56,7 @@ impl Publisher {
             }
             state.waiting.insert(plan, (Instant::now() + QUIET, Box::new(publication)));
         }
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let shared = Arc::clone(&self.shared);
@@ -66,6 +70,23 @@ impl Publisher {
 /// The compiler recurses as deeply as programs nest.
 const STACK: usize = 64 << 20;
 
+impl Publisher {
+    /// Publishes all that waits, and returns when that is done or `deadline` has come.
+    pub(crate) fn flush(&self, deadline: Instant) {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_hurried = true;
+        self.shared.changed.notify_all();
+        while !state.waiting.is_empty() || state.is_busy {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_hurried = false;
+    }
+}
+
 impl Shared {
     fn work(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,12 +95,15 @@ impl Shared {
                 state.waiting.iter().min_by_key(|(_, (due, _))| *due).map(|(key, (due, _))| (*key, *due));
             let now = Instant::now();
             state = match next {
-                Some((key, due)) if due <= now || state.is_ending => {
+                Some((key, due)) if due <= now || state.is_ending || state.is_hurried => {
                     if let Some((_, publication)) = state.waiting.remove(&key) {
+                        state.is_busy = true;
                         drop(state);
                         // A fault in here must not end what comes after it.
                         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(publication));
                         state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                        state.is_busy = false;
+                        self.changed.notify_all();
                     }
                     state
                 }
@@ -97,7 +121,7 @@ impl Drop for Publisher {
     /// Publishes what waits.
     fn drop(&mut self) {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).is_ending = true;
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic of it was told when it happened.

@@ -42,6 +42,15 @@ impl Folders {
         self.roots.iter().find(|(known, _)| known.root == root).map(|(_, folder)| folder.as_path())
     }
 
+    /// The source path of a place on disk; `None` when it is below no root.
+    pub(crate) fn source_path(&self, place: &Path) -> Option<SourcePath> {
+        let roots = self.roots.iter().map(|(root, folder)| (root.root.as_str(), folder.as_path()));
+        std::iter::once(("", self.workspace.as_path())).chain(roots).find_map(|(root, folder)| {
+            let path = place.strip_prefix(folder).ok()?.to_str()?;
+            Some(SourcePath { root: root.into(), path: path.into() })
+        })
+    }
+
     /// Where a source path is on disk; `None` for the prelude.
     pub(crate) fn on_disk(&self, path: &SourcePath) -> Option<PathBuf> {
         self.folder(&path.root).map(|folder| folder.join(path.path.as_str()))

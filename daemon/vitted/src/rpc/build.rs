@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status};
-use vitte_driver::BuildRequest;
+use vitte_driver::{BuildRequest, CancellationToken, Driver};
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_server::BuildService;
 use vitte_proto::v1::event::Kind;
@@ -112,6 +112,23 @@ impl BuildService for Build {
                 .help("codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too")
         })?;
         Ok(Response::new(v1::ExplainResponse { markdown }))
+    }
+
+    async fn explain_rebuild(
+        &self,
+        request: Request<v1::ExplainRebuildRequest>,
+    ) -> Result<Response<v1::ExplainRebuildResponse>, Status> {
+        let v1::ExplainRebuildRequest { options, touched } = request.into_inner();
+        let build = parse(&self.0, options)?;
+        let touched = Some(PathBuf::from(touched)).filter(|path| !path.as_os_str().is_empty());
+        if touched.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err(Refusal::bad_field("touched", "must be an absolute path").into());
+        }
+        let explain = move |driver: &Driver| {
+            driver.explain_rebuild(&build, touched.as_deref(), &CancellationToken::new())
+        };
+        let report = self.0.ask(explain).await?.map_err(Refusal::from)?;
+        Ok(Response::new(convert::rebuild_report(report)))
     }
 
     async fn clean(&self, request: Request<v1::CleanRequest>) -> Result<Response<v1::CleanResponse>, Status> {
