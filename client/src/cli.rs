@@ -138,6 +138,16 @@ pub enum Verb {
     Init(InitArgs),
     /// Remove what builds made below this package
     Clean,
+    /// Look after the store of what was computed
+    #[command(
+        subcommand,
+        after_help = "Builds never need these: a damaged entry is computed again, and the service collects by \
+            itself.\n\nExamples:\n  vitte cache stats\n  vitte cache gc --size '2 GiB' --max-age 30d\n  \
+            vitte cache verify --json\n\n\
+            Exit status: 0 ok, 1 `verify` found damage, 75 another process is collecting, 77 the folder cannot be \
+            written."
+    )]
+    Cache(CacheVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -200,6 +210,9 @@ pub struct BuildArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Compile even where the cache has the result, and compare the two
+    #[arg(long)]
+    pub check_cache: bool,
     /// Accepted for older scripts: builds always are deterministic
     #[arg(long, hide = true)]
     pub deterministic: bool,
@@ -372,6 +385,34 @@ pub struct InitArgs {
     pub name: Option<String>,
 }
 
+/// `vitte cache …`
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum CacheVerb {
+    /// Say what is in the store and how it served
+    #[command(after_help = "Examples:\n  vitte cache stats\n  vitte cache stats --json | jq .rates")]
+    Stats,
+    /// Read and check every entry; change nothing
+    #[command(after_help = "Example:\n  vitte cache verify || vitte cache repair")]
+    Verify,
+    /// Check every entry, remove what is damaged, make the index again
+    #[command(after_help = "Example:\n  vitte cache repair")]
+    Repair,
+    /// Remove what was not used for longest, down to the budget
+    #[command(after_help = "Examples:\n  vitte cache gc\n  vitte cache gc --size '2 GiB'\n  \
+        vitte cache gc --max-age 30d\n\nWhat is pinned, or used by a build that runs, stays.")]
+    Gc {
+        /// Instead of the configured budget, such as `512MiB` or `10GiB`
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        size: Option<u64>,
+        /// Also remove what was not used for so long, such as `12h` or `30d`
+        #[arg(long, value_name = "TIME", value_parser = age)]
+        max_age: Option<Duration>,
+    },
+    /// Remove everything that is neither pinned nor in use
+    #[command(after_help = "Example:\n  vitte cache clean\n\nNever needed for correct builds.")]
+    Clean,
+}
+
 /// `vitte daemon …`
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum DaemonVerb {
@@ -411,6 +452,34 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err("must be more than 0".to_owned());
     }
     Duration::try_from_secs_f64(amount * seconds_per_unit).map_err(|error| error.to_string())
+}
+
+/// A number of bytes: digits, then `B`, `KiB`, `MiB`, `GiB` or `TiB`; the `iB` may be left out.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (amount, unit) = text.split_at(digits);
+    let unit = unit.trim();
+    let shift = match unit.strip_suffix("iB").unwrap_or(unit) {
+        "" | "B" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("a number with `KiB`, `MiB`, `GiB` or `TiB` is expected".to_owned()),
+    };
+    let amount: u64 = amount.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    amount.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+/// As [`duration`], and `d` for days.
+fn age(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix('d') {
+        Some(days) => {
+            let hours = duration(&format!("{}h", days.trim_end()))?;
+            hours.checked_mul(24).ok_or_else(|| "too long".to_owned())
+        }
+        None => duration(text),
+    }
 }
 
 /// Parses the command line; on a mistake, or for `--help`, says so and gives the status to exit with.
@@ -500,6 +569,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::New(_)
         | Verb::Init(_)
         | Verb::Clean
+        | Verb::Cache(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version
@@ -618,6 +688,19 @@ mod tests {
         for wrong in ["", "soon", "-1", "0", "3 days", "1e400h", "nan"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sizes_and_ages_have_units() {
+        assert_eq!(size("2 GiB"), Ok(2 << 30));
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("0"), Ok(0));
+        for wrong in ["", "GiB", "-1", "1.5GiB", "10 GB", "99999999999TiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(age("12h"), duration("12h"));
+        assert!(age("d").is_err() && age("-3d").is_err() && age("1e300d").is_err());
     }
 
     #[test]

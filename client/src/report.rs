@@ -371,7 +371,7 @@ fn failure_json(failure: &v1::Failure) -> Value {
 }
 
 /// One line on a terminal that says what is going on, once it has gone on for a while.
-struct Progress {
+pub(crate) struct Progress {
     began: Instant,
     doing: String,
     enabled: bool,
@@ -379,7 +379,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             doing: String::new(),
@@ -388,11 +388,11 @@ impl Progress {
         }
     }
 
-    fn set(&mut self, doing: String) {
+    pub(crate) fn set(&mut self, doing: String) {
         self.doing = doing;
     }
 
-    fn draw(&mut self, theme: &Theme) {
+    pub(crate) fn draw(&mut self, theme: &Theme) {
         let elapsed = self.began.elapsed();
         if !self.enabled || elapsed < PROGRESS_AFTER || self.doing.is_empty() {
             return;
@@ -405,7 +405,7 @@ impl Progress {
         self.drawn = true;
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }

@@ -8,6 +8,7 @@
 //! The only crate of the workspace that may contain `unsafe`; each block carries its proof. Every
 //! fallible function answers with [`SysError`], which says what was tried, on what, and the errno.
 #![deny(clippy::undocumented_unsafe_blocks)]
+#![cfg_attr(target_os = "wasi", allow(dead_code, reason = "most of what this is for cannot be made there"))]
 
 pub mod caps; // what this machine can do, asked once
 mod error; // SysError: operation, answer, paths, hint
@@ -21,6 +22,7 @@ pub mod sandbox; // what a child may touch, and how strongly the kernel holds it
 pub mod rendezvous; // where the service and its clients meet
 pub mod service; // socket activation and notes to the service manager
 pub mod signals; // typed events, read by one thread
+pub mod terminal; // how wide it is
 pub mod thread; // names, processors, a semaphore, a pool
 pub mod time; // three clocks by name, and one for tests
 pub mod watch; // folders whose changes are wanted

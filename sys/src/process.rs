@@ -21,3 +21,6 @@ pub fn effective_uid() -> u32 {
 
 #[cfg(all(test, spawn_helper))]
 mod tests;
+#[cfg(all(test, unix, not(spawn_helper)))]
+#[path = "process/plain_tests.rs"]
+mod tests;

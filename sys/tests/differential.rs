@@ -1,5 +1,5 @@
-//! The same operations through `Root` and through the standard library must give the same tree and
-//! the same kinds of answers.
+//! The same operations through `Root`, through the C library `ffi_syscalls` and through the standard
+//! library must give the same tree and the same kinds of answers.
 #![allow(clippy::unwrap_used)]
 use std::collections::BTreeMap;
 use std::io;
@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use vitte_sys::fs::{Durability, Root};
 
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "common/c_library.rs"]
+mod c_library;
 use common::Scratch;
 
 #[derive(Clone, Debug)]
@@ -137,6 +140,56 @@ fn standard(root: &Path, step: &Step) -> Answer {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn through_c(library: &c_library::Library, root: &Path, step: &Step) -> Answer {
+    const DIRECTORY: u32 = 0o040_000;
+    const FILE: u32 = 0o100_000;
+    const LINK: u32 = 0o120_000;
+    let unit = |answer: c_library::Answer<u64>| answer.map(|_| Vec::new()).map_err(drop);
+    match step {
+        Step::Write(path, bytes) => {
+            let beside = root.join("beside");
+            let written =
+                library.write(&beside, bytes).and_then(|_| library.rename(&beside, &root.join(path)));
+            let _ = library.remove(&beside);
+            unit(written)
+        }
+        Step::Read(path) => library.read(&root.join(path)).map_err(drop),
+        Step::Stamp(path) => library
+            .kind(&root.join(path), true)
+            .map(|kind| vec![if kind == FILE { 0 } else { u8::from(kind == DIRECTORY) }])
+            .map_err(drop),
+        Step::Directories(path) => {
+            let mut at = root.to_path_buf();
+            for name in path {
+                at.push(name);
+                if library.kind(&at, false) == Ok(LINK) {
+                    return Err(());
+                }
+                match library.make_directory(&at) {
+                    Ok(_) => {}
+                    Err(libc::EEXIST) if library.kind(&at, true) == Ok(DIRECTORY) => {}
+                    Err(_) => return Err(()),
+                }
+            }
+            Ok(Vec::new())
+        }
+        Step::RemoveFile(path) => unit(library.remove(&root.join(path))),
+        Step::RemoveTree(path) => unit(library.remove_tree(&root.join(path))),
+        Step::Rename(from, to) => unit(library.rename(&root.join(from), &root.join(to))),
+        Step::Copy(from, to) => {
+            let (from, to) = (root.join(from), root.join(to));
+            if library.kind(&to, false).is_ok() || library.kind(&from, true) != Ok(FILE) {
+                return Err(());
+            }
+            library.copy(&from, &to).map(|count| vec![count as u8]).map_err(drop)
+        }
+        Step::Link(target, path) => unit(library.symlink(target, &root.join(path))),
+        Step::ReadLink(path) => library.link_target(&root.join(path)).map_err(drop),
+        Step::List(path) => library.list(&root.join(path)).map(|names| names.concat()).map_err(drop),
+    }
+}
+
 /// Path to kind and contents.
 fn tree(at: &Path) -> BTreeMap<PathBuf, (char, Vec<u8>)> {
     let mut all = BTreeMap::new();
@@ -170,6 +223,25 @@ proptest! {
         let root = Root::open(one.path()).unwrap();
         for step in &steps {
             prop_assert_eq!(ours(&root, step), standard(two.path(), step), "{:?}", step);
+        }
+        prop_assert_eq!(tree(one.path()), tree(two.path()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn ffi_syscalls_and_std_agree(steps in prop::collection::vec(step(), 1..40)) {
+        static LIBRARY: std::sync::OnceLock<Result<c_library::Library, String>> = std::sync::OnceLock::new();
+        let library = match LIBRARY.get_or_init(c_library::Library::load) {
+            Ok(library) => library,
+            Err(reason) => {
+                static SAID: std::sync::Once = std::sync::Once::new();
+                SAID.call_once(|| println!("SKIP: {reason}"));
+                return Ok(());
+            }
+        };
+        let (one, two) = (Scratch::new("c"), Scratch::new("std"));
+        for step in &steps {
+            prop_assert_eq!(through_c(library, one.path(), step), standard(two.path(), step), "{:?}", step);
         }
         prop_assert_eq!(tree(one.path()), tree(two.path()));
     }

@@ -1,5 +1,6 @@
 //! The verbs.
 mod build;
+mod cache;
 mod daemon;
 mod run;
 mod watch;
@@ -62,6 +63,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             print_line(&format!("created package `{name}`")).map(|()| 0)
         }
         Verb::Clean => block_on(clean(&common)),
+        Verb::Cache(verb) => block_on(cache::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
@@ -139,6 +141,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         root,
         linker,
         dry_run,
+        check_cache,
         deterministic: _,
         cache_dir: _,
         lints,
@@ -178,6 +181,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         linker: linker.clone().unwrap_or_default(),
         lints: lints.collect(),
         dry_run: *dry_run,
+        check_cache: *check_cache,
     })
 }
 

@@ -227,9 +227,9 @@ impl Session {
     /// Hands a signal on. Before the program runs it ends us, and with us the build.
     async fn signal(&mut self, signal: Option<u32>) -> Result<(), Failure> {
         let Some(mut signal) = signal else {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+            let size = vitte_sys::terminal::size(io::stdout());
             let size =
-                size.map(|size| v1::TerminalSize { rows: size.ws_row.into(), columns: size.ws_col.into() });
+                size.map(|size| v1::TerminalSize { rows: size.rows.into(), columns: size.columns.into() });
             if let Some(size) = size.filter(|_| self.started) {
                 // A full queue means that the program does not read its input; it will not miss a resize.
                 let _ = self.requests.try_send(v1::RunRequest { input: Some(Input::Resize(size)) });

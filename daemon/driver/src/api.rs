@@ -37,6 +37,8 @@ pub struct BuildRequest {
     pub lints: Vec<(LintLevel, String)>,
     /// Print the plan and do nothing.
     pub dry_run: bool,
+    /// Compile even where the store has the result, and compare (`--check-cache`).
+    pub check_cache: bool,
 }
 
 /// What a lint setting asks for.
@@ -51,7 +53,7 @@ pub enum LintLevel {
 }
 
 /// Byte offset, line and column of one end of a span; line and column from 1, byte from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Line from 1.
     pub line: u32,
@@ -64,7 +66,7 @@ pub struct Position {
 }
 
 /// A resolved span.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileSpan {
     /// Path as the user would type it: relative to the request's `cwd` when below it, else absolute.
     pub file: String,
@@ -77,7 +79,7 @@ pub struct FileSpan {
 }
 
 /// A label of a rendered diagnostic.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedLabel {
     /// True for the main place.
     pub primary: bool,
@@ -88,7 +90,7 @@ pub struct ResolvedLabel {
 }
 
 /// An edit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedSuggestion {
     /// What it does.
     pub message: String,
@@ -101,7 +103,7 @@ pub struct ResolvedSuggestion {
 }
 
 /// A diagnostic with its spans looked up: what goes over the wire. The first label is primary.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedDiagnostic {
     /// `TYP0213`.
     pub code: String,

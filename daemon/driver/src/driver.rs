@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
+use vitte_store::{ActionKey, Store};
+use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, ResolvedDiagnostic, Stage,
 };
+use crate::cache::{self, BuildCache, CachedResult, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
@@ -30,10 +33,13 @@ const NO_ENTRY_POINT: Code = Code { code: "LNK0071", key: "LINK_E_NO_ENTRY_POINT
 /// Compiles, links and describes programs. Cheap to share; one per service.
 #[derive(Debug)]
 pub struct Driver {
-    engines: Engines,
+    engines: Arc<Engines>,
     linkers: Linkers,
     tools: Toolbox,
     outputs: Outputs,
+    cache: Option<BuildCache>,
+    /// Last, so that nothing it uses is gone before it has ended.
+    publisher: Publisher,
 }
 
 impl Default for Driver {
@@ -49,6 +55,8 @@ struct Compiled {
     errors: u64,
     made: Option<Made>,
     text: String,
+    /// Of the database that it was made from.
+    revision: u64,
 }
 
 /// What a program became.
@@ -89,17 +97,26 @@ impl Driver {
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
         Self {
-            engines: Engines::new(Arc::new(Unwatched)),
+            engines: Arc::new(Engines::new(Arc::new(Unwatched))),
             linkers: Linkers::new(worker, tools.clone()),
             tools,
             outputs: Outputs::default(),
+            cache: None,
+            publisher: Publisher::default(),
         }
     }
 
     /// The same driver, told of changes by `watcher` instead of looking at every file each time.
     #[must_use]
     pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
-        Self { engines: Engines::new(watcher), ..self }
+        Self { engines: Arc::new(Engines::new(watcher)), ..self }
+    }
+
+    /// The same driver, which finds results of programs that it does not know in `store`, and leaves its
+    /// own there.
+    #[must_use]
+    pub fn cached_in(self, store: Arc<Store>) -> Self {
+        Self { cache: Some(BuildCache::new(store)), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -118,7 +135,15 @@ impl Driver {
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
+        let key = BuildCache::plan_key(&plan, "none", cache::Goal::Check);
+        if let Some((result, diagnostics)) = self.find(&plan, &key, request)
+            && result.executable.is_none()
+        {
+            report_hit(events, &diagnostics, false);
+            return Ok(outcome(&diagnostics, described));
+        }
         let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
+        self.publish(&plan, key, compiled.revision, compiled.errors, None);
         Ok(outcome(&compiled.diagnostics, described))
     }
 
@@ -141,6 +166,15 @@ impl Driver {
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
+        let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
+        let found = self.find(&plan, &key, request);
+        if let Some((result, diagnostics)) = &found
+            && !request.check_cache
+            && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
+        {
+            self.warm_up(&plan, key);
+            return Ok(outcome);
+        }
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
         let goal = if is_plain { Goal::Image(&self.outputs) } else { Goal::Object };
@@ -149,7 +183,10 @@ impl Driver {
         }
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let mut outcome = outcome(&compiled.diagnostics, described);
-        let Some(made) = compiled.made else { return Ok(outcome) };
+        let Some(made) = compiled.made else {
+            self.publish(&plan, key, compiled.revision, compiled.errors, None);
+            return Ok(outcome);
+        };
         let written = match made {
             Made::Image(image) => {
                 events.event(Event::PhaseStarted { phase: LINK });
@@ -160,7 +197,11 @@ impl Driver {
                 events.event(Event::PhaseFinished { phase: LINK, elapsed, executed });
                 Some(match image {
                     Image::Known(written) => written,
-                    Image::New { version, bytes, .. } => self.outputs.write(&plan, &bytes, version)?,
+                    Image::New { version, bytes, home, .. } => {
+                        let written = self.outputs.write(&plan, &bytes, version);
+                        home.recycle(bytes);
+                        written?
+                    }
                 })
             }
             Made::Object(object) => {
@@ -169,7 +210,17 @@ impl Driver {
         };
         if let Some(written) = written {
             events.event(written.event());
-            outcome.executable = Some(written.path);
+            if let Some((result, _)) = &found
+                && let Some(stored) = result.executable.map(|digest| digest.to_string())
+                && !stored.starts_with(&written.sha256)
+            {
+                return Err(internal(format!(
+                    "the store has another executable for this program: {stored}, made anew: {}",
+                    written.sha256
+                )));
+            }
+            outcome.executable = Some(written.path.clone());
+            self.publish(&plan, key, compiled.revision, 0, Some(written));
         }
         Ok(outcome)
     }
@@ -198,7 +249,11 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
-                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
+                    let linker = &report.linker;
+                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
+                }
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
@@ -212,6 +267,107 @@ impl Driver {
                 Ok(None)
             }
         }
+    }
+
+    /// What the store has for the program as it is on disk, with the diagnostics as the user would see
+    /// them. Not asked for a program that is in memory.
+    fn find(
+        &self,
+        plan: &BuildPlan,
+        key: &ActionKey,
+        request: &BuildRequest,
+    ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
+        let cache = self.cache.as_ref()?;
+        let folders = plan.folders();
+        if self.engines.get(folders.clone()).knows(&plan.project.entry, &plan.options) {
+            return None;
+        }
+        let result = cache.find(key, &folders)?;
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let diagnostics = result.diagnostics(&folders, &cwd);
+        Some((result, diagnostics))
+    }
+
+    /// Puts a result of the store in place; `None` when its executable is not there after all.
+    fn restore(
+        &self,
+        plan: &BuildPlan,
+        result: &CachedResult,
+        diagnostics: &[Arc<ResolvedDiagnostic>],
+        described: &str,
+        events: &dyn EventSink,
+    ) -> Result<Option<BuildOutcome>, DriverError> {
+        let mut outcome = outcome(diagnostics, described.to_owned());
+        if let Some(digest) = &result.executable {
+            let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
+                return Ok(None);
+            };
+            let written = self.outputs.write(plan, &bytes, 0)?;
+            report_hit(events, diagnostics, true);
+            events.event(written.event());
+            outcome.executable = Some(written.path);
+        } else {
+            report_hit(events, diagnostics, false);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Leaves the result of `plan` in the store, by and by: diagnostics with so many errors and, for a
+    /// build without any, what was written. Nothing is left when the files have changed since `revision`.
+    fn publish(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        revision: u64,
+        errors: u64,
+        written: Option<Written>,
+    ) {
+        let Some(cache) = self.cache.clone() else { return };
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        self.publisher.submit(key, move || {
+            let executable = written.as_ref().and_then(Written::bytes);
+            if executable.is_none() != written.is_none() {
+                return;
+            }
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let read = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, _| {
+                    let found = doors::diagnostics(db, program);
+                    let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
+                    (db.revision(), doors::inputs(db, program), diagnostics)
+                },
+            );
+            let Ok(((now, inputs, diagnostics), _)) = read else { return };
+            // Errors that came later than the check are not among these.
+            if now != revision || count(&diagnostics, "error") != errors {
+                return;
+            }
+            if let Some(inputs) = ProgramInputs::of(inputs) {
+                cache.publish(&key, &inputs, &CachedResult::new(&diagnostics), executable.as_deref());
+            }
+        });
+    }
+
+    /// Brings a program that was answered from the store into memory, by and by, for the next edit.
+    fn warm_up(&self, plan: &BuildPlan, key: ActionKey) {
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        self.publisher.submit(key, move || {
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let strip = plan.debug == DebugInfo::Strip;
+            // Whoever asks next gets what was made so far, or learns why it was not.
+            let _ = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, image| {
+                    doors::diagnostics(db, program);
+                    let _ = image.link(db, program, options.opt_level, strip, Some);
+                },
+            );
+        });
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
@@ -322,12 +478,14 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
-    image: &ProgramImage,
+    image: &Arc<ProgramImage>,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
+    let started = Instant::now();
     let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
     let (mut made, mut text) = (None, String::new());
@@ -362,7 +520,7 @@ fn compile_snapshot(
         diagnostics = resolve(&found);
     }
     let errors = count(&diagnostics, "error");
-    Ok(Compiled { diagnostics, errors, made, text })
+    Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
@@ -397,6 +555,14 @@ fn outcome(diagnostics: &[Arc<ResolvedDiagnostic>], plan: String) -> BuildOutcom
         warnings: count(diagnostics, "warning"),
         executable: None,
         plan,
+    }
+}
+
+/// Tells of a result that was in the store: every stage is done, none was anew.
+fn report_hit(events: &dyn EventSink, diagnostics: &[Arc<ResolvedDiagnostic>], all: bool) {
+    report_work(events, &[Work::default(); STAGES.len()], all);
+    for diagnostic in diagnostics {
+        events.event(Event::Diagnostic(Arc::clone(diagnostic)));
     }
 }
 

@@ -2,6 +2,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use vitte_sys::fs::{Durability, FileStamp};
 
@@ -26,7 +27,7 @@ pub(crate) struct Written {
     /// Where. Absolute.
     pub(crate) path: PathBuf,
     /// SHA-256, lower-case hex.
-    sha256: String,
+    pub(crate) sha256: String,
     size: u64,
     /// The version of the program that it is; 0 when it is not one of ours.
     version: u64,
@@ -35,6 +36,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Its bytes, if the file is still what was written.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let bytes = vitte_sys::fs::read(&self.path).ok()?;
+        (digest::sha256(&bytes) == self.sha256).then_some(bytes)
+    }
+
     /// The event that tells of it.
     pub(crate) fn event(&self) -> Event {
         Event::Artifact {
@@ -55,17 +62,29 @@ impl Outputs {
         (stamp.is_some() && stamp == written.stamp).then(|| written.clone())
     }
 
+    /// Whether what stands at the plan's output is a version of its program that we wrote.
+    fn other_version(&self, plan: &BuildPlan) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&key(plan)).is_some_and(|written| {
+            let stamp = vitte_sys::fs::stamp(&written.path).ok().flatten();
+            written.version != 0 && stamp.is_some() && stamp == written.stamp
+        })
+    }
+
     /// Puts an executable where the plan wants it. One that is there already is left alone, times and all.
     ///
     /// # Errors
     /// [`DriverError::Io`].
     pub(crate) fn write(&self, plan: &BuildPlan, bytes: &[u8], version: u64) -> Result<Written, DriverError> {
+        let started = Instant::now();
+        // Another version of the same program is never the same file.
+        let is_ours = version != 0 && self.other_version(plan);
         let (sha256, path) = match &plan.output {
             Output::File(path) => {
                 // Both take about as long.
                 let (sha256, written) = std::thread::scope(|scope| {
                     let sha256 = scope.spawn(|| digest::sha256(bytes));
-                    let written = write_executable(path, bytes);
+                    let written = write_executable(path, bytes, is_ours);
                     (sha256.join().unwrap_or_else(|_| digest::sha256(bytes)), written)
                 });
                 written?;
@@ -74,11 +93,12 @@ impl Outputs {
             Output::Scratch(folder) => {
                 let sha256 = digest::sha256(bytes);
                 let path = scratch::place(folder, &plan.project.name, &sha256);
-                write_executable(&path, bytes)?;
+                write_executable(&path, bytes, false)?;
                 scratch::sweep(folder, &path);
                 (sha256, path)
             }
         };
+        tracing::debug!(elapsed = ?started.elapsed(), bytes = bytes.len(), "written");
         let stamp = vitte_sys::fs::stamp(&path).ok().flatten();
         let written = Written { path, sha256, size: bytes.len() as u64, version, stamp };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,9 +131,10 @@ pub(crate) fn check(plan: &BuildPlan) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Puts the executable in place, unless exactly it is there already.
-fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
-    let same_size = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+/// Puts the executable in place, unless exactly it is there already. `is_other`: it is known not to be.
+fn write_executable(path: &Path, bytes: &[u8], is_other: bool) -> Result<(), DriverError> {
+    let same_size =
+        !is_other && std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
     if same_size
         && vitte_sys::fs::is_executable(path)
         && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)

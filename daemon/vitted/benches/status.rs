@@ -16,6 +16,7 @@ use vitte_driver::Driver;
 use vitte_proto::v1;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::system_service_server::{SystemService, SystemServiceServer};
+use vitte_store::Store;
 use vitte_sys::rendezvous::{Environment, Rendezvous};
 use vitted::config::Config;
 use vitted::endpoint::{Endpoint as Listening, ServiceLock};
@@ -107,6 +108,7 @@ async fn compare() {
         Config::load(None, None).unwrap(),
         identity,
         Driver::new(Vec::new()),
+        std::sync::Arc::new(Store::without()),
         Watcher::new(WatcherOptions::default()),
     )
     .unwrap();

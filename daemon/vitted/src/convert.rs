@@ -44,6 +44,7 @@ pub fn build_request(
         linker,
         lints,
         dry_run,
+        check_cache,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -72,6 +73,7 @@ pub fn build_request(
         linker: text(linker),
         lints,
         dry_run,
+        check_cache,
     })
 }
 

@@ -20,5 +20,6 @@ pub mod rpc; // the gRPC services
 pub mod server; // all of them over a source of connections
 pub mod service; // what they share
 mod status; // errors on the wire
+pub mod upkeep; // the store at rest
 pub mod watcher; // which files may have changed
 mod workspaces; // open workspaces

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,6 +12,7 @@ use tracing::{Instrument, error, info, info_span};
 use vitte_driver::{Driver, DriverError, EventSink};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
+use vitte_store::Store;
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -47,6 +49,10 @@ pub struct Service {
     pub identity: Identity,
     /// The engine.
     pub driver: Driver,
+    /// What was computed, on disk.
+    pub store: Arc<Store>,
+    /// Told whenever an operation ends.
+    pub rested: Notify,
     /// Long work.
     pub operations: Operations,
     /// Open workspaces.
@@ -76,6 +82,7 @@ impl Service {
         config: Config,
         identity: Identity,
         driver: Driver,
+        store: Arc<Store>,
         watcher: Watcher,
     ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
@@ -84,6 +91,8 @@ impl Service {
             config,
             identity,
             driver,
+            store,
+            rested: Notify::new(),
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
             watcher,
@@ -132,6 +141,7 @@ impl Service {
                 }
             }
             service.operations.finish(&operation, &outcome);
+            service.rested.notify_one();
         };
         self.tasks.spawn(task.instrument(span));
         Ok(subscription)

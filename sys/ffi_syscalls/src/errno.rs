@@ -18,7 +18,7 @@ pub(crate) struct Errno(i64);
 
 impl Errno {
     /// The reason the libc call just made failed.
-    #[cfg(feature = "wide")]
+    #[cfg(all(unix, feature = "wide"))]
     pub(crate) fn last() -> Self {
         Self(-i64::from(os::errno()))
     }
@@ -70,6 +70,7 @@ pub(crate) fn raw(out: Out) -> i64 {
 }
 
 /// The return value of a libc call that answers -1 and sets errno.
+#[cfg(unix)]
 #[inline(never)]
 pub(crate) fn check(value: i64) -> Ret {
     if value < 0 { Ret::error(os::errno()) } else { Ret(value) }

@@ -5,10 +5,15 @@
 // answers that errno, calls the function, and compares. The header is thus the table of this test: a
 // documented error that cannot be produced fails it, and so does a function with no case here.
 //
+// Then each of those calls is interrupted once: a second thread, which the filter asks, answers EINTR
+// the first time and lets the call be made the second. The function must succeed and have called again.
+//
 // Usage: faults HEADER DIRECTORY, where the directory is empty and on a file system with OFD locks.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -16,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -46,6 +52,8 @@ static const struct {
     {"getcwd", {SYS_getcwd}},
     {"getdents64", {SYS_getdents64}},
     {"getrandom", {SYS_getrandom}},
+    {"io_uring_enter", {SYS_io_uring_enter}},
+    {"io_uring_setup", {SYS_io_uring_setup}},
     {"kill", {SYS_kill}},
     {"lseek", {SYS_lseek}},
     {"memfd_create", {SYS_memfd_create}},
@@ -168,6 +176,16 @@ static int64_t number(int64_t value) { return value >= 0 ? value : yes(false); }
     WIDE_CASES
 
 #ifdef RT_WIDE
+// As many as are worth a ring, all of which must be read, with or without one.
+static int64_t many(void) {
+    char list[20 * 5];
+    int64_t lens[20];
+    for (int at = 0; at < 20; at++)
+        memcpy(list + 5 * at, "file", 5);
+    int64_t read = rt_fs_read_many(list, sizeof list, &buf, lens, 20);
+    return read < 0 || (read == 20 && buf.len == 20 * 5 && memcmp(buf.ptr, "text\ntext\n", 10) == 0) ? read : -EBADMSG;
+}
+
 #define SPAWN &(struct RtSpawn){.args = "/bin/true", .args_len = 10}, sizeof(struct RtSpawn)
 #define WIDE_CASES \
     CASE(rt_clock, rt_clock(RT_CLOCK_WALL)) \
@@ -185,7 +203,7 @@ static int64_t number(int64_t value) { return value >= 0 ? value : yes(false); }
     CASE(rt_fd_write_at, rt_fd_write_at(file, 0, "x", 1)) \
     CASE(rt_fs_chmod, rt_fs_chmod("file", NUL, 0600)) \
     CASE(rt_fs_link_target, rt_fs_link_target("link", NUL, &buf)) \
-    CASE(rt_fs_read_many, rt_fs_read_many("file", 5, &buf, &(int64_t){0}, 1)) \
+    CASE(rt_fs_read_many, many()) \
     CASE(rt_fs_remove_tree, rt_fs_remove_tree("tree", NUL)) \
     CASE(rt_fs_rename, rt_fs_rename("file", NUL, "renamed", NUL, 0)) \
     CASE(rt_fs_symlink, rt_fs_symlink("file", NUL, "new", NUL)) \
@@ -325,6 +343,106 @@ static bool check(const char *function, const struct pair *pair) {
     return status == 0;
 }
 
+// The calls that a signal can interrupt, and whether they are then made again: a descriptor is closed
+// all the same, and a copy goes on by reading and writing.
+static const struct {
+    const char *name;
+    bool again;
+} interruptible[] = {
+    {"openat", true}, {"read", true}, {"write", true}, {"fcntl", true}, {"ftruncate", true}, {"wait4", true},
+    {"pread64", true}, {"pwrite64", true}, {"fsync", true}, {"getrandom", true}, {"io_uring_enter", true}, {"close", false},
+    {"copy_file_range", false},
+};
+
+static int listener;
+static atomic_int asked;
+
+// Answers the filter's questions: EINTR once, and then the call is made.
+static void *answer(void *unused) {
+    for (;;) {
+        struct seccomp_notif question;
+        memset(&question, 0, sizeof question);
+        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question) != 0)
+            continue;
+        struct seccomp_notif_resp reply = {.id = question.id};
+        if (atomic_fetch_add(&asked, 1) == 0)
+            reply.error = -EINTR;
+        else
+            reply.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply);
+    }
+    return unused;
+}
+
+static void *wait_for_listener(void *go) {
+    while (!atomic_load((atomic_bool *)go))
+        sched_yield();
+    return answer(NULL);
+}
+
+// One call of one function, interrupted once, in a process of its own.
+static bool check_interrupted(const char *function, const char *call_name, bool again) {
+    size_t which = 0, call = 0;
+    while (which < LENGTH(cases) && strcmp(cases[which].name, function) != 0)
+        which++;
+    while (call < LENGTH(calls) && strcmp(calls[call].name, call_name) != 0)
+        call++;
+    if (which == LENGTH(cases) || call == LENGTH(calls))
+        return false;
+    fflush(stdout);
+    pid_t pid = fork();
+    must(pid >= 0, "fork");
+    if (pid == 0) {
+        fixture(function);
+        if (strcmp(function, "rt_file_lock") == 0)
+            close((int)lock); // or the answer is that someone else has it
+        static atomic_bool go;
+        pthread_t thread; // made before the filter, which is for this thread alone
+        must(pthread_create(&thread, NULL, wait_for_listener, &go) == 0, "thread");
+        struct sock_filter filter[16] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+        unsigned short used = 1;
+        for (size_t at = 0; at < LENGTH(calls[call].numbers) && (at == 0 || calls[call].numbers[at]); at++) {
+            filter[used++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, calls[call].numbers[at], 0, 1);
+            filter[used++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+        }
+        filter[used++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+        struct sock_fprog program = {used, filter};
+        must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
+        listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+        must(listener >= 0, "listener");
+        atomic_store(&go, true);
+        alarm(20); // a loop that never ends
+        int64_t result = cases[which].call();
+        int questions = atomic_load(&asked);
+        if (result >= 0 && questions >= (again ? 2 : 1))
+            _exit(0);
+        char line[200];
+        int len = snprintf(line, sizeof line, "%s: %s interrupted: answered %lld after %d calls\n", function, call_name,
+                           (long long)result, questions);
+        struct iovec piece = {line, (size_t)len};
+        writev(1, &piece, 1);
+        _exit(1);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    if (WIFSIGNALED(status))
+        printf("%s: %s interrupted: ended by signal %d\n", function, call_name, WTERMSIG(status));
+    return status == 0;
+}
+
+// Interrupts every call that the header names for a function, the shared lists included.
+static void interrupt_all(const char *function, const char *source, size_t *done, size_t *failed) {
+    for (size_t call = 0; call < LENGTH(interruptible); call++) {
+        for (size_t at = 0; at < pair_count; at++) {
+            if (strcmp(pairs[at].function, source) == 0 && strcmp(pairs[at].call, interruptible[call].name) == 0) {
+                ++*done;
+                *failed += !check_interrupted(function, interruptible[call].name, interruptible[call].again);
+                break;
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) {
         fprintf(stderr, "usage: %s HEADER DIRECTORY\n", argv[0]);
@@ -357,5 +475,14 @@ int main(int argc, char **argv) {
         }
     }
     printf("%zu of %zu documented failures are as documented\n", done - failed, done);
-    return failed != 0 || done < 300;
+    size_t interrupted = 0, broken = 0;
+    for (size_t which = 0; which < LENGTH(cases); which++) {
+        const char *source = cases[which].name;
+        for (size_t at = 0; at < pair_count; at++)
+            if (strcmp(pairs[at].function, source) == 0 && !pairs[at].call[0])
+                source = pairs[at].code;
+        interrupt_all(cases[which].name, source, &interrupted, &broken);
+    }
+    printf("%zu of %zu interrupted calls were made again\n", interrupted - broken, interrupted);
+    return failed + broken != 0 || done < 300 || interrupted < 30;
 }

@@ -1,5 +1,6 @@
 //! Signals, record locks and posix_spawn of every Unix.
 use std::ffi::{CStr, CString};
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -72,6 +73,7 @@ pub(crate) fn restore_signal(number: i32, action: &Action) {
 }
 
 /// Sends signal `number`, also one that has no name, to the process `id`.
+#[cfg(spawn_helper)]
 pub(crate) fn kill(id: i32, number: i32) -> Result<(), Errno> {
     // SAFETY: the call takes two integers and touches no memory of ours.
     let result = unsafe { libc::kill(id, number) };
@@ -88,6 +90,7 @@ pub(crate) fn clock(id: libc::clockid_t) -> i64 {
 }
 
 /// What happens to a range of bytes.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeChange {
     Share,
@@ -124,12 +127,6 @@ pub(crate) fn change_range(file: &File, change: RangeChange, start: i64, length:
             errno => return Err(errno),
         }
     }
-}
-
-/// Without locks of that kind.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-pub(crate) fn change_range(_: &File, _: RangeChange, _: i64, _: i64) -> Result<(), Errno> {
-    Err(Errno::OPNOTSUPP)
 }
 
 #[cfg(not(target_os = "android"))]

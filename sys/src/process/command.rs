@@ -205,6 +205,10 @@ impl Command {
         let mut all: BTreeMap<OsString, OsString> =
             if self.cleared { BTreeMap::new() } else { std::env::vars_os().collect() };
         for (name, value) in &self.changes {
+            // There `Path` and `PATH` are one variable.
+            if cfg!(windows) {
+                all.retain(|other, _| !other.eq_ignore_ascii_case(name));
+            }
             match value {
                 Some(value) => all.insert(name.clone(), value.clone()),
                 None => all.remove(name),

@@ -268,7 +268,10 @@ pub(super) fn module(workspace: &Workspace, id: ModuleId, module: &Module) -> St
     if module.indent != 4 {
         text = indented(&text, module.indent);
     }
-    workspace.damage.get(&id).map_or(text.clone(), |damage| damage.apply(&text))
+    match workspace.damage.get(&id) {
+        Some(damage) => damage.apply(&text),
+        None => text,
+    }
 }
 
 fn score(module: &Module) -> String {

@@ -81,17 +81,30 @@ pub struct FragmentDebug {
     pub rows: Vec<(u32, Option<Position>)>,
 }
 
-/// The fragment of one instance. Calls of different instances can run at once.
+/// An instance with all that its fragment depends on besides its code. Interned, so that asking for a
+/// fragment again is a look-up by number.
+///
+/// `unsafe(no_lifetime)` is sound: interned values are never collected.
+#[salsa::interned(unsafe(no_lifetime), revisions = usize::MAX, debug)]
+pub struct FragmentKey {
+    /// Which function.
+    #[returns(copy)]
+    pub instance: Instance,
+    /// How its code is made.
+    #[returns(copy)]
+    pub options: CodeOptions,
+    /// Whether debuggers shall know it.
+    #[returns(copy)]
+    pub debug: bool,
+}
+
+/// The fragment of one instance. Calls for different ones can run at once.
 ///
 /// # Errors
 /// A fault of ours.
 #[salsa::tracked(returns(ref))]
-pub fn fragment(
-    db: &dyn Db,
-    instance: Instance,
-    options: CodeOptions,
-    debug: bool,
-) -> Result<Arc<Fragment>, CodegenError> {
+pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenError> {
+    let (instance, options, debug) = (key.instance(db), key.options(db), key.debug(db));
     let code = machine_code(db, instance, options).as_ref().map_err(Clone::clone)?;
     let mut positions = Positions::new(db);
     let mut targets = Vec::with_capacity(code.relocations.len());
@@ -218,6 +231,8 @@ type ByInstance<T> = HashMap<Instance, T, BuildHasherDefault<rustc_hash::FxHashe
 /// The fragments that a program reaches, in order of symbol; kept by whoever asks again after an edit.
 #[derive(Debug, Default)]
 pub struct Fragments {
+    /// Of what kind they are.
+    made_for: Option<(CodeOptions, bool)>,
     /// In order of symbol.
     entries: Vec<Entry>,
     index: ByInstance<u32>,
@@ -226,6 +241,7 @@ pub struct Fragments {
 #[derive(Debug)]
 struct Entry {
     instance: Instance,
+    key: FragmentKey,
     fragment: Arc<Fragment>,
     /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
     callees: Vec<u32>,
@@ -244,19 +260,25 @@ impl Fragments {
         let main = main_instance(db, program)?;
         let options = CodeOptions::of(db, program.options(db));
         let debug = program.options(db).debug_info;
-        let fetch = |instance: Instance| {
+        let fetch = |key: FragmentKey| {
+            let failed = |error| internal(program.entry(db), &symbol_name(db, key.instance(db)), error);
+            fragment(db, key).as_ref().map_err(failed)
+        };
+        let fetch_new = |instance: Instance| {
             if has_large_type(db, instance) {
                 // Only a program that needs endlessly many instances gets here; this says so.
                 program_instances(db, program)?;
             }
-            fragment(db, instance, options, debug)
-                .as_ref()
-                .map_err(|error| internal(program.entry(db), &symbol_name(db, instance), error))
+            let key = FragmentKey::new(db, instance, options, debug);
+            Ok::<_, Diagnostics>((key, fetch(key)?))
         };
+        if self.made_for != Some((options, debug)) {
+            *self = Self { made_for: Some((options, debug)), ..Self::default() };
+        }
         // Old entries that are still reached, by old index; new ones follow.
         let mut seen = vec![false; self.entries.len()];
         let mut changed: Vec<(u32, &Arc<Fragment>)> = Vec::new();
-        let mut added: Vec<(Instance, &Arc<Fragment>)> = Vec::new();
+        let mut added: Vec<(Instance, FragmentKey, &Arc<Fragment>)> = Vec::new();
         let mut added_index: ByInstance<()> = ByInstance::default();
         let mut work: Vec<Instance> = Vec::new();
         let mut old_work: Vec<u32> = Vec::new();
@@ -281,7 +303,7 @@ impl Fragments {
             if let Some(index) = old_work.pop() {
                 reached += 1;
                 let entry = &self.entries[index as usize];
-                let now = fetch(entry.instance)?;
+                let now = fetch(entry.key)?;
                 if Arc::ptr_eq(now, &entry.fragment) {
                     for &callee in &entry.callees {
                         if callee != NO_FUNCTION && !std::mem::replace(&mut seen[callee as usize], true) {
@@ -297,8 +319,8 @@ impl Fragments {
                     }
                 }
             } else if let Some(instance) = work.pop() {
-                let now = fetch(instance)?;
-                added.push((instance, now));
+                let (key, now) = fetch_new(instance)?;
+                added.push((instance, key, now));
                 for target in &now.targets {
                     if let FragmentTarget::Function(next) = target {
                         visit(*next, &mut work, &mut old_work, &mut seen);
@@ -320,21 +342,24 @@ impl Fragments {
             }
         }
         if !same_members {
-            let added = added.into_iter().map(|(instance, fragment)| (instance, fragment.clone()));
+            let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
             let kept = std::mem::take(&mut self.entries).into_iter().zip(seen);
-            let kept = kept.filter(|(_, seen)| *seen).map(|(entry, _)| (entry.instance, entry.fragment));
+            let kept =
+                kept.filter(|(_, seen)| *seen).map(|(entry, _)| (entry.instance, entry.key, entry.fragment));
             self.rebuild(kept.chain(added).collect());
         }
         Ok(is_changed)
     }
 
-    fn rebuild(&mut self, mut all: Vec<(Instance, Arc<Fragment>)>) {
-        all.sort_by(|a, b| a.1.symbol.cmp(&b.1.symbol));
-        self.index = all.iter().enumerate().map(|(index, (instance, _))| (*instance, index as u32)).collect();
+    fn rebuild(&mut self, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+        all.sort_by(|a, b| a.2.symbol.cmp(&b.2.symbol));
+        self.index =
+            all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
         self.entries = all
             .into_iter()
-            .map(|(instance, fragment)| Entry {
+            .map(|(instance, key, fragment)| Entry {
                 instance,
+                key,
                 callees: callees(&self.index, &fragment),
                 fragment,
             })

@@ -6,6 +6,7 @@
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
+#[allow(missing_docs)] // salsa writes constructors without docs
 pub mod fragment; // one function as a linker wants it
 pub mod isa; // target descriptions
 pub mod object; // one ELF object

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{FileContents, Place, Program, Span};
+use vitte_compiler::base::{FileContents, Place, Program, SourcePath, Span};
 pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::{self, TextStage};
 use vitte_compiler::lower::hir::Abi;
@@ -22,6 +22,12 @@ pub(crate) struct Object {
 /// All errors and warnings of a program.
 pub(crate) fn diagnostics(db: &Database, program: Program) -> Diagnostics {
     Arc::clone(types::program::program_diagnostics(db, program))
+}
+
+/// What a program was made of: every file that decides what it is, with what stands there.
+pub(crate) fn inputs(db: &Database, program: Program) -> Vec<(SourcePath, FileContents)> {
+    let files = types::program::program_inputs(db, program);
+    files.iter().map(|file| (file.path(db).clone(), file.contents(db))).collect()
 }
 
 /// Where a node is now.

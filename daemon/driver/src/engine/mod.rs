@@ -90,11 +90,13 @@ impl State {
         if !folders.is_empty() {
             self.changes.follow(&mut folders.iter().map(PathBuf::as_path));
         }
-        let changes = self.changes.take(Instant::now() + ANSWER_MAX);
+        let started = Instant::now();
+        let changes = self.changes.take(started + ANSWER_MAX);
         if let Changes::Everything(reason) = &changes {
             tracing::debug!(%reason, "looking at every file");
         }
-        self.database.refresh(&changes);
+        let changed = self.database.refresh(&changes);
+        tracing::debug!(elapsed = ?started.elapsed(), changed, "looked at the files");
     }
 
     fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramImage>) {
@@ -134,6 +136,12 @@ impl Engine {
         }
     }
 
+    /// Whether the program was asked for before, so that most of it is in memory.
+    pub(crate) fn knows(&self, entry: &SourcePath, options: &Options) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.programs.contains_key(&(entry.clone(), options.clone()))
+    }
+
     /// Brings the files up to date and runs `read` on a snapshot; also says what was done anew, by
     /// index in [`STAGES`]. `read` may run more than once.
     ///
@@ -144,7 +152,7 @@ impl Engine {
         entry: &SourcePath,
         options: &Options,
         cancel: &CancellationToken,
-        read: impl Fn(&Database, Program, &ProgramImage) -> T,
+        read: impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
     ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
         for attempt in 0..ATTEMPTS_MAX {
             if cancel.is_cancelled() {
@@ -184,9 +192,9 @@ impl Engine {
 fn attempt_read<T>(
     snapshot: &Database,
     program: Program,
-    image: &ProgramImage,
+    image: &Arc<ProgramImage>,
     cancel: &CancellationToken,
-    read: &impl Fn(&Database, Program, &ProgramImage) -> T,
+    read: &impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
 ) -> Result<(T, [Work; STAGES.len()]), salsa::Cancelled> {
     use salsa::Database as _;
     meter::start(cancel, snapshot.cancellation_token());

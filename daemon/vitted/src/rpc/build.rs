@@ -1,5 +1,4 @@
 //! `BuildService`.
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,19 +149,13 @@ fn clean(cwd: &Path) -> Result<Option<PathBuf>, Refusal> {
             .help("`clean` works in a folder with a `vitte-package.json`, or below one")
         })?;
     let target = package.join("target");
-    let io_error =
-        |source| vitte_driver::DriverError::Io { operation: "remove", path: target.clone(), source };
-    match fs::symlink_metadata(&target) {
+    // A link may lead anywhere: the link goes, what it leads to stays. So it is with links inside.
+    match vitte_sys::fs::remove_tree(&target) {
+        Ok(()) => Ok(Some(target)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_error(error).into()),
-        // A link may lead anywhere: removing the link is enough and harms nobody.
-        Ok(data) if data.is_symlink() => {
-            fs::remove_file(&target).map_err(io_error)?;
-            Ok(Some(target))
-        }
-        Ok(_) => {
-            fs::remove_dir_all(&target).map_err(io_error)?;
-            Ok(Some(target))
+        Err(error) => {
+            let source = error.into();
+            Err(vitte_driver::DriverError::Io { operation: "remove", path: target, source }.into())
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The gRPC services: parse, call, render.
 mod build;
+mod cache;
 mod operation;
 mod page;
 mod run;
@@ -9,6 +10,7 @@ mod watch;
 mod workspace;
 
 pub use build::Build;
+pub use cache::CacheApi;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;

@@ -209,7 +209,8 @@ impl Entries {
     }
 
     /// Gets the next entry, which is valid until the one after. Answers whether there is one: 1 or 0.
-    #[inline(always)]
+    #[cfg_attr(feature = "wide", inline(never))] // there it has three callers
+    #[cfg_attr(not(feature = "wide"), inline(always))]
     pub(crate) fn next(&mut self, entry: &mut Entry) -> Ret {
         let chunk: *mut u8 = self.chunk.as_mut_ptr().cast();
         loop {
@@ -241,6 +242,11 @@ impl Entries {
     }
 }
 
+#[cfg(feature = "wide")]
+#[path = "ring.rs"]
+mod ring;
+#[cfg(feature = "wide")]
+pub(crate) use ring::Ring;
 #[cfg(feature = "wide")]
 pub(crate) use wide::*;
 

@@ -68,3 +68,36 @@ impl Entry {
     /// None yet.
     pub(crate) const NONE: Self = Self { name: core::ptr::null(), kind: 0 };
 }
+
+/// Batches of calls, which only Linux has.
+#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) enum Ring {}
+
+#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
+impl Ring {
+    /// The most calls in one batch.
+    pub(crate) const MOST: usize = 64;
+    /// Added to the length of what was read whole.
+    pub(crate) const ENDED: u32 = 1 << 31;
+
+    /// None.
+    pub(crate) const fn new() -> Option<Self> {
+        None
+    }
+
+    /// Opens nothing.
+    ///
+    /// # Safety
+    /// None: there is no ring to be given.
+    pub(crate) unsafe fn open(&mut self, _: *const *const core::ffi::c_char, _: &mut [i64]) {
+        match *self {}
+    }
+
+    /// Reads nothing.
+    ///
+    /// # Safety
+    /// None: there is no ring to be given.
+    pub(crate) unsafe fn read(&mut self, _: &[i64], _: *mut u8, _: usize, _: &mut [u32]) {
+        match *self {}
+    }
+}

@@ -1,12 +1,14 @@
 //! The larger set, in `libffi_syscalls_wide` only.
 
 mod descriptor;
+mod many;
 mod memory;
 mod spawn;
 mod system;
 mod tree;
 
 pub use descriptor::*;
+pub use many::*;
 pub use memory::*;
 pub use spawn::*;
 pub use system::*;

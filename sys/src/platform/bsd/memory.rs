@@ -2,10 +2,12 @@
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
-use super::handle::{AsHandle, Errno};
 #[cfg(not(target_os = "freebsd"))]
-pub(crate) use crate::platform::unix::bare::nameless_file as file;
+use super::handle::AsHandle;
+use super::handle::Errno;
 pub(crate) use crate::platform::unix::memory::*;
+#[cfg(not(target_os = "freebsd"))]
+pub(crate) use crate::platform::unix::nameless::file;
 #[cfg(target_os = "freebsd")]
 pub(crate) use sealed::{file, is_sealed, seal_file};
 

@@ -3,8 +3,8 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
 use super::handle::{AsHandle, Errno};
-pub(crate) use crate::platform::unix::bare::nameless_file as file;
 pub(crate) use crate::platform::unix::memory::*;
+pub(crate) use crate::platform::unix::nameless::file;
 
 /// Whoever else has the file open could still write it.
 pub(crate) fn seal_file(_: impl AsHandle) -> Result<(), Errno> {

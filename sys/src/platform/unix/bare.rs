@@ -1,4 +1,5 @@
 //! What macOS and the BSDs do alike, for want of what Linux has.
+#[cfg(not(target_vendor = "apple"))]
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,11 +11,10 @@ use rustix::event::kqueue::{Event, EventFilter, EventFlags, ProcessEvents, keven
 use rustix::fs::OFlags;
 use rustix::net::{AddressFamily, SocketType};
 
-use super::files;
 use super::handle::{AsHandle, BorrowedHandle, Errno, OwnedHandle};
 use super::net::{LocalListener, LocalStream};
 use crate::caps::Facility;
-use crate::platform::{Access, Create, Open, Stat};
+use crate::platform::{Open, Stat};
 
 /// Longest path that fits into `sockaddr_un` with its terminating zero.
 pub const SOCKET_PATH_MAX: usize = 103;
@@ -49,21 +49,6 @@ pub(crate) fn read_cached(_: impl AsHandle, _: &mut [u8]) -> Result<usize, Errno
 /// Blocks cannot be shared between two files that are open.
 pub(crate) fn share_blocks(_: &std::fs::File, _: &std::fs::File) -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)
-}
-
-/// A file of this user that no directory names, in place of one in memory.
-#[cfg(not(target_os = "freebsd"))]
-pub(crate) fn nameless_file(name: &str) -> Result<OwnedHandle, Errno> {
-    if name.contains('\0') {
-        return Err(Errno::INVAL);
-    }
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!(".vitte-{}-{number}", std::process::id()));
-    let how = Open { access: Access::ReadWrite, create: Create::New, directory: false, follow: false };
-    let file = files::open(&path, how, 0o600)?;
-    rustix::io::retry_on_intr(|| rustix::fs::unlink(&path))?;
-    Ok(file)
 }
 
 /// A kernel queue that becomes readable when the process `pid` ends.

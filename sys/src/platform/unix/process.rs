@@ -147,6 +147,12 @@ pub(crate) fn detach_from_terminal() {
     let _ = rustix::process::setsid();
 }
 
+/// Columns and rows of the terminal that `output` leads to.
+pub(crate) fn terminal_size(output: impl AsFd) -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(output).ok()?;
+    Some((size.ws_col, size.ws_row))
+}
+
 /// Where sockets of this user stand when the environment names no place.
 pub(crate) fn runtime_root() -> PathBuf {
     Path::new("/tmp").join(format!("vitte-{}", effective_uid()))

@@ -108,8 +108,8 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     let mut report = None;
     let mut file = program.into_os_string();
     if command.directory.is_some() || !limits.is_empty() {
-        let (read, write) = pipe().map_err(&prepare)?;
-        let write = out_of_the_way(write).map_err(&prepare)?;
+        let (read, write) = pipe().map_err(at(Stage::Prepare))?;
+        let write = out_of_the_way(write).map_err(at(Stage::Prepare))?;
         actions.put(&write, REPORT_FD).map_err(&prepare)?;
         arguments = by_shell(&command, &limits, file, arguments);
         file = OsString::from("/bin/sh");
@@ -117,7 +117,7 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     }
     let extra = if report.is_some() { REPORT_FD + 1 } else { REPORT_FD };
     own::close_rest(&mut actions, extra).map_err(&prepare)?;
-    let text = |text: OsString| CString::new(text.into_vec());
+    let text = |text: OsString| CString::new(text.into_vec()).map_err(io::Error::from);
     let file = text(file).map_err(&prepare)?;
     let arguments: Vec<CString> =
         arguments.into_iter().map(text).collect::<Result<_, _>>().map_err(&prepare)?;

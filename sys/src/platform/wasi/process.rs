@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use super::handle::{Errno, OwnedHandle};
+use super::handle::{AsHandle, Errno, OwnedHandle};
 use crate::process::{Child, Command, Ended, Failure, Limits, Stage, Target, Termination, at};
 
 /// Folders below the user's home for state, settings and what can be made again.
@@ -81,6 +81,11 @@ pub(crate) fn take_stdout() -> io::Result<OwnedHandle> {
 
 /// See [`crate::rendezvous::detach_from_terminal`].
 pub(crate) fn detach_from_terminal() {}
+
+/// Columns and rows of the terminal that `output` leads to.
+pub(crate) fn terminal_size(_output: impl AsHandle) -> Option<(u16, u16)> {
+    None
+}
 
 /// Where sockets of this user stand when the environment names no place.
 pub(crate) fn runtime_root() -> PathBuf {

@@ -1,10 +1,11 @@
-//! Windows 10 or later. What is not offered yet answers `Unsupported`.
+//! Windows 10 or later.
 pub(crate) mod caps;
 pub(crate) mod files;
 pub(crate) mod handle;
 pub(crate) mod memory;
 pub(crate) mod net;
 pub(crate) mod process;
+mod reparse; // what links say
 pub(crate) mod sandbox;
 pub(crate) mod service;
 pub(crate) mod signals;

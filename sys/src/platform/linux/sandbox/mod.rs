@@ -1,12 +1,15 @@
 //! From a policy to namespaces, Landlock rules and a system-call filter.
+#[cfg(spawn_helper)]
 mod filter; // the system-call filter
+#[cfg(spawn_helper)]
 mod landlock; // the Landlock rules
+#[cfg(spawn_helper)]
+mod numbers; // the part of the filter that the number of a call decides
+#[cfg(spawn_helper)]
+mod rules; // both, and namespaces, for one rung
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-
-use crate::sandbox::{Policy, Rung};
+#[cfg(spawn_helper)]
+pub(crate) use rules::{Rules, rules};
 
 /// What programs and libraries of the system are in.
 pub(crate) const PROGRAMS: &[&str] = &["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin"];
@@ -17,50 +20,3 @@ pub(crate) const FILES: &[&str] =
 
 /// Devices that any program may use.
 pub(crate) const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
-
-/// A policy on a rung, in the kernel's terms.
-#[derive(Debug, Default)]
-pub(crate) struct Rules {
-    /// The Landlock ruleset.
-    pub(crate) ruleset: Option<OwnedFd>,
-    /// See [`crate::sandbox::Confinement::landlock_abi`].
-    pub(crate) landlock_abi: u32,
-    /// The system-call filter: BPF, 8 bytes an instruction.
-    pub(crate) filter: Vec<u8>,
-    /// `CLONE_NEW*`.
-    pub(crate) namespaces: u64,
-    /// Whether every mount but those of `writable` becomes read-only.
-    pub(crate) read_only: bool,
-    /// See `read_only`.
-    pub(crate) writable: Vec<PathBuf>,
-}
-
-/// What the helper needs to put `program` on `rung`.
-pub(crate) fn rules(policy: &Policy, rung: Rung, program: &Path) -> io::Result<Rules> {
-    let mut rules = Rules::default();
-    if rung == Rung::Limits {
-        return Ok(rules);
-    }
-    let (ruleset, abi) = landlock::ruleset(policy, rung, program)?;
-    rules.ruleset = Some(ruleset);
-    rules.landlock_abi = abi;
-    rules.filter = filter::program(policy, rung)?;
-    if rung == Rung::Namespaces {
-        use libc::{
-            CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
-            CLONE_NEWUTS,
-        };
-        let kinds = [CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP];
-        let network = if policy.network { 0 } else { CLONE_NEWNET };
-        let all = kinds.into_iter().fold(network, |all, kind| all | kind);
-        rules.namespaces = u64::from(all.unsigned_abs());
-        rules.read_only = true;
-        for path in &policy.write {
-            // Device files take writes on read-only mounts as well.
-            if !path.starts_with("/dev") {
-                rules.writable.push(path.canonicalize()?);
-            }
-        }
-    }
-    Ok(rules)
-}

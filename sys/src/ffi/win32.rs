@@ -1,1 +1,0 @@
-//! Windows calls behind a safe signature each.
