@@ -1,9 +1,10 @@
 //! Control events, standard handles, the system's release.
-use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
 
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
 use windows_sys::Win32::System::Console::{
-    CTRL_BREAK_EVENT, FreeConsole, GenerateConsoleCtrlEvent, SetConsoleCtrlHandler, SetStdHandle,
+    CONSOLE_SCREEN_BUFFER_INFO, CTRL_BREAK_EVENT, FreeConsole, GenerateConsoleCtrlEvent,
+    GetConsoleScreenBufferInfo, SetConsoleCtrlHandler, SetStdHandle,
 };
 use windows_sys::Win32::System::SystemInformation::OSVERSIONINFOW;
 use windows_sys::core::BOOL;
@@ -40,6 +41,17 @@ pub(crate) fn set_standard(which: u32, object: OwnedHandle) -> Result<(), Errno>
     // The standard library borrows it without end.
     let _ = std::mem::ManuallyDrop::new(object);
     Ok(())
+}
+
+/// Columns and rows of a console's window.
+pub(crate) fn window(output: BorrowedHandle<'_>) -> Result<(u16, u16), Errno> {
+    let mut known = CONSOLE_SCREEN_BUFFER_INFO::default();
+    // SAFETY: the handle is borrowed for the call, which fills the structure.
+    check(unsafe { GetConsoleScreenBufferInfo(output.as_raw_handle(), &raw mut known) })?;
+    let window = known.srWindow;
+    // Both ends belong to it.
+    let count = |first: i16, last: i16| last.abs_diff(first).saturating_add(1);
+    Ok((count(window.Left, window.Right), count(window.Top, window.Bottom)))
 }
 
 /// The release of the system: major, minor, build. Not what a manifest makes of it.
