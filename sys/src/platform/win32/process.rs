@@ -110,7 +110,7 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     let environment = environment(&command).map_err(at(Stage::Prepare))?;
     let directory = command.directory.as_ref().map(|folder| text(folder.as_os_str())).transpose()?;
     let standard = [&input, &output, &errors].map(|handle| handle.as_ref().map(borrow));
-    let started = native::start(Start {
+    let started = native::start(&mut Start {
         program: &program_text,
         command_line: &mut line,
         environment: &environment,
@@ -368,9 +368,9 @@ pub(crate) fn detach_from_terminal() {
     let _ = console::leave();
 }
 
-/// Columns and rows of the terminal that `output` leads to.
+/// Columns and rows of the console that `output` leads to: of what is seen of it.
 pub(crate) fn terminal_size(output: impl AsHandle) -> Option<(u16, u16)> {
-    console::window(output).ok()
+    console::window(output.as_handle()).ok()
 }
 
 /// Where sockets of this user stand when the environment names no place. The user's temporary files are
