@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use tonic_prost_build::Builder;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "vitte/v1/build.proto",
     "vitte/v1/cache.proto",
     "vitte/v1/diagnostic.proto",

@@ -12,6 +12,8 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-env-changed=VITTE_TEST_EMULATOR");
     println!("cargo::rerun-if-env-changed=VITTE_SPAWN_HELPER");
     println!("cargo::rustc-check-cfg=cfg(spawn_helper)");
+    // Set by hand, to build the thread primitives for their models (`src/thread/models.rs`).
+    println!("cargo::rustc-check-cfg=cfg(loom)");
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let (system, machine) = (variable("CARGO_CFG_TARGET_OS"), variable("CARGO_CFG_TARGET_ARCH"));
     if system != "linux" || !["x86_64", "aarch64"].contains(&machine.as_str()) {

@@ -131,6 +131,13 @@ pub enum Verb {
         /// A code, or a message key
         code: String,
     },
+    /// Say why a target was built anew the last time
+    #[command(
+        after_help = "The first line is the first thing that differed from the build before: the compiler, an option, \
+            or a file with the lines that changed.\n\nExamples:\n  vitte why\n  vitte why src/main.vit --json\n  \
+            vitte why --touch src/shapes.vit"
+    )]
+    Why(WhyArgs),
     /// Make a new package in a new folder
     #[command(after_help = "Example:\n  vitte new demo && cd demo && vitte run")]
     New(NewArgs),
@@ -210,6 +217,9 @@ pub struct BuildArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Compile even where the cache has the result, and compare the two
+    #[arg(long)]
+    pub check_cache: bool,
     /// Accepted for older scripts: builds always are deterministic
     #[arg(long, hide = true)]
     pub deterministic: bool,
@@ -241,6 +251,17 @@ pub struct BuildVerb {
     /// Stop at this stage and write it
     #[arg(long, value_name = "STAGE")]
     pub emit: Option<StageName>,
+}
+
+/// `vitte why`
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// What is asked about, with the flags it was built with.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Also say what an edit of this file would build anew
+    #[arg(long, value_name = "FILE")]
+    pub touch: Option<PathBuf>,
 }
 
 /// `vitte run`
@@ -561,6 +582,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Run(run) => &mut run.build,
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
+        Verb::Why(why) => &mut why.build,
         Verb::Check(build) | Verb::Parse(build) => build,
         Verb::Explain { .. }
         | Verb::New(_)

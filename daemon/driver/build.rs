@@ -1,4 +1,4 @@
-//! Builds `sys/ffi_syscalls`, the library of system calls, into one object that the driver carries and
+//! Gives the compiler its identity, and builds `sys/ffi_syscalls`, the library of system calls, into one object that the driver carries and
 //! links into the programs that call it (`src/link/system_calls.rs`). It is a workspace of its own,
 //! tuned for size, so cargo builds it apart; sections per function let linkers leave out what a
 //! program does not use.
@@ -7,7 +7,43 @@ use std::process::{Command, ExitCode};
 
 const LIBRARY: &str = "../../sys/ffi_syscalls";
 
+/// What decides what the compiler makes of a program: its sources, and the versions of what they use.
+const SOURCES: [&str; 4] = ["../compiler/src", "src", "build.rs", "../../Cargo.lock"];
+
+/// Tells the crate its `VITTE_BUILD_ID`: a digest of [`SOURCES`] by name and contents.
+fn build_id() -> std::io::Result<()> {
+    use sha2::{Digest, Sha256};
+    let mut files = Vec::new();
+    let mut work: Vec<PathBuf> = SOURCES.iter().map(PathBuf::from).collect();
+    while let Some(path) = work.pop() {
+        println!("cargo::rerun-if-changed={}", path.display());
+        if path.is_dir() {
+            for entry in std::fs::read_dir(&path)? {
+                work.push(entry?.path());
+            }
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    for path in files {
+        let contents = std::fs::read(&path)?;
+        for part in [path.to_string_lossy().as_bytes(), &contents] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+    }
+    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env=VITTE_BUILD_ID={digest}");
+    Ok(())
+}
+
 fn main() -> ExitCode {
+    if let Err(error) = build_id() {
+        println!("cargo::error=cannot read the sources: {error}");
+        return ExitCode::FAILURE;
+    }
     for input in ["src", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={LIBRARY}/{input}");
     }

@@ -17,7 +17,7 @@ pub enum Rung {
     Limits,
     /// And Landlock (files, abstract sockets, signals, TCP) and a system-call filter.
     Landlock,
-    /// And own user, mount, PID, IPC, UTS, control-group and network namespaces; every mount that the
+    /// And own user, mount, PID, IPC, UTS and control-group namespaces; every mount that the
     /// policy does not make writable is read-only.
     Namespaces,
 }

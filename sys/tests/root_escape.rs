@@ -1,7 +1,7 @@
 //! Paths that try to leave a root: by links, by `..`, by procfs, by renames, and with `openat2` taken
 //! away by a seccomp filter so that the walker has to hold.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use vitte_sys::fs::{Durability, Links, Mounts, Policy, Root, remove_tree};
+use vitte_sys::fs::{Durability, Links, Mounts, Policy, Reader, Root, remove_tree};
 
 mod common;
 mod filter;
@@ -222,7 +222,11 @@ fn race(inside: &Path, scratch: &Scratch) {
     symlink(&outside, inside.join("evil")).unwrap();
     std::fs::create_dir(&swapped).unwrap();
     std::fs::write(swapped.join("file"), "inside").unwrap();
+    // And a file for a link to a file, which is the shortest way in.
+    std::fs::write(inside.join("leaf"), "inside").unwrap();
+    symlink(outside.join("file"), inside.join("evil-leaf")).unwrap();
     let root = Root::open(inside).unwrap();
+    let mut reader = Reader::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -230,6 +234,7 @@ fn race(inside: &Path, scratch: &Scratch) {
             let here = std::fs::File::open(inside).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 let _ = rustix::fs::renameat_with(&here, "swapped", &here, "evil", flags);
+                let _ = rustix::fs::renameat_with(&here, "leaf", &here, "evil-leaf", flags);
             }
         });
         let start = Instant::now();
@@ -241,6 +246,23 @@ fn race(inside: &Path, scratch: &Scratch) {
                 assert_eq!(text, "inside");
                 seen += 1;
             }
+            for path in ["swapped/file", "leaf"] {
+                if let Ok(bytes) = root.read(path, 100) {
+                    assert_eq!(bytes, b"inside", "{path}");
+                    seen += 1;
+                }
+                if root.copy(path, "copied").is_ok() {
+                    assert_eq!(root.read("copied", 100).unwrap(), b"inside", "copy of {path}");
+                }
+                let _ = root.remove_file("copied");
+            }
+            reader.read_many(&root, &["swapped/file", "leaf"], 100, |visit| {
+                if let Ok((bytes, _)) = visit.file {
+                    assert_eq!(bytes, b"inside", "name {}", visit.index);
+                    seen += 1;
+                }
+                std::ops::ControlFlow::Continue(())
+            });
             let _ = root.replace("swapped/new", b"new", 0o644, Durability::Cached);
             let _ = root.create_directories("swapped/x/y");
             let _ = root.rename("swapped/new", "swapped/newer");
@@ -249,6 +271,7 @@ fn race(inside: &Path, scratch: &Scratch) {
         }
         stop.store(true, Ordering::Relaxed);
         assert!(seen > 0);
+        println!("{seen} reads during the exchange, none from outside");
     });
     let left: Vec<_> = std::fs::read_dir(&outside).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["file"]);

@@ -4,6 +4,7 @@ mod cache;
 mod daemon;
 mod run;
 mod watch;
+mod why;
 
 use std::env;
 use std::ffi::OsString;
@@ -53,6 +54,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Build(args) => block_on(build::build(&common, args)),
         Verb::Emit(args) => block_on(build::emit(&common, args)),
         Verb::Watch(args) => block_on(watch::watch(&common, args)),
+        Verb::Why(args) => block_on(why::why(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = package::create(&args.path, args.name.as_deref())?;
@@ -141,6 +143,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         root,
         linker,
         dry_run,
+        check_cache,
         deterministic: _,
         cache_dir: _,
         lints,
@@ -180,6 +183,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         linker: linker.clone().unwrap_or_default(),
         lints: lints.collect(),
         dry_run: *dry_run,
+        check_cache: *check_cache,
     })
 }
 

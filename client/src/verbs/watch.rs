@@ -162,13 +162,16 @@ impl Screen<'_> {
 struct Round {
     report: Report,
     changed: String,
-    phases: Vec<String>,
+    /// With the time that each took.
+    phases: Vec<(String, Duration)>,
     goes_on: bool,
+    /// Its phases belong to the next round too, which has nothing left to do there.
+    is_superseded: bool,
 }
 
 impl Round {
     fn new(report: Report) -> Self {
-        Self { report, changed: String::new(), phases: Vec::new(), goes_on: true }
+        Self { report, changed: String::new(), phases: Vec::new(), goes_on: true, is_superseded: false }
     }
 }
 
@@ -256,14 +259,19 @@ impl Session<'_> {
         match event.kind.clone() {
             Some(Kind::RoundStarted(started)) => {
                 let Screen { common, stdout, cwd, .. } = self.screen;
+                let before = std::mem::take(&mut self.round.phases);
+                let kept = if self.round.is_superseded { before } else { Vec::new() };
                 self.round = Round::new(Report::new(common, stdout, cwd));
+                self.round.phases = kept;
                 self.round.changed = describe_changes(&started);
                 self.screen.clear();
             }
             Some(Kind::PhaseFinished(finished)) => {
                 let elapsed = elapsed(finished.elapsed.as_ref());
-                if elapsed >= PHASE_SHOWN_MIN {
-                    self.round.phases.push(format!("{} {}", finished.phase, milliseconds(elapsed)));
+                let phases = &mut self.round.phases;
+                match phases.iter_mut().find(|(phase, _)| *phase == finished.phase) {
+                    Some((_, sum)) => *sum += elapsed,
+                    None => phases.push((finished.phase, elapsed)),
                 }
             }
             Some(Kind::RoundFinished(finished)) => {
@@ -292,7 +300,10 @@ impl Session<'_> {
         round.report.clear_progress();
         let result = match finished.result() {
             // The next round has a line of its own.
-            v1::RoundResult::Superseded | v1::RoundResult::Unspecified => return Ok(()),
+            v1::RoundResult::Superseded | v1::RoundResult::Unspecified => {
+                round.is_superseded = true;
+                return Ok(());
+            }
             v1::RoundResult::Ok => match self.screen.verb {
                 "check" => "no errors".to_owned(),
                 _ => "built".to_owned(),
@@ -323,8 +334,7 @@ impl Session<'_> {
             }
             v1::RoundProgram::Kept => ", the program runs on",
         };
-        let phases =
-            if round.phases.is_empty() { "nothing to do".to_owned() } else { round.phases.join(", ") };
+        let phases = describe_phases(&round.phases);
         let total = milliseconds(elapsed(finished.elapsed.as_ref()));
         let line = format!("{}: {phases}; {result} in {total}{program}", round.changed);
         self.screen.line(&mut round.report, &line)
@@ -337,6 +347,14 @@ async fn within<T>(limit: Option<Duration>, work: impl Future<Output = T>) -> Op
         Some(limit) => tokio::time::timeout(limit, work).await.ok(),
         None => Some(work.await),
     }
+}
+
+/// How long each phase took that is worth a word.
+fn describe_phases(phases: &[(String, Duration)]) -> String {
+    let shown = phases.iter().filter(|(_, elapsed)| *elapsed >= PHASE_SHOWN_MIN);
+    let shown: Vec<String> =
+        shown.map(|(phase, elapsed)| format!("{phase} {}", milliseconds(*elapsed))).collect();
+    if shown.is_empty() { "nothing to do".to_owned() } else { shown.join(", ") }
 }
 
 /// What changed, in a few words.
@@ -388,6 +406,14 @@ mod tests {
         assert_eq!(describe_changes(&started(2, &[], 0)), "something changed");
         assert_eq!(describe_changes(&started(2, &["a.vit"], 1)), "a.vit");
         assert_eq!(describe_changes(&started(2, &["a", "b", "c", "d"], 4000)), "a, b, c and 3997 more");
+    }
+
+    #[test]
+    fn phases_that_took_no_time_are_not_named() {
+        let phases = [("parse", 1), ("check", 1500), ("link", 2_000)];
+        let phases = phases.map(|(name, micros)| (name.to_owned(), Duration::from_micros(micros)));
+        assert_eq!(describe_phases(&phases), "check 1.5 ms, link 2.0 ms");
+        assert_eq!(describe_phases(&phases[..1]), "nothing to do");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The driver itself: one door for each verb.
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
+use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program, SourcePath};
+use vitte_store::{ActionKey, Store};
+use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    Inputs, ResolvedDiagnostic, Stage,
+    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
+use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
@@ -17,8 +20,11 @@ use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
 };
 use crate::output::{self, Outputs, Written};
-use crate::plan::BuildPlan;
+use crate::plan::{BuildPlan, Output};
 use crate::project::bad_input;
+
+/// Longest wait for what is being published.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// The phase of linking in events.
 const LINK: &str = "link";
@@ -30,10 +36,13 @@ const NO_ENTRY_POINT: Code = Code { code: "LNK0071", key: "LINK_E_NO_ENTRY_POINT
 /// Compiles, links and describes programs. Cheap to share; one per service.
 #[derive(Debug)]
 pub struct Driver {
-    engines: Engines,
+    engines: Arc<Engines>,
     linkers: Linkers,
     tools: Toolbox,
     outputs: Outputs,
+    cache: Option<BuildCache>,
+    /// Last, so that nothing it uses is gone before it has ended.
+    publisher: Publisher,
 }
 
 impl Default for Driver {
@@ -49,6 +58,8 @@ struct Compiled {
     errors: u64,
     made: Option<Made>,
     text: String,
+    /// Of the database that it was made from.
+    revision: u64,
 }
 
 /// What a program became.
@@ -89,17 +100,26 @@ impl Driver {
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
         Self {
-            engines: Engines::new(Arc::new(Unwatched)),
+            engines: Arc::new(Engines::new(Arc::new(Unwatched))),
             linkers: Linkers::new(worker, tools.clone()),
             tools,
             outputs: Outputs::default(),
+            cache: None,
+            publisher: Publisher::default(),
         }
     }
 
     /// The same driver, told of changes by `watcher` instead of looking at every file each time.
     #[must_use]
     pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
-        Self { engines: Engines::new(watcher), ..self }
+        Self { engines: Arc::new(Engines::new(watcher)), ..self }
+    }
+
+    /// The same driver, which finds results of programs that it does not know in `store`, and leaves its
+    /// own there.
+    #[must_use]
+    pub fn cached_in(self, store: Arc<Store>) -> Self {
+        Self { cache: Some(BuildCache::new(store)), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -118,7 +138,15 @@ impl Driver {
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
+        let key = BuildCache::plan_key(&plan, "none", cache::Goal::Check);
+        if let Some((result, diagnostics)) = self.find(&plan, &key, request)
+            && result.executable.is_none()
+        {
+            report_hit(events, &diagnostics, false);
+            return Ok(outcome(&diagnostics, described));
+        }
         let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
+        self.publish(&plan, key, "none", compiled.revision, compiled.errors, None);
         Ok(outcome(&compiled.diagnostics, described))
     }
 
@@ -141,6 +169,15 @@ impl Driver {
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
+        let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
+        let found = self.find(&plan, &key, request);
+        if let Some((result, diagnostics)) = &found
+            && !request.check_cache
+            && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
+        {
+            self.warm_up(&plan, key);
+            return Ok(outcome);
+        }
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
         let goal = if is_plain { Goal::Image(&self.outputs) } else { Goal::Object };
@@ -149,7 +186,10 @@ impl Driver {
         }
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let mut outcome = outcome(&compiled.diagnostics, described);
-        let Some(made) = compiled.made else { return Ok(outcome) };
+        let Some(made) = compiled.made else {
+            self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
+            return Ok(outcome);
+        };
         let written = match made {
             Made::Image(image) => {
                 events.event(Event::PhaseStarted { phase: LINK });
@@ -173,7 +213,17 @@ impl Driver {
         };
         if let Some(written) = written {
             events.event(written.event());
-            outcome.executable = Some(written.path);
+            if let Some((result, _)) = &found
+                && let Some(stored) = result.executable.map(|digest| digest.to_string())
+                && !stored.starts_with(&written.sha256)
+            {
+                return Err(internal(format!(
+                    "the store has another executable for this program: {stored}, made anew: {}",
+                    written.sha256
+                )));
+            }
+            outcome.executable = Some(written.path.clone());
+            self.publish(&plan, key, &linker.identity(), compiled.revision, 0, Some(written));
         }
         Ok(outcome)
     }
@@ -202,7 +252,11 @@ impl Driver {
         events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
-                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
+                    let linker = &report.linker;
+                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
+                }
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
@@ -216,6 +270,167 @@ impl Driver {
                 Ok(None)
             }
         }
+    }
+
+    /// What the store has for the program as it is on disk, with the diagnostics as the user would see
+    /// them. Not asked for a program that is in memory.
+    fn find(
+        &self,
+        plan: &BuildPlan,
+        key: &ActionKey,
+        request: &BuildRequest,
+    ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
+        let cache = self.cache.as_ref()?;
+        let folders = plan.folders();
+        if self.engines.get(folders.clone()).knows(&plan.project.entry, &plan.options) {
+            return None;
+        }
+        let result = cache.find(key, &folders)?;
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let diagnostics = result.diagnostics(&folders, &cwd);
+        Some((result, diagnostics))
+    }
+
+    /// Puts a result of the store in place; `None` when its executable is not there after all.
+    fn restore(
+        &self,
+        plan: &BuildPlan,
+        result: &CachedResult,
+        diagnostics: &[Arc<ResolvedDiagnostic>],
+        described: &str,
+        events: &dyn EventSink,
+    ) -> Result<Option<BuildOutcome>, DriverError> {
+        let mut outcome = outcome(diagnostics, described.to_owned());
+        if let Some(digest) = &result.executable {
+            let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
+                return Ok(None);
+            };
+            let written = self.outputs.write(plan, &bytes, 0)?;
+            report_hit(events, diagnostics, true);
+            events.event(written.event());
+            outcome.executable = Some(written.path);
+        } else {
+            report_hit(events, diagnostics, false);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Leaves the result of `plan` in the store, by and by: diagnostics with so many errors and, for a
+    /// build without any, what was written. Nothing is left when the files have changed since `revision`.
+    fn publish(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        linker: &str,
+        revision: u64,
+        errors: u64,
+        written: Option<Written>,
+    ) {
+        let Some(cache) = self.cache.clone() else { return };
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
+        self.publisher.submit(key, move || {
+            let executable = written.as_ref().and_then(Written::bytes);
+            if executable.is_none() != written.is_none() {
+                return;
+            }
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let read = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, _| {
+                    let found = doors::diagnostics(db, program);
+                    let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
+                    (db.revision(), doors::inputs(db, program), diagnostics)
+                },
+            );
+            let Ok(((now, inputs, diagnostics), _)) = read else { return };
+            if now == revision
+                && let Some(target) = &target
+            {
+                cache.remember(target, Facts::new(&plan, &linker, &inputs));
+            }
+            // Errors that came later than the check are not among these.
+            if now != revision || count(&diagnostics, "error") != errors {
+                return;
+            }
+            if let Some(inputs) = ProgramInputs::of(inputs) {
+                cache.publish(&key, &inputs, &CachedResult::new(&diagnostics), executable.as_deref());
+            }
+        });
+    }
+
+    /// Brings a program that was answered from the store into memory, by and by, for the next edit.
+    fn warm_up(&self, plan: &BuildPlan, key: ActionKey) {
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        self.publisher.submit(key, move || {
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let strip = plan.debug == DebugInfo::Strip;
+            // Whoever asks next gets what was made so far, or learns why it was not.
+            let _ = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, image| {
+                    doors::diagnostics(db, program);
+                    let _ = image.link(db, program, options.opt_level, strip, Some);
+                },
+            );
+        });
+    }
+
+    /// Why the target of `request` was built anew the last time; with `touched`, an absolute path, also
+    /// what an edit of that file would build anew.
+    ///
+    /// # Errors
+    /// As [`Driver::check`]; [`DriverError::BadInput`] when nothing is kept, for want of a store.
+    pub fn explain_rebuild(
+        &self,
+        request: &BuildRequest,
+        touched: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<RebuildReport, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let Some(cache) = &self.cache else {
+            return Err(bad_input(
+                "NO_STORE",
+                "nothing is known of earlier builds: there is no cache",
+                "see `vitte cache stats` for the reason",
+            ));
+        };
+        self.publisher.flush(Instant::now() + FLUSH_MAX);
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let folders = plan.folders();
+        let target = target(&plan);
+        let mut causes = cache.causes(&target).unwrap_or_default();
+        for cause in &mut causes {
+            cause.name = cache::shown_name(&cause.name, &folders, &cwd);
+        }
+        let touched = match touched {
+            None => None,
+            Some(place) => {
+                let place = vitte_sys::fs::canonical(place).unwrap_or_else(|_| place.to_path_buf());
+                let file = show::shown_path(&place, &cwd).display().to_string();
+                let path = folders.source_path(&place);
+                let engine = self.engines.get(folders.clone());
+                let (reach, _) =
+                    engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
+                        doors::reach(db, program, path.as_ref()?)
+                    })?;
+                let name = |path: &SourcePath| cache::shown_name(&cache::portable_name(path), &folders, &cwd);
+                Some(match reach {
+                    None => Touched { file, ..Touched::default() },
+                    Some(reach) => Touched {
+                        file,
+                        is_part: true,
+                        procedures: reach.procedures,
+                        importers: reach.importers.iter().map(name).collect(),
+                    },
+                })
+            }
+        };
+        Ok(RebuildReport { target, causes, touched })
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
@@ -368,7 +583,7 @@ fn compile_snapshot(
         diagnostics = resolve(&found);
     }
     let errors = count(&diagnostics, "error");
-    Ok(Compiled { diagnostics, errors, made, text })
+    Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
@@ -403,6 +618,22 @@ fn outcome(diagnostics: &[Arc<ResolvedDiagnostic>], plan: String) -> BuildOutcom
         warnings: count(diagnostics, "warning"),
         executable: None,
         plan,
+    }
+}
+
+/// What a build makes, for whoever asks about it later.
+fn target(plan: &BuildPlan) -> PathBuf {
+    match &plan.output {
+        Output::File(path) => path.clone(),
+        Output::Scratch(folder) => folder.join(&plan.project.name),
+    }
+}
+
+/// Tells of a result that was in the store: every stage is done, none was anew.
+fn report_hit(events: &dyn EventSink, diagnostics: &[Arc<ResolvedDiagnostic>], all: bool) {
+    report_work(events, &[Work::default(); STAGES.len()], all);
+    for diagnostic in diagnostics {
+        events.event(Event::Diagnostic(Arc::clone(diagnostic)));
     }
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
+mod cache; // results of whole programs in the content store
 mod changes; // which files may have changed, by whoever watches them
 mod digest; // digests as text
 mod doctor; // what this machine offers

@@ -27,7 +27,7 @@ pub(crate) struct Written {
     /// Where. Absolute.
     pub(crate) path: PathBuf,
     /// SHA-256, lower-case hex.
-    sha256: String,
+    pub(crate) sha256: String,
     size: u64,
     /// The version of the program that it is; 0 when it is not one of ours.
     version: u64,
@@ -36,6 +36,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Its bytes, if the file is still what was written.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let bytes = vitte_sys::fs::read(&self.path).ok()?;
+        (digest::sha256(&bytes) == self.sha256).then_some(bytes)
+    }
+
     /// The event that tells of it.
     pub(crate) fn event(&self) -> Event {
         Event::Artifact {

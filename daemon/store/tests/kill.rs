@@ -12,6 +12,9 @@ use vitte_store::{Digest, Event, IndexState, Kept, Lookup, Store};
 mod common;
 use common::{Random, child_argument, key, number, open, result, seed, spawn};
 
+/// Rounds after which the writers get an empty folder.
+const FRESH_EVERY: u64 = 10;
+
 /// Writes for ever, and prints what was acknowledged. Two threads write, and the index is flushed at times.
 fn write_until_killed(folder: &Path, seed: u64) -> ! {
     let store = open(folder);
@@ -49,20 +52,33 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         write_until_killed(Path::new(folder), seed.parse().unwrap());
     }
     let scratch = tempfile::tempdir().unwrap();
-    let folder = scratch.path().join("store");
     let mut random = Random::new(seed());
     let rounds = number("VITTE_STORE_KILLS", 12);
     let (mut acknowledged, mut set_aside, mut rebuilt) = (0, 0, 0);
     for round in 0..rounds {
+        // Each check looks at the whole store: one that grew for all rounds would be slow to check.
+        let folder = scratch.path().join(format!("store{}", round / FRESH_EVERY));
+        if round > 0 && round % FRESH_EVERY == 0 {
+            std::fs::remove_dir_all(scratch.path().join(format!("store{}", round / FRESH_EVERY - 1)))
+                .unwrap();
+        }
         let argument = format!("{} {}", random.next(), folder.display());
         let mut child = spawn("killed_writers_lose_nothing_that_was_acknowledged", &argument);
         let output = child.stdout.take().unwrap();
+        let (sender, begun) = std::sync::mpsc::channel();
         let lines = std::thread::spawn(move || {
             // What the harness prints comes before, and the last line may be cut.
             let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
-            lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect::<Vec<_>>()
+            let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+            lines.inspect(|_| drop(sender.send(()))).collect::<Vec<_>>()
         });
-        std::thread::sleep(Duration::from_micros(2_000 + random.below(120_000)));
+        // From the first acknowledgement on, or, one time in four, from the start of the process.
+        if random.below(4) > 0 {
+            for _ in 0..4 {
+                begun.recv_timeout(Duration::from_secs(60)).unwrap();
+            }
+        }
+        std::thread::sleep(Duration::from_micros(random.below(120_000)));
         child.kill().unwrap();
         child.wait().unwrap();
         let lines = lines.join().unwrap();
@@ -86,7 +102,7 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         let stats = store.stats();
         assert_eq!(stats.index, IndexState::Ready, "round {round}: {:?}", store.take_events());
         assert_eq!(stats.leases, 0);
-        if round % 10 == 0 || round + 1 == rounds {
+        if round % FRESH_EVERY == FRESH_EVERY - 1 || round + 1 == rounds {
             let found = walked(&folder);
             assert_eq!(stats.blobs.entries + stats.actions.entries, found, "the index knows every entry");
         }

@@ -108,7 +108,7 @@ async fn compare() {
         Config::load(None, None).unwrap(),
         identity,
         Driver::new(Vec::new()),
-        Store::without(),
+        std::sync::Arc::new(Store::without()),
         Watcher::new(WatcherOptions::default()),
     )
     .unwrap();

@@ -107,6 +107,19 @@ struct WatchSection {
     unknown: BTreeMap<String, toml::Value>,
 }
 
+/// Most bytes of a settings file.
+const SETTINGS_MAX: u64 = 1 << 20;
+
+/// The text of the settings file, empty when there is none. A pipe or a device in its place is refused
+/// and not waited for.
+fn read(path: &Path) -> std::io::Result<String> {
+    match vitte_sys::fs::read_at_most(path, SETTINGS_MAX) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|error| std::io::Error::other(error.utf8_error())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error.to_io()),
+    }
+}
+
 impl Config {
     /// Reads the settings file at `path`, if there is one; `log` is `VITTED_LOG` and beats it.
     ///
@@ -115,11 +128,7 @@ impl Config {
     pub fn load(path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
         let text = match path {
             None => String::new(),
-            Some(path) => match std::fs::read_to_string(path) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-                Err(source) => return Err(ConfigError::Read { path: path.into(), source }),
-            },
+            Some(path) => read(path).map_err(|source| ConfigError::Read { path: path.into(), source })?,
         };
         let file: File = toml::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.unwrap_or(Path::new("")).into(),

@@ -143,12 +143,14 @@ fn run(
         };
         let watcher = Watcher::new(options);
         let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
-        let store = Store::open_or_without(&places.cache().join("store"), config.store(start.index()));
+        let store =
+            Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));
         // A private service lives for one command: looking at the files is cheaper than watching them.
         let driver = match start {
             Start::Resident => driver.watched_by(Arc::new(watcher.clone())),
             Start::Private => driver,
         };
+        let driver = driver.cached_in(Arc::clone(&store));
         let service = Service::new(config, identity, driver, store, watcher)
             .context("cannot start the compile threads")?;
         upkeep::keep(&service);

@@ -50,7 +50,7 @@ pub struct Service {
     /// The engine.
     pub driver: Driver,
     /// What was computed, on disk.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Told whenever an operation ends.
     pub rested: Notify,
     /// Long work.
@@ -82,7 +82,7 @@ impl Service {
         config: Config,
         identity: Identity,
         driver: Driver,
-        store: Store,
+        store: Arc<Store>,
         watcher: Watcher,
     ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();

@@ -39,6 +39,9 @@ pub fn keep(service: &Arc<Service>) {
                 break;
             }
         }
+        let store = keeper.store.clone();
+        // When even that cannot be done, only counts are lost.
+        let _ = keeper.ask(move |_| store.settle()).await;
     });
 }
 

@@ -740,11 +740,14 @@ int64_t rt_fs_read(const char *path,
 #if defined(RT_WIDE)
 // Reads many files. `paths` is a list of `count` texts, each followed by a byte 0; the contents go
 // behind each other into `out`, and `lens` gets one number for each: its length or a negated errno.
-// Returns how many were read. All are opened first, in groups, and the system told that they will be
-// read, so that a cold disk works on them side by side; on warm ones it costs little.
+// Returns how many were read. They are opened in groups, and where the system allows it (io_uring)
+// each group is opened and read by a few calls; elsewhere it is told what will be read, so that a cold
+// disk works on all side by side. The answers are the same.
 //
 // # Errors
 // - `malloc`: ENOMEM
+// - `io_uring_setup`, absorbed: EINVAL, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM
+// - `io_uring_enter`, absorbed: EINVAL, ENOSYS, EPERM
 //
 // # Safety
 // `paths` is readable for `paths_len` bytes, `out` a valid buffer, `lens` writable for `count`

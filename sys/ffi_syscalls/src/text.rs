@@ -43,12 +43,19 @@ pub(crate) unsafe fn length(text: *const c_char) -> usize {
     len
 }
 
-/// Copies `len` bytes, which are few: what is long is read and written in place.
+/// Copies bytes. In the small library they are few (names, values of variables), as what is long is read
+/// and written in place: a loop is a third of what the import of `memcpy` would be.
 ///
 /// # Safety
 /// `from` is readable and `to` writable for `len` bytes, and they do not overlap.
 #[inline(never)]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    #[cfg(feature = "wide")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        core::ptr::copy_nonoverlapping(from, to, len);
+    }
+    #[cfg(not(feature = "wide"))]
     for at in 0..len {
         // SAFETY: at is below len.
         let byte = unsafe { from.add(at).read() };

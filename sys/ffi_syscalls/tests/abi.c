@@ -347,7 +347,7 @@ static void the_larger_set(void) {
     memset(&spawn, 0, sizeof spawn);
     spawn.args = loop, spawn.args_len = sizeof loop, spawn.flags = RT_SPAWN_GROUP;
     pid = rt_process_spawn(&spawn, sizeof spawn);
-    CHECK(pid > 0 && rt_process_wait(pid, RT_NO_WAIT) == -EAGAIN && rt_process_kill(-pid, SIGKILL) == 0);
+    CHECK(pid > 0 && rt_process_wait(pid, RT_NO_WAIT) == -EAGAIN && rt_process_kill(emulated ? pid : -pid, SIGKILL) == 0);
     CHECK(rt_process_wait(pid, 0) == (RT_SIGNALED | SIGKILL) && rt_process_kill(pid, 0) == -ESRCH);
     CHECK(rt_process_kill(0, 0) == -EINVAL && rt_process_kill(-1, 0) == -EINVAL && rt_process_wait(-1, 0) == -ECHILD);
     spawn.args = "./none", spawn.args_len = 7;
@@ -377,19 +377,32 @@ static void the_larger_set(void) {
     CHECK(rt_fd_write_at(shared, 4096, "seen", 4) == 4 && memcmp(map.ptr, "seen", 5) == 0);
     CHECK(rt_unmap(&map) == 0 && rt_fd_close(shared) == 0 && rt_shared_memory(-1) == -EINVAL);
 
-    // Many files at once, one of which there is not.
+    // Many files at once, one of which there is not. Few are not read in batches, which valgrind does
+    // not see: for it, nobody has written what the kernel puts into memory like that.
     static char paths[100 * 8];
     char *end = paths;
     int64_t lens[100];
-    for (int at = 0; at < 100; at++) {
-        int len = sprintf(end, "m%d", at) + 1;
-        CHECK(at == 50 || rt_fs_write(end, NUL, 0, end, (size_t)len) == len);
+    size_t many = emulated ? 10 : 100, sum = 0;
+    for (size_t at = 0; at < many; at++) {
+        int len = sprintf(end, "m%d", (int)at) + 1;
+        CHECK(at == 5 || rt_fs_write(end, NUL, 0, end, (size_t)len) == len);
+        sum += at == 5 ? 0 : (size_t)len;
         end += len;
     }
-    CHECK(rt_fs_read_many(paths, (size_t)(end - paths), &buf, lens, 100) == 99 && lens[50] == -ENOENT);
-    CHECK(lens[0] == 3 && lens[99] == 4 && buf.len == 10 * 3 + 89 * 4 && !strcmp((char *)buf.ptr, "m0"));
-    CHECK(!strcmp((char *)buf.ptr + buf.len - 4, "m99"));
-    CHECK(rt_fs_read_many(paths, (size_t)(end - paths), &buf, lens, 99) == -EINVAL);
+    CHECK(rt_fs_read_many(paths, (size_t)(end - paths), &buf, lens, many) == (int64_t)many - 1 && lens[5] == -ENOENT);
+    CHECK(lens[0] == 3 && lens[many - 1] == (many > 10 ? 4 : 3) && buf.len == sum && !strcmp((char *)buf.ptr, "m0"));
+    CHECK(!strcmp((char *)buf.ptr + buf.len - (many > 10 ? 4 : 3), many > 10 ? "m99" : "m9"));
+    CHECK(rt_fs_read_many(paths, (size_t)(end - paths), &buf, lens, many - 1) == -EINVAL);
+    // Larger than what a batch reads of each, procfs, and a directory.
+    static char large[100000];
+    CHECK(rt_fs_write("m0", 2, 0, memset(large, 'l', sizeof large), sizeof large) == sizeof large);
+    end = stpcpy(stpcpy(paths, "m0") + 1, "/proc/self/status") + 1;
+    end = stpcpy(stpcpy(end, ".") + 1, "m1") + 1;
+    for (size_t at = 4; at < many; at++)
+        end = stpcpy(end, "m1") + 1;
+    CHECK(rt_fs_read_many(paths, (size_t)(end - paths), &buf, lens, many) == (int64_t)many - 1);
+    CHECK(lens[0] == sizeof large && lens[1] > 500 && lens[2] == -EISDIR && lens[3] == 3);
+    CHECK(memcmp(buf.ptr, large, sizeof large) == 0 && memcmp(buf.ptr + sizeof large, "Name:", 5) == 0);
 
     // The environment.
     CHECK(rt_env_set_var("FFI_LIST", NUL, "here", NUL) == 0);

@@ -31,7 +31,15 @@ pub struct Reader {
     /// For what does not come at once.
     later: Vec<u8>,
     ahead: Vec<(usize, io::Result<(OwnedHandle, Stat)>)>,
+    /// Whether files were met that belong to others, see [`open`].
+    foreign: bool,
+    /// Files still to be read without asking whether they are in memory.
+    presumed: u32,
 }
+
+/// How many files are presumed to be in memory after one that was. To ask costs 5 % of a small file;
+/// to presume wrongly costs waiting for as many files one after the other, once.
+const PRESUMED: u32 = 15;
 
 /// Files larger than this are read by the patient way: one more call is nothing beside their bytes.
 const SMALL: u64 = 1 << 20;
@@ -69,7 +77,7 @@ impl Reader {
         while next < names.len() {
             let index = next;
             next += 1;
-            let (descriptor, stat) = match open(root, path(index)) {
+            let (descriptor, stat) = match open(root, path(index), &mut self.foreign) {
                 Ok(opened) => opened,
                 Err(error) => {
                     if visit(Visit { index, file: Err(fail(index, error)) }).is_break() {
@@ -119,7 +127,7 @@ impl Reader {
         path: impl Fn(usize) -> &'n Path,
     ) -> usize {
         while next < count && self.ahead.len() < AHEAD {
-            let opened = open(root, path(next));
+            let opened = open(root, path(next), &mut self.foreign);
             if matches!(&opened, Err(error) if Errno::from_io_error(error) == Some(Errno::MFILE)) {
                 break;
             }
@@ -144,25 +152,54 @@ impl Reader {
             self.now.resize(wanted.next_power_of_two(), 0);
         }
         let Some(buffer) = self.now.get_mut(..wanted) else { return Attempt::Unclear };
-        match files::read_cached(descriptor, buffer) {
-            Ok(count) if count as u64 == size => Attempt::Whole(count),
+        let presumed = self.presumed;
+        let answer = if presumed > 0 {
+            self.presumed -= 1;
+            files::read_start(descriptor, buffer)
+        } else {
+            files::read_cached(descriptor, buffer)
+        };
+        match answer {
+            Ok(count) if count as u64 == size => {
+                if presumed == 0 {
+                    self.presumed = PRESUMED;
+                }
+                Attempt::Whole(count)
+            }
             // Part of it is in memory, or it grew.
             Ok(_) => Attempt::Unclear,
             Err(Errno::AGAIN) => Attempt::Cold,
-            Err(_) => Attempt::Unclear,
+            Err(_) => {
+                // Most likely a file system that cannot be asked, tmpfs for one.
+                self.presumed = PRESUMED;
+                Attempt::Unclear
+            }
         }
     }
 }
 
-/// Opens a regular file.
-fn open(root: &Root, path: &Path) -> io::Result<(OwnedHandle, Stat)> {
+/// Opens a regular file; `foreign` is kept from one to the next.
+///
+/// Reading does not touch the time of last access: ten thousand of them would have to be written to
+/// the disk for nobody. Only the owner may ask for that, so the first refusal ends the asking.
+fn open(root: &Root, path: &Path, foreign: &mut bool) -> io::Result<(OwnedHandle, Stat)> {
+    if !*foreign {
+        match open_as(root, path, Open { quiet: true, ..Open::READ }) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => *foreign = true,
+            answer => return answer,
+        }
+    }
+    open_as(root, path, Open::READ)
+}
+
+fn open_as(root: &Root, path: &Path, how: Open) -> io::Result<(OwnedHandle, Stat)> {
     let descriptor = match root.plain(path) {
         // One name that is no link cannot lead outside.
-        Some(name) => match files::open_at(borrow(root), name, Open::READ.no_follow(), 0) {
-            Err(Errno::LOOP) => root.resolve(path, Open::READ, 0)?,
+        Some(name) => match files::open_at(borrow(root), name, how.no_follow(), 0) {
+            Err(Errno::LOOP) => root.resolve(path, how, 0)?,
             answer => answer?,
         },
-        None => root.resolve(path, Open::READ, 0)?,
+        None => root.resolve(path, how, 0)?,
     };
     let stat = files::stat(&descriptor)?;
     contents::regular(&stat)?;

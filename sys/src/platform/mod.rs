@@ -45,3 +45,6 @@ mod system;
 pub(crate) use open::{Access, Create, NodeKind, Open, Stat};
 pub(crate) use system::handle::Errno;
 pub(crate) use system::{caps, files, handle, memory, net, process, sandbox, service, signals, thread, time};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) use system::watch;

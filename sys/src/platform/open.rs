@@ -36,27 +36,35 @@ pub(crate) struct Open {
     /// When not, a symbolic link at the last name is an error (`LOOP`, or `NOTDIR` where a directory
     /// is wanted).
     pub(crate) follow: bool,
+    /// Whether reading leaves the time of last access alone; only the owner may ask for that (`PERM`).
+    /// Systems that know no such thing take no notice.
+    pub(crate) quiet: bool,
 }
 
 impl Open {
     /// Reads a file.
     pub(crate) const READ: Self =
-        Self { access: Access::Read, create: Create::Never, directory: false, follow: true };
+        Self { access: Access::Read, create: Create::Never, directory: false, follow: true, quiet: false };
     /// Reads and writes a file, which is made when it is missing.
-    pub(crate) const READ_WRITE: Self =
-        Self { access: Access::ReadWrite, create: Create::Missing, directory: false, follow: true };
+    pub(crate) const READ_WRITE: Self = Self {
+        access: Access::ReadWrite,
+        create: Create::Missing,
+        directory: false,
+        follow: true,
+        quiet: false,
+    };
     /// Writes a file, which is made when it is missing.
     pub(crate) const WRITE: Self =
-        Self { access: Access::Write, create: Create::Missing, directory: false, follow: true };
+        Self { access: Access::Write, create: Create::Missing, directory: false, follow: true, quiet: false };
     /// Writes a new file.
     pub(crate) const NEW: Self =
-        Self { access: Access::Write, create: Create::New, directory: false, follow: false };
+        Self { access: Access::Write, create: Create::New, directory: false, follow: false, quiet: false };
     /// Holds a directory, to look up names in it.
     pub(crate) const DIRECTORY: Self =
-        Self { access: Access::Look, create: Create::Never, directory: true, follow: true };
+        Self { access: Access::Look, create: Create::Never, directory: true, follow: true, quiet: false };
     /// Reads, or flushes, a directory.
     pub(crate) const LIST: Self =
-        Self { access: Access::Read, create: Create::Never, directory: true, follow: true };
+        Self { access: Access::Read, create: Create::Never, directory: true, follow: true, quiet: false };
 
     /// The same, not through a link at the last name.
     pub(crate) const fn no_follow(self) -> Self {

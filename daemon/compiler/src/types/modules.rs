@@ -77,6 +77,19 @@ pub fn resolve_module(
     Err(ModuleNotFound { tried })
 }
 
+/// Every file at which [`resolve_module`] looks for the module, in order: what its answer depends on.
+pub fn looked_at(db: &dyn Db, from: SourceFile, anchor: UseAnchor, path: &[Name]) -> Vec<SourceFile> {
+    let mut files = Vec::new();
+    for base in bases(db, from.path(db), anchor, path) {
+        let start = files.len();
+        files.extend(candidates(&base).map(|candidate| db.file(&candidate)));
+        if files.iter().skip(start).any(|file| exists(db, *file)) {
+            break;
+        }
+    }
+    files
+}
+
 /// The paths, without extension, at which the module may be: one for each root of the search.
 fn bases(db: &dyn Db, from: &SourcePath, anchor: UseAnchor, path: &[Name]) -> Vec<SourcePath> {
     let here: Vec<&str> = match from.path.rsplit_once('/') {

@@ -1,7 +1,8 @@
 //! The compiler's database over real folders: files are read when first asked for and again when
 //! they have changed.
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,9 +19,6 @@ const SOURCE_MAX: u64 = 1 << 31;
 /// A file that was written less than this before it was read may be written again without a change
 /// of its times: the clock of file systems ticks every few milliseconds.
 const TICK: Duration = Duration::from_millis(50);
-
-/// Files of low durability. What depends on them is looked at after every edit.
-const HOT_MAX: usize = 32;
 
 /// Which folders one database sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +40,15 @@ impl Folders {
             return Some(&self.workspace);
         }
         self.roots.iter().find(|(known, _)| known.root == root).map(|(_, folder)| folder.as_path())
+    }
+
+    /// The source path of a place on disk; `None` when it is below no root.
+    pub(crate) fn source_path(&self, place: &Path) -> Option<SourcePath> {
+        let roots = self.roots.iter().map(|(root, folder)| (root.root.as_str(), folder.as_path()));
+        std::iter::once(("", self.workspace.as_path())).chain(roots).find_map(|(root, folder)| {
+            let path = place.strip_prefix(folder).ok()?.to_str()?;
+            Some(SourcePath { root: root.into(), path: path.into() })
+        })
     }
 
     /// Where a source path is on disk; `None` for the prelude.
@@ -129,10 +136,8 @@ struct Files {
 pub(crate) struct Database {
     storage: salsa::Storage<Self>,
     files: Arc<Files>,
-    /// Counts the changes of inputs.
+    /// Changes with the inputs; no two databases share one.
     revision: u64,
-    /// The files edited last, which are of low durability; the latest last.
-    hot: VecDeque<(SourcePath, SourceFile)>,
 }
 
 #[salsa::db]
@@ -156,8 +161,11 @@ impl Db for Database {
             return file;
         };
         let found = self.files.folders.read(path);
-        // Most files are never edited while they are known: see `Database::refresh`.
-        let file = make(found.contents.clone(), Durability::HIGH);
+        // Dependencies are hardly ever edited: after an edit of the workspace, what comes of them alone is
+        // not looked at. The durability of a file must never drop, because what depends on it could not
+        // be cut off then, equal or not.
+        let durability = if path.root.is_empty() { Durability::LOW } else { Durability::HIGH };
+        let file = make(found.contents.clone(), durability);
         known.take_in(path, file, &found);
         if let Some(folder) = place.parent() {
             known.new_folders.insert(folder.to_path_buf());
@@ -178,8 +186,7 @@ impl Database {
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
-            revision: 0,
-            hot: VecDeque::new(),
+            revision: next_revision(),
         }
     }
 
@@ -206,9 +213,6 @@ impl Database {
 
     /// Looks at every file that may have changed and takes in those that did. Cancels reads on
     /// snapshots only when there are any. Returns the number of changed files.
-    ///
-    /// An edited file becomes an input of low durability, all others are of high durability: so results
-    /// that have nothing to do with the edited ones need not be looked at after the next edit.
     pub(crate) fn refresh(&mut self, changes: &Changes) -> usize {
         let mut changed = Vec::new();
         {
@@ -222,24 +226,24 @@ impl Database {
                 let found = self.files.folders.read(&path);
                 known.take_in(&path, before.file, &found);
                 if found.contents != before.file.contents(self) {
-                    changed.push((path, before.file, found.contents));
+                    changed.push((before.file, found.contents));
                 }
             }
         }
         let count = changed.len();
-        self.revision += u64::from(count > 0);
-        for (path, file, contents) in changed {
-            self.hot.retain(|(hot, _)| *hot != path);
-            self.hot.push_back((path, file));
-            file.set_contents(self).with_durability(Durability::LOW).to(contents);
+        if count > 0 {
+            self.revision = next_revision();
         }
-        while self.hot.len() > HOT_MAX {
-            let Some((_, file)) = self.hot.pop_front() else { break };
-            let contents = file.contents(self);
-            file.set_contents(self).with_durability(Durability::HIGH).to(contents);
+        for (file, contents) in changed {
+            file.set_contents(self).to(contents);
         }
         count
     }
+}
+
+fn next_revision() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The files that may have changed, in order, and whether each certainly has to be read.
@@ -290,7 +294,8 @@ impl Folders {
         Found { contents, stamp, is_elusive }
     }
 
-    fn contents(&self, path: &SourcePath) -> (FileContents, Option<FileStamp>) {
+    /// What stands at `path`, and how it looked before that was read.
+    pub(crate) fn contents(&self, path: &SourcePath) -> (FileContents, Option<FileStamp>) {
         let real = match self.real(path) {
             Ok(Some(real)) => real,
             Ok(None) => return (FileContents::Missing, None),

@@ -136,6 +136,12 @@ impl Engine {
         }
     }
 
+    /// Whether the program was asked for before, so that most of it is in memory.
+    pub(crate) fn knows(&self, entry: &SourcePath, options: &Options) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.programs.contains_key(&(entry.clone(), options.clone()))
+    }
+
     /// Brings the files up to date and runs `read` on a snapshot; also says what was done anew, by
     /// index in [`STAGES`]. `read` may run more than once.
     ///

@@ -25,6 +25,8 @@ pub use worker::worker_main;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vitte_sys::sandbox::Confinement;
+
 use crate::api::{CancellationToken, Finding};
 
 /// The only target whose executables can be linked today.
@@ -44,6 +46,9 @@ pub struct LinkReport {
     pub elapsed: Duration,
     /// What the linker said although it succeeded.
     pub warnings: Vec<String>,
+    /// How strongly its process was confined; `None` for a command of the user's own, which is trusted
+    /// like the user's programs.
+    pub confinement: Option<Confinement>,
 }
 
 /// Why there is no executable.

@@ -209,7 +209,8 @@ impl Entries {
     }
 
     /// Gets the next entry, which is valid until the one after. Answers whether there is one: 1 or 0.
-    #[inline(always)]
+    #[cfg_attr(feature = "wide", inline(never))] // there it has three callers
+    #[cfg_attr(not(feature = "wide"), inline(always))]
     pub(crate) fn next(&mut self, entry: &mut Entry) -> Ret {
         let chunk: *mut u8 = self.chunk.as_mut_ptr().cast();
         loop {

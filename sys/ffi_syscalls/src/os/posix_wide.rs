@@ -214,33 +214,6 @@ pub(crate) unsafe fn fill_random(into: *mut c_void, len: usize) -> Ret {
     Ret(len as i64)
 }
 
-/// A value of libc's that is destroyed in the end.
-struct Held<T>(MaybeUninit<T>, unsafe extern "C" fn(*mut T) -> c_int);
-
-impl<T> Held<T> {
-    fn new(
-        init: unsafe extern "C" fn(*mut T) -> c_int,
-        destroy: unsafe extern "C" fn(*mut T) -> c_int,
-    ) -> Out<Self> {
-        let mut value = MaybeUninit::uninit();
-        // SAFETY: init makes a value of uninitialised memory.
-        code(unsafe { init(value.as_mut_ptr()) })?;
-        Ok(Self(value, destroy))
-    }
-}
-
-impl<T> Drop for Held<T> {
-    fn drop(&mut self) {
-        // SAFETY: new initialised it.
-        unsafe { (self.1)(self.0.as_mut_ptr()) };
-    }
-}
-
-/// The result of a function that answers an errno instead of setting it.
-fn code(value: c_int) -> Out<()> {
-    if value == 0 { Ok(()) } else { Err(Errno::of(value)) }
-}
-
 /// Starts a program found through PATH, with `streams` as its 0, 1 and 2 where they are not negative,
 /// in a process group of its own if `group`. Answers its number.
 ///
@@ -252,35 +225,46 @@ pub(crate) unsafe fn start_with(
     streams: [c_int; 3],
     group: bool,
 ) -> Ret {
-    Ret::from((|| {
-        let mut actions =
-            Held::new(libc::posix_spawn_file_actions_init, libc::posix_spawn_file_actions_destroy)?;
-        for (stream, from) in (0..).zip(streams) {
-            if from >= 0 {
-                // A descriptor that is its own target loses its close-on-exec mark here too.
-                // SAFETY: the actions are initialised.
-                code(unsafe {
-                    libc::posix_spawn_file_actions_adddup2(actions.0.as_mut_ptr(), from, stream)
-                })?;
-            }
+    let mut actions = MaybeUninit::uninit();
+    // SAFETY: there is room for the actions.
+    let ready = unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) };
+    if ready != 0 {
+        return Ret::error(ready);
+    }
+    let mut code = 0;
+    for (stream, from) in (0..).zip(streams) {
+        if from >= 0 && code == 0 {
+            // A descriptor that is its own target loses its close-on-exec mark here too.
+            // SAFETY: the actions are initialised.
+            code = unsafe { libc::posix_spawn_file_actions_adddup2(actions.as_mut_ptr(), from, stream) };
         }
-        let mut attributes = Held::new(libc::posix_spawnattr_init, libc::posix_spawnattr_destroy)?;
+    }
+    let mut attributes = MaybeUninit::uninit();
+    if code == 0 {
+        // SAFETY: there is room for the attributes.
+        code = unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) };
+    }
+    let mut started = Ret::error(code);
+    if code == 0 {
         let mut mask = MaybeUninit::uninit();
         // SAFETY: there is room for a set.
         unsafe { libc::sigemptyset(mask.as_mut_ptr()) };
+        // Both only store what they are given, and refuse nothing that is known when this is compiled.
         // SAFETY: both are initialised.
-        code(unsafe { libc::posix_spawnattr_setsigmask(attributes.0.as_mut_ptr(), mask.as_ptr()) })?;
-        let mut flags = libc::POSIX_SPAWN_SETSIGMASK;
-        if group {
-            // The group 0 stands for one of the child's own number.
-            flags |= libc::POSIX_SPAWN_SETPGROUP;
-        }
+        unsafe { libc::posix_spawnattr_setsigmask(attributes.as_mut_ptr(), mask.as_ptr()) };
+        // The group 0, as it is from the start, stands for one of the child's own number.
+        let flags = if group { libc::POSIX_SPAWN_SETPGROUP } else { 0 } | libc::POSIX_SPAWN_SETSIGMASK;
         // SAFETY: the attributes are initialised.
-        code(unsafe { libc::posix_spawnattr_setflags(attributes.0.as_mut_ptr(), flags as _) })?;
+        unsafe { libc::posix_spawnattr_setflags(attributes.as_mut_ptr(), flags as _) };
         let env = if env.is_null() { environment() } else { env };
         // SAFETY: all are initialised, and the arrays end with null.
-        unsafe { spawn(argv, actions.0.as_ptr(), attributes.0.as_ptr(), env) }.ok()
-    })())
+        started = unsafe { spawn(argv, actions.as_ptr(), attributes.as_ptr(), env) };
+        // SAFETY: the attributes are initialised and not used again.
+        unsafe { libc::posix_spawnattr_destroy(attributes.as_mut_ptr()) };
+    }
+    // SAFETY: the actions are initialised and not used again.
+    unsafe { libc::posix_spawn_file_actions_destroy(actions.as_mut_ptr()) };
+    started
 }
 
 /// Appends the variables of this process to a list; answers how many there are.

@@ -8,7 +8,7 @@ use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::check;
+use crate::errno::{Ret, check};
 use crate::os::Fd;
 
 /// Set once a ring was refused.
@@ -169,11 +169,7 @@ impl Ring {
             let how = (libc::O_RDONLY | libc::O_CLOEXEC) as u32;
             self.put(OPERATION_OPEN, at, libc::AT_FDCWD, name.cast(), 0, how);
         }
-        self.make_all(into.len(), |which, result| {
-            if let Some(place) = into.get_mut(which) {
-                *place = result.into();
-            }
-        });
+        self.make_all(into.len(), into);
     }
 
     /// Reads where the descriptors are, those of `files` that are not negative, each into its own `size`
@@ -191,12 +187,16 @@ impl Ring {
                 count += 1;
             }
         }
-        // A failure shows again when the rest is read.
-        self.make_all(count, |which, result| {
-            if let (Some(len), Ok(more)) = (filled.get_mut(which), u32::try_from(result)) {
-                *len += if more == 0 { Self::ENDED } else { more };
+        let mut came = [-1; Self::MOST];
+        self.make_all(count, &mut came);
+        for (len, came) in filled.iter_mut().zip(came) {
+            // A failure shows again when the rest is read.
+            match came {
+                0 => *len |= Self::ENDED,
+                1.. => *len = len.wrapping_add(came as u32),
+                _ => {}
             }
-        });
+        }
     }
 
     /// Fills in the next entry of a batch.
@@ -228,7 +228,7 @@ impl Ring {
 
     /// Makes the calls and waits for all of them, as their memory must not go before.
     #[inline(never)]
-    fn make_all(&mut self, count: usize, mut done: impl FnMut(usize, i32)) {
+    fn make_all(&mut self, count: usize, into: &mut [i64]) {
         let Parameters { submissions, results, .. } = self.parameters;
         let end = self.queues.shared(submissions.tail).load(Ordering::Relaxed);
         let mut waiting = count;
@@ -236,9 +236,17 @@ impl Ring {
             let left = end.wrapping_sub(self.queues.shared(submissions.head).load(Ordering::Acquire));
             let (ring, wanted) = (self.ring.get(), waiting as u32);
             let none: *mut c_void = null_mut();
-            // An interruption, or too many calls at a time, shows in what is left.
             // SAFETY: the ring is open, and no signals are masked.
-            unsafe { libc::syscall(libc::SYS_io_uring_enter, ring, left, wanted, ENTER_WAIT, none, 0_usize) };
+            let entered = check(unsafe {
+                libc::syscall(libc::SYS_io_uring_enter, ring, left, wanted, ENTER_WAIT, none, 0_usize)
+            });
+            let busy = [libc::EINTR, libc::EAGAIN].map(|code| Ret::error(code).0);
+            if entered.0 < 0 && left as usize == count && !busy.contains(&entered.0) {
+                // A filter lets rings be made and not be used. Nothing was taken: it is taken back.
+                REFUSED.store(true, Ordering::Relaxed);
+                self.queues.shared(submissions.tail).store(end.wrapping_sub(left), Ordering::Relaxed);
+                return;
+            }
             let head = self.queues.shared(results.head);
             let mut at = head.load(Ordering::Relaxed);
             while at != self.queues.shared(results.tail).load(Ordering::Acquire) {
@@ -248,7 +256,9 @@ impl Ring {
                     let first = self.queues.0.add(results.results as usize).cast::<Outcome>();
                     first.add(index as usize).read()
                 };
-                done(outcome.which as usize, outcome.result);
+                if let Some(place) = into.get_mut(outcome.which as usize) {
+                    *place = outcome.result.into();
+                }
                 at = at.wrapping_add(1);
                 waiting = waiting.wrapping_sub(1);
             }

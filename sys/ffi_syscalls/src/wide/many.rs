@@ -23,6 +23,8 @@ const SLOT: usize = 0x4000;
 ///
 /// # Errors
 /// - `malloc`: ENOMEM
+/// - `io_uring_setup`, absorbed: EINVAL, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM
+/// - `io_uring_enter`, absorbed: EINVAL, ENOSYS, EPERM
 ///
 /// # Safety
 /// `paths` is readable for `paths_len` bytes, `out` a valid buffer, `lens` writable for `count`

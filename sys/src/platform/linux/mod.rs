@@ -13,3 +13,5 @@ pub(crate) mod service;
 pub(crate) mod signals;
 pub(crate) mod thread;
 pub(crate) mod time;
+/// What [`crate::watch`] has; other systems have nothing of the kind yet.
+pub mod watch;

@@ -35,6 +35,10 @@ pub(crate) fn flags(how: Open) -> OFlags {
     if !how.follow {
         flags |= OFlags::NOFOLLOW;
     }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if how.quiet {
+        flags |= OFlags::NOATIME;
+    }
     flags
 }
 
@@ -105,6 +109,11 @@ pub(crate) fn stat_at(directory: BorrowedHandle<'_>, name: &OsStr) -> Result<Sta
 /// Reads into the room that `bytes` has left, once. 0 means the end, or no room.
 pub(crate) fn read(file: impl AsHandle, bytes: &mut Vec<u8>) -> Result<usize, Errno> {
     retry_on_intr(|| rustix::io::read(&file, spare_capacity(bytes)))
+}
+
+/// Reads the beginning of a file, once, wherever it stands.
+pub(crate) fn read_start(file: impl AsHandle, bytes: &mut [u8]) -> Result<usize, Errno> {
+    retry_on_intr(|| rustix::io::pread(&file, &mut *bytes, 0))
 }
 
 /// Writes the beginning of `bytes`, once.

@@ -164,6 +164,7 @@ pub(crate) fn runtime_root() -> PathBuf {
 #[cfg(target_os = "openbsd")]
 mod peeking {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
     use std::io;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -182,11 +183,13 @@ mod peeking {
         let pid = super::pid(id)?;
         let number = pid.as_raw_nonzero().get();
         let mut ended = ended();
-        if !ended.contains_key(&number) {
-            let Some((_, status)) = wait(pid, WaitOptions::NOHANG)? else { return Ok(None) };
-            ended.insert(number, status);
-        }
-        let Some(status) = ended.get(&number) else { return Ok(None) };
+        let status = match ended.entry(number) {
+            Entry::Occupied(kept) => *kept.get(),
+            Entry::Vacant(place) => match wait(pid, WaitOptions::NOHANG)? {
+                Some((_, status)) => *place.insert(status),
+                None => return Ok(None),
+            },
+        };
         Ok(match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) => Some(Ended::Exited(code)),
             (None, Some(signal)) => Some(Ended::Signaled(signal)),

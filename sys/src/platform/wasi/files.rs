@@ -73,6 +73,11 @@ pub(crate) fn read_cached(_file: impl AsHandle, _bytes: &mut [u8]) -> Result<usi
     Err(Errno::OPNOTSUPP)
 }
 
+/// Reads the beginning of a file, once, wherever it stands.
+pub(crate) fn read_start(_file: impl AsHandle, _bytes: &mut [u8]) -> Result<usize, Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
 /// Writes the beginning of `bytes`, once.
 pub(crate) fn write(_file: impl AsHandle, _bytes: &[u8]) -> Result<usize, Errno> {
     Err(Errno::OPNOTSUPP)

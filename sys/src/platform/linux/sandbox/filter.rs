@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, sock_filter,
+    TargetArch,
 };
 
+use super::numbers::{self, Decision};
 use crate::sandbox::{Policy, Rung};
 
 /// The filter for `policy` on `rung`, in the kernel's encoding. Built once for each kind.
@@ -31,15 +32,19 @@ pub(super) fn program(policy: &Policy, rung: Rung) -> io::Result<Vec<u8>> {
 }
 
 fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for number in ALWAYS_DENIED {
-        rules.insert(*number, Vec::new());
-    }
+    let mut decisions: BTreeMap<u32, Decision> = BTreeMap::new();
+    let mut refuse = |numbers: &[i64], errno: i32| {
+        let numbers = numbers.iter().filter_map(|number| u32::try_from(*number).ok());
+        decisions.extend(numbers.map(|number| (number, Decision::Refused(errno.unsigned_abs()))));
+    };
+    refuse(ALWAYS_DENIED, libc::EPERM);
+    refuse(MISSING, libc::ENOSYS);
     if !metadata {
-        rules.extend(METADATA.iter().map(|number| (*number, Vec::new())));
+        refuse(METADATA, libc::EPERM);
     }
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     if !network {
-        rules.extend(SOCKETS.iter().map(|number| (*number, Vec::new())));
+        refuse(SOCKETS, libc::EPERM);
         // A pair of connected stream sockets reaches nobody else. A datagram socket could send to, or
         // be connected to, any path or abstract name; the kernel makes SOCK_RAW one of those.
         let kind = |kind: i32| argument(1, SeccompCmpOp::MaskedEq(0xf), kind.unsigned_abs().into());
@@ -62,18 +67,23 @@ fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendE
         argument(0, SeccompCmpOp::MaskedEq(flag), flag)
     });
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
-    // The limits of other processes.
-    rules.insert(libc::SYS_prlimit64, vec![argument(0, SeccompCmpOp::Ne, 0)?]);
+    // The limits, processors and priorities of others; 0 is whoever asks.
+    for (call, who) in OF_OTHERS {
+        rules.insert(*call, vec![argument(*who, SeccompCmpOp::Ne, 0)?]);
+    }
     // Typing into a terminal that is shared with a shell outside.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request));
     rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
 
+    let looked_at = rules.keys().filter_map(|number| u32::try_from(*number).ok());
+    decisions.extend(looked_at.map(|number| (number, Decision::Open)));
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let machine = TargetArch::try_from(std::env::consts::ARCH)?;
     let filter: BpfProgram = SeccompFilter::new(rules, SeccompAction::Allow, denied, machine)?.try_into()?;
+    let decisions: Vec<_> = decisions.into_iter().collect();
     let mut bytes = Vec::new();
-    for instruction in prologue().iter().chain(&filter) {
+    for instruction in numbers::by_number(&decisions).iter().chain(&filter) {
         bytes.extend_from_slice(&instruction.code.to_ne_bytes());
         bytes.extend_from_slice(&[instruction.jt, instruction.jf]);
         bytes.extend_from_slice(&instruction.k.to_ne_bytes());
@@ -90,30 +100,10 @@ fn pointer(index: u8) -> Result<SeccompRule, seccompiler::BackendError> {
     SeccompRule::new(vec![SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)?])
 }
 
-/// Calls that answer ENOSYS, as an older kernel would, so that callers fall back to an older way; and
-/// the numbers of the x32 interface, which would slip past a list of the ordinary ones.
-fn prologue() -> Vec<sock_filter> {
-    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-    const JUMP_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const JUMP_GREATER_EQUAL: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    const X32: u32 = 0x4000_0000;
-    // The flags of clone3 are in memory, where a filter cannot look.
-    let missing =
-        [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
-    let mut program = vec![sock_filter { code: LOAD, jt: 0, jf: 0, k: 0 }];
-    let tests = std::iter::once((JUMP_GREATER_EQUAL, X32))
-        .chain(missing.into_iter().map(|number| (JUMP_EQUAL, number as u32)));
-    let count = missing.len() as u8 + 1;
-    for (at, (code, k)) in (0..).zip(tests) {
-        // To the return, which stands behind the last test; else on, the last test past the return.
-        let after = count - 1 - at;
-        program.push(sock_filter { code, jt: after, jf: u8::from(after == 0), k });
-    }
-    let errno = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
-    program.push(sock_filter { code: RETURN, jt: 0, jf: 0, k: errno });
-    program
-}
+/// Calls that answer ENOSYS, as an older kernel would, so that callers fall back to an older way. The
+/// flags of clone3 are in memory, where a filter cannot look.
+const MISSING: &[i64] =
+    &[libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register];
 
 /// Calls that no compiler, linker or ordinary program needs: other processes' memory, kernel modules,
 /// mounts, namespaces, keys, clocks, and whatever names a file without a path that Landlock checks.
@@ -122,6 +112,9 @@ const ALWAYS_DENIED: &[i64] = &[
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
     libc::SYS_pidfd_getfd,
     libc::SYS_kcmp,
     libc::SYS_perf_event_open,
@@ -186,6 +179,17 @@ const ALWAYS_DENIED: &[i64] = &[
     libc::SYS_ioperm,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_modify_ldt,
+];
+
+/// Calls that change how a process runs, and which argument says which process.
+const OF_OTHERS: &[(i64, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
 ];
 
 /// Calls that change a file's metadata. Landlock does not cover them.

@@ -4,6 +4,8 @@ mod filter; // the system-call filter
 #[cfg(spawn_helper)]
 mod landlock; // the Landlock rules
 #[cfg(spawn_helper)]
+mod numbers; // the part of the filter that the number of a call decides
+#[cfg(spawn_helper)]
 mod rules; // both, and namespaces, for one rung
 
 #[cfg(spawn_helper)]

@@ -3,12 +3,7 @@
 //!
 //! Linux only: one [`Queue`] is one inotify(7) instance, and [`MountTable`] tells of mounts that come
 //! and go, which inotify does not.
-#[cfg(target_os = "linux")]
-mod linux;
-#[cfg(target_os = "linux")]
-mod mounts;
-
-#[cfg(target_os = "linux")]
-pub use linux::{Bell, Cookie, EVENT_BUFFER_BYTES, Event, Links, Queue, WatchId, Woken};
-#[cfg(target_os = "linux")]
-pub use mounts::{Mount, MountTable};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use crate::platform::watch::{
+    Bell, Cookie, EVENT_BUFFER_BYTES, Event, Links, Mount, MountTable, Queue, WatchId, Woken,
+};
