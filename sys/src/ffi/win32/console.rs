@@ -1,5 +1,5 @@
 //! Control events, standard handles, the system's release.
-use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
 use windows_sys::Win32::System::Console::{
@@ -43,15 +43,14 @@ pub(crate) fn set_standard(which: u32, object: OwnedHandle) -> Result<(), Errno>
     Ok(())
 }
 
-/// Columns and rows of a console's window.
-pub(crate) fn window(output: BorrowedHandle<'_>) -> Result<(u16, u16), Errno> {
-    let mut known = CONSOLE_SCREEN_BUFFER_INFO::default();
+/// Columns and rows of the window of a console.
+pub(crate) fn window(output: impl AsHandle) -> Result<(u16, u16), Errno> {
+    let mut buffer = CONSOLE_SCREEN_BUFFER_INFO::default();
     // SAFETY: the handle is borrowed for the call, which fills the structure.
-    check(unsafe { GetConsoleScreenBufferInfo(output.as_raw_handle(), &raw mut known) })?;
-    let window = known.srWindow;
-    // Both ends belong to it.
-    let count = |first: i16, last: i16| last.abs_diff(first).saturating_add(1);
-    Ok((count(window.Left, window.Right), count(window.Top, window.Bottom)))
+    check(unsafe { GetConsoleScreenBufferInfo(output.as_handle().as_raw_handle(), &raw mut buffer) })?;
+    let window = buffer.srWindow;
+    let length = |first: i16, last: i16| u16::try_from(i32::from(last) - i32::from(first) + 1).unwrap_or(0);
+    Ok((length(window.Left, window.Right), length(window.Top, window.Bottom)))
 }
 
 /// The release of the system: major, minor, build. Not what a manifest makes of it.

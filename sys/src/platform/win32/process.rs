@@ -368,9 +368,9 @@ pub(crate) fn detach_from_terminal() {
     let _ = console::leave();
 }
 
-/// Columns and rows of the console that `output` leads to: of what is seen of it.
+/// Columns and rows of the terminal that `output` leads to.
 pub(crate) fn terminal_size(output: impl AsHandle) -> Option<(u16, u16)> {
-    console::window(output.as_handle()).ok()
+    console::window(output).ok()
 }
 
 /// Where sockets of this user stand when the environment names no place. The user's temporary files are
