@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use vitte_proto::v1;
 
@@ -111,6 +112,13 @@ pub enum Verb {
     /// Check a program for an editor
     #[command(after_help = "Example:\n  vitte parse --diagnostics-json --lang en --src src/main.vit")]
     Parse(BuildArgs),
+    /// Check, build or run again after every change
+    #[command(
+        after_help = "Examples:\n  vitte watch                    check the package after every change\n  \
+            vitte watch build --clear\n  vitte watch run hello.vit -- one two\n\n\
+            Ctrl-C ends it, and the program with it. The program's standard input is empty."
+    )]
+    Watch(WatchArgs),
     /// Show a stage of the pipeline
     #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
         vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
@@ -123,6 +131,13 @@ pub enum Verb {
         /// A code, or a message key
         code: String,
     },
+    /// Say why a target was built anew the last time
+    #[command(
+        after_help = "The first line is the first thing that differed from the build before: the compiler, an option, \
+            or a file with the lines that changed.\n\nExamples:\n  vitte why\n  vitte why src/main.vit --json\n  \
+            vitte why --touch src/shapes.vit"
+    )]
+    Why(WhyArgs),
     /// Make a new package in a new folder
     #[command(after_help = "Example:\n  vitte new demo && cd demo && vitte run")]
     New(NewArgs),
@@ -130,6 +145,16 @@ pub enum Verb {
     Init(InitArgs),
     /// Remove what builds made below this package
     Clean,
+    /// Look after the store of what was computed
+    #[command(
+        subcommand,
+        after_help = "Builds never need these: a damaged entry is computed again, and the service collects by \
+            itself.\n\nExamples:\n  vitte cache stats\n  vitte cache gc --size '2 GiB' --max-age 30d\n  \
+            vitte cache verify --json\n\n\
+            Exit status: 0 ok, 1 `verify` found damage, 75 another process is collecting, 77 the folder cannot be \
+            written."
+    )]
+    Cache(CacheVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -192,6 +217,9 @@ pub struct BuildArgs {
     /// Show the plan and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Compile even where the cache has the result, and compare the two
+    #[arg(long)]
+    pub check_cache: bool,
     /// Accepted for older scripts: builds always are deterministic
     #[arg(long, hide = true)]
     pub deterministic: bool,
@@ -225,6 +253,17 @@ pub struct BuildVerb {
     pub emit: Option<StageName>,
 }
 
+/// `vitte why`
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// What is asked about, with the flags it was built with.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Also say what an edit of this file would build anew
+    #[arg(long, value_name = "FILE")]
+    pub touch: Option<PathBuf>,
+}
+
 /// `vitte run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -234,6 +273,63 @@ pub struct RunArgs {
     /// End the program after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// Arguments of the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `vitte watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// What to check, when no other goal is given.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// What to do after every change.
+    #[command(subcommand)]
+    pub goal: Option<WatchGoal>,
+}
+
+/// What to do after every change.
+#[derive(Debug, Subcommand)]
+pub enum WatchGoal {
+    /// Check (the default)
+    Check(RebuildArgs),
+    /// Build
+    Build(RebuildArgs),
+    /// Build and run
+    Run(RerunArgs),
+    /// Run tests
+    #[command(hide = true)]
+    Test {
+        /// Whatever it would take.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<OsString>,
+    },
+}
+
+/// `vitte watch check` and `vitte watch build`
+#[derive(Debug, Args)]
+pub struct RebuildArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Clear the screen before each round
+    #[arg(long)]
+    pub clear: bool,
+}
+
+/// `vitte watch run`
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// End the running program when there is a new one, and start that (the default)
+    #[arg(long, conflicts_with = "keep")]
+    pub restart: bool,
+    /// Let the running program go on; start the new one once it has ended
+    #[arg(long)]
+    pub keep: bool,
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
@@ -307,6 +403,34 @@ pub struct InitArgs {
     pub name: Option<String>,
 }
 
+/// `vitte cache …`
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum CacheVerb {
+    /// Say what is in the store and how it served
+    #[command(after_help = "Examples:\n  vitte cache stats\n  vitte cache stats --json | jq .rates")]
+    Stats,
+    /// Read and check every entry; change nothing
+    #[command(after_help = "Example:\n  vitte cache verify || vitte cache repair")]
+    Verify,
+    /// Check every entry, remove what is damaged, make the index again
+    #[command(after_help = "Example:\n  vitte cache repair")]
+    Repair,
+    /// Remove what was not used for longest, down to the budget
+    #[command(after_help = "Examples:\n  vitte cache gc\n  vitte cache gc --size '2 GiB'\n  \
+        vitte cache gc --max-age 30d\n\nWhat is pinned, or used by a build that runs, stays.")]
+    Gc {
+        /// Instead of the configured budget, such as `512MiB` or `10GiB`
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        size: Option<u64>,
+        /// Also remove what was not used for so long, such as `12h` or `30d`
+        #[arg(long, value_name = "TIME", value_parser = age)]
+        max_age: Option<Duration>,
+    },
+    /// Remove everything that is neither pinned nor in use
+    #[command(after_help = "Example:\n  vitte cache clean\n\nNever needed for correct builds.")]
+    Clean,
+}
+
 /// `vitte daemon …`
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum DaemonVerb {
@@ -348,12 +472,41 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(amount * seconds_per_unit).map_err(|error| error.to_string())
 }
 
+/// A number of bytes: digits, then `B`, `KiB`, `MiB`, `GiB` or `TiB`; the `iB` may be left out.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (amount, unit) = text.split_at(digits);
+    let unit = unit.trim();
+    let shift = match unit.strip_suffix("iB").unwrap_or(unit) {
+        "" | "B" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("a number with `KiB`, `MiB`, `GiB` or `TiB` is expected".to_owned()),
+    };
+    let amount: u64 = amount.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    amount.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+/// As [`duration`], and `d` for days.
+fn age(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix('d') {
+        Some(days) => {
+            let hours = duration(&format!("{}h", days.trim_end()))?;
+            hours.checked_mul(24).ok_or_else(|| "too long".to_owned())
+        }
+        None => duration(text),
+    }
+}
+
 /// Parses the command line; on a mistake, or for `--help`, says so and gives the status to exit with.
 ///
 /// # Errors
 /// The exit status of a command that is over already.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
     let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
+        check_watch(&matches)?;
         let mut cli = Cli::from_arg_matches(&matches)?;
         order_lints(&mut cli, &matches);
         Ok(cli)
@@ -391,23 +544,60 @@ fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     args
 }
 
+/// Refuses flags of `watch` in front of its goal, which has the same flags. Flags that every verb takes may
+/// stand anywhere.
+fn check_watch(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(("watch", watch)) = matches.subcommand() else { return Ok(()) };
+    let Some((goal, _)) = watch.subcommand() else { return Ok(()) };
+    let mut command = Cli::command();
+    let is_global = |id: &clap::Id| {
+        command.get_arguments().any(|argument| argument.get_id() == id && argument.is_global_set())
+    };
+    // Groups have no source of their own.
+    let is_given = |id: &clap::Id| {
+        watch.try_contains_id(id.as_str()).is_ok()
+            && watch.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+    };
+    if !watch.ids().any(|id| is_given(id) && !is_global(id)) {
+        return Ok(());
+    }
+    let message = format!("the goal comes first: `vitte watch {goal}`, then the file and the flags");
+    Err(command.error(ErrorKind::ArgumentConflict, message))
+}
+
 /// Puts the lint flags into the order of the command line, which only the raw matches know.
 fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
     let Some((_, matches)) = matches.subcommand() else { return };
     let build = match &mut cli.verb {
+        Verb::Watch(watch) => {
+            let inner = matches.subcommand().map_or(matches, |(_, inner)| inner);
+            let build = match &mut watch.goal {
+                None => &mut watch.rebuild.build,
+                Some(WatchGoal::Check(rebuild) | WatchGoal::Build(rebuild)) => &mut rebuild.build,
+                Some(WatchGoal::Run(run)) => &mut run.rebuild.build,
+                Some(WatchGoal::Test { .. }) => return,
+            };
+            return order_lints_of(build, inner);
+        }
         Verb::Run(run) => &mut run.build,
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
+        Verb::Why(why) => &mut why.build,
         Verb::Check(build) | Verb::Parse(build) => build,
         Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
         | Verb::Clean
+        | Verb::Cache(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version
         | Verb::Help { .. } => return,
     };
+    order_lints_of(build, matches);
+}
+
+fn order_lints_of(build: &mut BuildArgs, matches: &ArgMatches) {
     let flags = [("allow", LintLevel::Allow), ("warn", LintLevel::Warn), ("deny", LintLevel::Deny)];
     let mut found: Vec<(usize, LintLevel, String)> = Vec::new();
     for (id, level) in flags {
@@ -483,6 +673,33 @@ mod tests {
     }
 
     #[test]
+    fn watching_has_goals() {
+        let watch = |line: &str| match ok(line).verb {
+            Verb::Watch(watch) => watch,
+            other => panic!("{other:?}"),
+        };
+        let plain = watch("vitte watch a.vit --clear --deny A --allow B");
+        assert!(plain.goal.is_none() && plain.rebuild.clear);
+        assert_eq!(plain.rebuild.build.lints.len(), 2);
+        let Some(WatchGoal::Run(run)) = watch("vitte watch run a.vit --keep --warn C -- --keep x").goal
+        else {
+            panic!("not a run")
+        };
+        assert!(run.keep && run.args == ["--keep", "x"]);
+        assert_eq!(run.rebuild.build.lints, [(LintLevel::Warn, "C".to_owned())]);
+        let anywhere = watch("vitte watch --json --no-daemon build a.vit");
+        assert!(matches!(anywhere.goal, Some(WatchGoal::Build(_))));
+        for misplaced in
+            ["vitte watch --clear build", "vitte watch a.vit build", "vitte watch --deny A check"]
+        {
+            assert!(parse(misplaced.split(' ').map(OsString::from).collect()).is_err(), "{misplaced}");
+        }
+        assert!(matches!(watch("vitte watch test --all x").goal, Some(WatchGoal::Test { .. })));
+        let both = "vitte watch run a.vit --keep --restart";
+        assert!(Cli::command().try_get_matches_from(both.split(' ')).is_err());
+    }
+
+    #[test]
     fn durations_have_units() {
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(duration("1.5"), duration("1.5s"));
@@ -490,6 +707,19 @@ mod tests {
         for wrong in ["", "soon", "-1", "0", "3 days", "1e400h", "nan"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn sizes_and_ages_have_units() {
+        assert_eq!(size("2 GiB"), Ok(2 << 30));
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("0"), Ok(0));
+        for wrong in ["", "GiB", "-1", "1.5GiB", "10 GB", "99999999999TiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(age("12h"), duration("12h"));
+        assert!(age("d").is_err() && age("-3d").is_err() && age("1e300d").is_err());
     }
 
     #[test]

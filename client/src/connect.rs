@@ -10,7 +10,6 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
-use rustix::event::{PollFd, PollFlags, Timespec};
 use tonic::transport::{Channel, Endpoint, Uri};
 use vitte_proto::v1::InfoRequest;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
@@ -206,9 +205,7 @@ fn log_hint(places: &Rendezvous) -> String {
 
 /// The first line from `pipe`; empty if it ends before. Waits at most `patience`.
 fn read_line(pipe: File, patience: Duration) -> io::Result<String> {
-    let patience = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: 0 };
-    let ready = rustix::event::poll(&mut [PollFd::new(&pipe, PollFlags::IN)], Some(&patience))?;
-    if ready == 0 {
+    if !net::wait_readable(&pipe, Some(patience))? {
         return Err(io::ErrorKind::TimedOut.into());
     }
     let mut line = String::new();

@@ -116,6 +116,8 @@ impl Report {
             | Kind::ProgramStarted(_)
             | Kind::ProgramOutput(_)
             | Kind::ProgramExited(_)
+            | Kind::RoundStarted(_)
+            | Kind::RoundFinished(_)
             | Kind::OperationFinished(_) => {}
         }
         Ok(())
@@ -318,6 +320,32 @@ fn event_json(event: &v1::Event) -> Value {
             };
             ("program_exited", fields)
         }
+        Some(Kind::RoundStarted(v1::RoundStarted { number, changed, changed_total })) => {
+            ("round_started", json!({"round": number, "changed": changed, "changed_total": changed_total}))
+        }
+        Some(Kind::RoundFinished(finished)) => {
+            let result = match finished.result() {
+                v1::RoundResult::Unspecified => "unspecified",
+                v1::RoundResult::Ok => "ok",
+                v1::RoundResult::Errors => "errors",
+                v1::RoundResult::Failed => "failed",
+                v1::RoundResult::Superseded => "superseded",
+            };
+            let program = match finished.program() {
+                v1::RoundProgram::Unspecified => None,
+                v1::RoundProgram::Started => Some("started"),
+                v1::RoundProgram::Restarted => Some("restarted"),
+                v1::RoundProgram::Kept => Some("kept"),
+            };
+            let fields = json!({
+                "round": finished.number,
+                "result": result,
+                "failure": finished.failure.as_ref().map(failure_json),
+                "round_seconds": seconds(finished.elapsed.as_ref()),
+                "program": program,
+            });
+            ("round_finished", fields)
+        }
         Some(Kind::OperationFinished(finished)) => {
             let result = match finished.result() {
                 v1::OperationResult::Unspecified => "unspecified",
@@ -325,9 +353,7 @@ fn event_json(event: &v1::Event) -> Value {
                 v1::OperationResult::Failed => "failed",
                 v1::OperationResult::Cancelled => "cancelled",
             };
-            let failure = finished.failure.as_ref().map(
-                |failure| json!({"reason": failure.reason, "message": failure.message, "help": failure.help}),
-            );
+            let failure = finished.failure.as_ref().map(failure_json);
             ("operation_finished", json!({"result": result, "failure": failure}))
         }
     };
@@ -340,8 +366,12 @@ fn event_json(event: &v1::Event) -> Value {
     fields
 }
 
+fn failure_json(failure: &v1::Failure) -> Value {
+    json!({"reason": failure.reason, "message": failure.message, "help": failure.help})
+}
+
 /// One line on a terminal that says what is going on, once it has gone on for a while.
-struct Progress {
+pub(crate) struct Progress {
     began: Instant,
     doing: String,
     enabled: bool,
@@ -349,7 +379,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             began: Instant::now(),
             doing: String::new(),
@@ -358,11 +388,11 @@ impl Progress {
         }
     }
 
-    fn set(&mut self, doing: String) {
+    pub(crate) fn set(&mut self, doing: String) {
         self.doing = doing;
     }
 
-    fn draw(&mut self, theme: &Theme) {
+    pub(crate) fn draw(&mut self, theme: &Theme) {
         let elapsed = self.began.elapsed();
         if !self.enabled || elapsed < PROGRESS_AFTER || self.doing.is_empty() {
             return;
@@ -375,7 +405,7 @@ impl Progress {
         self.drawn = true;
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.drawn) {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }

@@ -1,190 +1,177 @@
 //! Files: this crate beside the standard library, as ratios of processor time (cold reads: of wall
-//! time), each the smallest of several interleaved runs.
+//! time, since waiting is what they are about).
 //!
-//! `cargo bench -p vitte-sys --bench files [-- FILES [COPY_MIB]]`; 10,000 files and 1,024 MiB when
-//! nothing is said. The bars are printed beside the ratios; `--check` makes a missed one an error.
+//! `cargo bench -p vitte-sys --bench files [-- [--smoke] [--check] [FILES [COPY_MIB]]]`; 10,000 files
+//! and 1,024 MiB when nothing is said. The bars stand beside the ratios.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
+use std::io::{Read, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use rustix::time::{ClockId, clock_gettime};
 use vitte_sys::fs::{Reader, Root};
 
-const ROUNDS: usize = 7;
+#[path = "harness/mod.rs"]
+mod harness;
+use harness::{Options, contender, race, ratio};
 
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+/// Many small files in one directory.
+struct Files {
+    folder: PathBuf,
+    names: Vec<String>,
+    paths: Vec<PathBuf>,
+    bytes: usize,
 }
 
-/// The smallest processor and wall times of each contender over interleaved rounds.
-fn race(rounds: usize, contenders: &mut [(&str, &mut dyn FnMut())]) -> Vec<(Duration, Duration)> {
-    let mut best = vec![(Duration::MAX, Duration::MAX); contenders.len()];
-    for _ in 0..rounds {
-        for ((_, work), best) in contenders.iter_mut().zip(&mut best) {
-            let (wall, processor) = (Instant::now(), processor_time());
-            work();
-            best.0 = best.0.min(processor_time() - processor);
-            best.1 = best.1.min(wall.elapsed());
+impl Files {
+    fn make(folder: &Path, count: usize) -> Self {
+        let names: Vec<String> = (0..count).map(|index| format!("file-{index:05}.vit")).collect();
+        let paths: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+        let mut bytes = 0;
+        for (index, path) in paths.iter().enumerate() {
+            let contents = vec![b'x'; 2048 + (index * 7919) % 2048];
+            bytes += contents.len();
+            std::fs::write(path, contents).unwrap();
+        }
+        // What is not on the disk yet cannot be dropped from memory.
+        rustix::fs::syncfs(std::fs::File::open(folder).unwrap()).unwrap();
+        Self { folder: folder.to_owned(), names, paths, bytes }
+    }
+
+    /// Drops the contents from the page cache.
+    fn forget(&self) {
+        for path in &self.paths {
+            let file = std::fs::File::open(path).unwrap();
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
         }
     }
-    for ((name, _), (processor, wall)) in contenders.iter().zip(&best) {
-        println!("  {name:<40} processor {processor:>10.1?}  wall {wall:>10.1?}");
+
+    fn read_by_std(&self) {
+        let mut total = 0;
+        for path in &self.paths {
+            std::hint::black_box(std::fs::metadata(path).unwrap());
+            total += std::fs::read(path).unwrap().len();
+        }
+        assert_eq!(total, self.bytes);
     }
-    best
-}
 
-/// Prints a ratio and its bar; whether it is met.
-fn bar(what: &str, value: f64, met: bool, wanted: &str) -> bool {
-    println!("  {what}: {value:.2}x, wanted {wanted}: {}", if met { "met" } else { "MISSED" });
-    met
-}
-
-fn ratio(slow: Duration, fast: Duration) -> f64 {
-    slow.as_secs_f64() / fast.as_secs_f64()
-}
-
-fn forget(folder: &Path, names: &[String]) {
-    for name in names {
-        let file = std::fs::File::open(folder.join(name)).unwrap();
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    fn read_by_reader(&self, reader: &mut Reader, root: &Root) {
+        let mut total = 0;
+        reader.read_many(root, &self.names, u64::MAX, |visit| {
+            let (bytes, stamp) = visit.file.unwrap();
+            assert_eq!(stamp.size, bytes.len() as u64);
+            total += bytes.len();
+            ControlFlow::Continue(())
+        });
+        assert_eq!(total, self.bytes);
     }
 }
 
-fn read_all(reader: &mut Reader, root: &Root, names: &[String]) -> usize {
-    let mut total = 0;
-    reader.read_many(root, names, u64::MAX, |visit| {
-        total += visit.file.unwrap().0.len();
-        ControlFlow::Continue(())
-    });
-    total
-}
-
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let check = arguments.iter().any(|argument| argument == "--check");
-    let mut numbers = arguments.iter().filter_map(|argument| argument.parse::<usize>().ok());
-    let (count, mebibytes) = (numbers.next().unwrap_or(10_000), numbers.next().unwrap_or(1024));
-    // Beside the build's output: on a disk, which the folder for temporary files may not be.
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
-    std::fs::create_dir_all(&scratch).unwrap();
-    let names: Vec<String> = (0..count).map(|index| format!("file-{index:05}.vit")).collect();
-    let mut bytes = 0;
-    for (index, name) in names.iter().enumerate() {
-        let contents = vec![b'x'; 2048 + (index * 7919) % 2048];
-        bytes += contents.len();
-        std::fs::write(scratch.join(name), contents).unwrap();
-    }
-    rustix::fs::syncfs(std::fs::File::open(&scratch).unwrap()).unwrap();
-    let paths: Vec<_> = names.iter().map(|name| scratch.join(name)).collect();
-    let root = Root::open(&scratch).unwrap();
+fn small_files(options: &mut Options, files: &Files) {
+    let root = Root::open(&files.folder).unwrap();
     let mut reader = Reader::new();
-    let mut met = true;
-
-    println!("{count} small files in memory, stat and read");
-    let best = race(
-        ROUNDS,
-        &mut [
-            ("std metadata + read", &mut || {
-                let mut total = 0;
-                for path in &paths {
-                    let _ = std::fs::metadata(path).unwrap();
-                    total += std::fs::read(path).unwrap().len();
-                }
-                assert_eq!(total, bytes);
-            }),
-            ("read_many", &mut || assert_eq!(read_all(&mut reader, &root, &names), bytes)),
+    println!("{} small files in memory, stat and read", files.names.len());
+    let times = race(
+        options.pick(31, 1),
+        vec![
+            contender("std metadata + read", || files.read_by_std()),
+            contender("read_many", || files.read_by_reader(&mut reader, &root)),
         ],
     );
-    let value = ratio(best[0].0, best[1].0);
-    met &= bar("read_many is faster by", value, value >= 1.6, ">= 1.6x");
+    options.at_least(
+        "read_many, warm, faster than std by",
+        ratio(&times[0].processor, &times[1].processor),
+        1.6,
+    );
 
-    println!("one by one, confined and not");
-    let best = race(
-        ROUNDS,
-        &mut [
-            ("fs::read", &mut || {
-                for path in &paths {
-                    let _ = vitte_sys::fs::read(path).unwrap();
+    println!("the same one by one, confined and not");
+    let times = race(
+        options.pick(31, 1),
+        vec![
+            contender("fs::read", || {
+                for path in &files.paths {
+                    std::hint::black_box(vitte_sys::fs::read(path).unwrap());
                 }
             }),
-            ("Root::read", &mut || {
-                for name in &names {
-                    let _ = root.read(name, u64::MAX).unwrap();
+            contender("Root::read", || {
+                for name in &files.names {
+                    std::hint::black_box(root.read(name, u64::MAX).unwrap());
                 }
             }),
         ],
     );
-    let value = ratio(best[1].0, best[0].0);
-    met &= bar("confined over unconfined", value, value <= 1.1, "<= 1.10x");
+    options.at_most("confined read over unconfined", ratio(&times[1].processor, &times[0].processor), 1.1);
 
-    println!("the same files on the disk (wall time)");
-    let mut times = [Duration::MAX; 2];
-    for _ in 0..3 {
-        forget(&scratch, &names);
-        let start = Instant::now();
-        for path in &paths {
-            let _ = std::fs::metadata(path).unwrap();
-            let _ = std::fs::read(path).unwrap();
+    println!("the same on the disk");
+    let times = race(
+        options.pick(5, 1),
+        vec![
+            contender("std one after the other", || files.read_by_std()).prepared_by(|| files.forget()),
+            contender("read_many", || files.read_by_reader(&mut reader, &root))
+                .prepared_by(|| files.forget()),
+        ],
+    );
+    options.at_least("read_many, cold, faster than std by", ratio(&times[0].wall, &times[1].wall), 4.0);
+}
+
+/// The way of simple libraries.
+fn copy_by_loop(from: &Path, to: &Path) {
+    let mut from = std::fs::File::open(from).unwrap();
+    let mut to = std::fs::File::create(to).unwrap();
+    let mut buffer = [0; 8192];
+    loop {
+        match from.read(&mut buffer).unwrap() {
+            0 => break,
+            count => to.write_all(&buffer[..count]).unwrap(),
         }
-        times[0] = times[0].min(start.elapsed());
-        forget(&scratch, &names);
-        let start = Instant::now();
-        assert_eq!(read_all(&mut reader, &root, &names), bytes);
-        times[1] = times[1].min(start.elapsed());
     }
-    println!("  std one after the other {:.1?}, read_many {:.1?}", times[0], times[1]);
-    let value = ratio(times[0], times[1]);
-    met &= bar("read_many is faster by", value, value >= 4.0, ">= 4x");
+}
 
+fn copies(options: &mut Options, scratch: &Path, mebibytes: usize) {
     println!("copy of {mebibytes} MiB");
     let (from, to) = (scratch.join("from"), scratch.join("to"));
-    {
-        use std::io::Write;
-        let mut file = std::fs::File::create(&from).unwrap();
-        let chunk: Vec<u8> = (0..1 << 20).map(|index: u32| (index % 251) as u8).collect();
-        for _ in 0..mebibytes {
-            file.write_all(&chunk).unwrap();
-        }
-        file.sync_all().unwrap();
+    let mut file = std::fs::File::create(&from).unwrap();
+    let chunk: Vec<u8> = (0..1 << 20).map(|index: u32| (index % 251) as u8).collect();
+    for _ in 0..mebibytes {
+        file.write_all(&chunk).unwrap();
     }
-    // A fresh target each time; its removal is not part of the copy, but of both.
-    let fresh = || drop(std::fs::remove_file(&to));
-    let best = race(
-        4,
-        &mut [
-            ("std copy", &mut || {
-                fresh();
-                let _ = std::fs::copy(&from, &to).unwrap();
-            }),
-            ("copy", &mut || {
-                fresh();
-                let _ = vitte_sys::fs::copy(&from, &to).unwrap();
-            }),
-            ("read and write, 8 KiB", &mut || {
-                use std::io::{Read, Write};
-                fresh();
-                let mut from = std::fs::File::open(&from).unwrap();
-                let mut to = std::fs::File::create(&to).unwrap();
-                let mut buffer = [0; 8192];
-                loop {
-                    match from.read(&mut buffer).unwrap() {
-                        0 => break,
-                        count => to.write_all(&buffer[..count]).unwrap(),
-                    }
-                }
-            }),
+    file.sync_all().unwrap();
+    // A new target each time, and nothing of the one before left for the disk to do.
+    let fresh = || {
+        if std::fs::remove_file(&to).is_ok() {
+            rustix::fs::syncfs(&file).unwrap();
+        }
+    };
+    let times = race(
+        options.pick(7, 1),
+        vec![
+            contender("std::fs::copy", || assert!(std::fs::copy(&from, &to).is_ok())).prepared_by(fresh),
+            contender("fs::copy", || assert!(vitte_sys::fs::copy(&from, &to).is_ok())).prepared_by(fresh),
+            contender("read and write, 8 KiB", || copy_by_loop(&from, &to)).prepared_by(fresh),
         ],
     );
-    let value = ratio(best[1].0, best[0].0);
-    met &= bar("copy over std", value, value <= 1.05, "<= 1.05x");
-    let value = ratio(best[2].0, best[1].0);
-    met &= bar("copy is faster than a plain loop by", value, value >= 2.4, ">= 2.4x");
+    options.at_most("copy over std", ratio(&times[1].processor, &times[0].processor), 1.05);
+    options.at_least(
+        "copy faster than the plain loop by",
+        ratio(&times[2].processor, &times[1].processor),
+        2.4,
+    );
+}
 
-    for one in vitte_sys::caps::probe().facilities.iter() {
-        println!("  {one}");
+fn main() -> ExitCode {
+    let mut options = Options::read();
+    let count = options.numbers.first().copied().unwrap_or(options.pick(10_000, 200));
+    let mebibytes = options.numbers.get(1).copied().unwrap_or(options.pick(1024, 8));
+    // Beside the build's output: on a disk, which the folder for temporary files may not be.
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}", std::process::id()));
+    let folder = scratch.join("files");
+    std::fs::create_dir_all(&folder).unwrap();
+    let files = Files::make(&folder, count);
+    small_files(&mut options, &files);
+    copies(&mut options, &scratch, mebibytes);
+    for facility in vitte_sys::caps::probe().facilities.iter() {
+        println!("  {facility}");
     }
     std::fs::remove_dir_all(&scratch).unwrap();
-    assert!(met || !check, "a bar was missed");
+    options.finish()
 }

@@ -13,9 +13,10 @@ pub const PLAN_FD: i32 = 4;
 /// The first of the other inherited descriptors: the Landlock ruleset if there is one, then the
 /// `cgroup.procs` files.
 pub const FIRST_EXTRA_FD: i32 = 5;
-/// The signal, SIGRTMAX, that tells the helper to kill all it has started, then itself. It is also
-/// its parent-death signal.
-pub const KILL_TREE: i32 = 64;
+/// The signal, SIGRTMAX-2, that tells the helper to kill all it has started, then itself. It is also
+/// its parent-death signal. The last two numbers do not exist under qemu's user emulation, which shifts
+/// them past the end.
+pub const KILL_TREE: i32 = 62;
 
 /// Lead a new session rather than only a new process group.
 pub const FLAG_SESSION: u64 = 1;

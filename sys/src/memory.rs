@@ -6,15 +6,19 @@ use std::fs::File;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
-
+use crate::platform::handle::{OwnedHandle, stands_for_handle};
+use crate::platform::{self, Errno};
 use crate::{Op, SysError};
+
+/// What may be done with mapped bytes; all of them may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    Execute,
+}
 
 /// Bytes may be read and written.
 #[derive(Debug)]
@@ -42,17 +46,10 @@ impl Pages<Writable> {
     /// `ENOMEM`; `EINVAL` for zero bytes.
     pub fn new(bytes: usize) -> Result<Self, SysError> {
         let fail = |error: Errno| SysError::bare(Op::Map, error);
-        let page = rustix::param::page_size();
+        let page = platform::memory::page_size();
         let length =
             bytes.checked_next_multiple_of(page).and_then(NonZeroUsize::new).ok_or(fail(Errno::INVAL))?;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a null hint without MAP_FIXED lets the kernel choose a free range, so that no memory
-        // of ours is replaced.
-        let start = unsafe {
-            rustix::mm::mmap_anonymous(std::ptr::null_mut(), length.get(), access, MapFlags::PRIVATE)
-        }
-        .map_err(fail)?;
-        let start = NonNull::new(start.cast()).ok_or(fail(Errno::NOMEM))?;
+        let start = platform::memory::map(length).map_err(fail)?;
         Ok(Self { region: Region { start, length }, protection: PhantomData })
     }
 }
@@ -63,7 +60,7 @@ impl<P> Pages<P> {
     /// # Errors
     /// `ENOMEM` when the kernel cannot describe one more range.
     pub fn read_only(self) -> Result<Pages<ReadOnly>, SysError> {
-        self.protect(MprotectFlags::READ)
+        self.protect(Access::Read)
     }
 
     /// Gives the right to execute, and takes the right to write away.
@@ -71,7 +68,7 @@ impl<P> Pages<P> {
     /// # Errors
     /// `EACCES` or `EPERM` where the system's policy forbids it.
     pub fn executable(self) -> Result<Pages<Executable>, SysError> {
-        self.protect(MprotectFlags::READ | MprotectFlags::EXEC)
+        self.protect(Access::Execute)
     }
 
     /// Gives the right to write, and takes the right to execute away.
@@ -79,14 +76,14 @@ impl<P> Pages<P> {
     /// # Errors
     /// `ENOMEM`.
     pub fn writable(self) -> Result<Pages<Writable>, SysError> {
-        self.protect(MprotectFlags::READ | MprotectFlags::WRITE)
+        self.protect(Access::Write)
     }
 
-    fn protect<To>(self, access: MprotectFlags) -> Result<Pages<To>, SysError> {
+    fn protect<To>(self, access: Access) -> Result<Pages<To>, SysError> {
         let Region { start, length } = self.region;
         // SAFETY: the range is a mapping that `self` owns. `self` is held by value, so that no reference
         // into it is alive, and all three protections allow the reads that `Deref` gives.
-        unsafe { rustix::mm::mprotect(start.as_ptr().cast(), length.get(), access) }
+        unsafe { platform::memory::protect(start, length, access) }
             .map_err(|error| SysError::bare(Op::Protect, error))?;
         Ok(Pages { region: self.region, protection: PhantomData })
     }
@@ -100,7 +97,7 @@ impl Pages<ReadOnly> {
     /// # Errors
     /// `ENOSYS` on older kernels; the pages come back so that they can be used without.
     pub fn seal(self) -> Result<&'static [u8], (Self, SysError)> {
-        match crate::ffi::seal(self.region.start, self.region.length) {
+        match platform::memory::seal(self.region.start, self.region.length) {
             Ok(()) => {
                 let region = std::mem::ManuallyDrop::new(self.region);
                 // SAFETY: the sealed range stays mapped and readable until the process ends, and the
@@ -153,8 +150,8 @@ impl Region {
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: the range was mapped by us, is owned by this value, and nothing borrows from it any
-        // more. The call can fail only for arguments that are no mapping.
-        let _ = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.length.get()) };
+        // more.
+        unsafe { platform::memory::unmap(self.start, self.length) };
     }
 }
 
@@ -170,14 +167,9 @@ impl MemoryFile {
     /// # Errors
     /// `EMFILE`, `ENOMEM`; `EINVAL` for a name of more than 249 bytes or with a zero in it.
     pub fn new(name: &str) -> Result<Self, SysError> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        // Executable memory files are refused on hardened systems, so ask for none; kernels before 6.3
-        // do not know the flag.
-        let made = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-            Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
-            made => made,
-        };
-        made.map(|file| Self { file: File::from(file) }).map_err(|error| SysError::bare(Op::Create, error))
+        platform::memory::file(name)
+            .map(|file| Self { file: File::from(file) })
+            .map_err(|error| SysError::bare(Op::Create, error))
     }
 
     /// The file, to write it.
@@ -190,7 +182,8 @@ impl MemoryFile {
     /// # Errors
     /// `ENOSPC`, `EFBIG`.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), SysError> {
-        self.file.write_all_at(bytes, offset).map_err(|error| SysError::bare(Op::Write, error))
+        platform::files::write_all_at(&self.file, bytes, offset)
+            .map_err(|error| SysError::bare(Op::Write, error))
     }
 
     /// Ends all changes: from now on nobody, in no process, can write, shorten or lengthen it.
@@ -198,19 +191,15 @@ impl MemoryFile {
     /// # Errors
     /// `EBUSY` while somebody has it mapped writable.
     pub fn seal(self) -> Result<SealedFile, SysError> {
-        rustix::fs::fcntl_add_seals(&self.file, SEALS | SealFlags::SEAL)
-            .map_err(|error| SysError::bare(Op::Seal, error))?;
+        platform::memory::seal_file(&self.file).map_err(|error| SysError::bare(Op::Seal, error))?;
         Ok(SealedFile { descriptor: self.file.into() })
     }
 }
 
-/// With these three the bytes of a file cannot change and cannot go away.
-const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
-
 /// A file in memory that can no longer change.
 #[derive(Debug)]
 pub struct SealedFile {
-    descriptor: OwnedFd,
+    descriptor: OwnedHandle,
 }
 
 impl SealedFile {
@@ -218,10 +207,9 @@ impl SealedFile {
     ///
     /// # Errors
     /// `EINVAL` when it is no memory file, `EPERM` when a seal is missing.
-    pub fn from_descriptor(descriptor: OwnedFd) -> Result<Self, SysError> {
+    pub fn from_descriptor(descriptor: OwnedHandle) -> Result<Self, SysError> {
         let fail = |error: Errno| SysError::bare(Op::Seal, error);
-        let seals = rustix::fs::fcntl_get_seals(&descriptor).map_err(fail)?;
-        if !seals.contains(SEALS) {
+        if !platform::memory::is_sealed(&descriptor).map_err(fail)? {
             return Err(fail(Errno::PERM));
         }
         Ok(Self { descriptor })
@@ -233,31 +221,15 @@ impl SealedFile {
     /// `ENOMEM`; `EINVAL` when it is empty.
     pub fn map(&self) -> Result<SealedMap, SysError> {
         let fail = |error: Errno| SysError::bare(Op::Map, error);
-        let size = rustix::fs::fstat(&self.descriptor).map_err(fail)?.st_size;
+        let size = platform::files::stat(&self.descriptor).map_err(fail)?.size;
         let length = usize::try_from(size).ok().and_then(NonZeroUsize::new).ok_or(fail(Errno::INVAL))?;
-        // SAFETY: a null hint without MAP_FIXED replaces no memory of ours. The seals keep every process
-        // from writing or shortening the file, so that the bytes stay the same and stay readable.
-        let start = unsafe {
-            rustix::mm::mmap(
-                std::ptr::null_mut(),
-                length.get(),
-                ProtFlags::READ,
-                MapFlags::PRIVATE,
-                &self.descriptor,
-                0,
-            )
-        }
-        .map_err(fail)?;
-        let start = NonNull::new(start.cast()).ok_or(fail(Errno::NOMEM))?;
+        // SAFETY: the seals keep every process from writing or shortening the file.
+        let start = unsafe { platform::memory::map_file(&self.descriptor, length) }.map_err(fail)?;
         Ok(SealedMap { region: Region { start, length } })
     }
 }
 
-impl AsFd for SealedFile {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-}
+stands_for_handle!(SealedFile, descriptor, "To send it to another process.");
 
 /// The bytes of a [`SealedFile`].
 #[derive(Debug)]
@@ -273,10 +245,11 @@ impl Deref for SealedMap {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn protection_moves_through_the_types() {

@@ -4,22 +4,14 @@
 //! TCP and UDP are the standard library's; [`loopback`] is the one address the service ever binds.
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
-use rustix::process::{PidfdFlags, Signal};
-
+use crate::platform::handle::{AsHandle, BorrowedHandle, OwnedHandle, borrow};
+use crate::platform::{self, Errno};
 use crate::{Op, SysError};
 
-/// Longest path that fits into `sockaddr_un` with its terminating zero on Linux.
-pub const SOCKET_PATH_MAX: usize = 107;
+pub use platform::net::{LocalDatagram, LocalListener, LocalStream, SOCKET_PATH_MAX};
 
 /// Who is on the other side of a Unix socket, as the kernel saw it at connect time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +20,22 @@ pub struct PeerCredentials {
     pub uid: u32,
     /// Effective group id.
     pub gid: u32,
-    /// Process id; may be of a process that has ended since.
+    /// Process id; may be of a process that has ended since. 0 when the system does not say.
     pub pid: i32,
 }
 
 /// The credentials of the peer of a connected Unix socket.
-pub fn peer_credentials(socket: impl AsFd) -> io::Result<PeerCredentials> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket)?;
-    Ok(PeerCredentials {
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
-        pid: credentials.pid.as_raw_nonzero().get(),
-    })
+///
+/// # Errors
+/// Those of [`Peer::of`].
+pub fn peer_credentials(socket: impl AsHandle) -> io::Result<PeerCredentials> {
+    let (uid, gid, pid) = platform::net::peer(&socket)?;
+    Ok(PeerCredentials { uid, gid, pid: pid.unwrap_or(0) })
 }
 
 /// Refuses socket paths that the kernel would cut or refuse.
 pub fn check_socket_path(path: &Path) -> Result<(), SysError> {
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     if bytes.len() > SOCKET_PATH_MAX {
         let message =
             format!("a socket path holds at most {SOCKET_PATH_MAX} bytes, this one has {}", bytes.len());
@@ -60,41 +51,32 @@ pub fn private_directory(path: &Path) -> Result<(), SysError> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(fail)?;
     }
-    match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(fail(error)),
-    }
-    // `symlink_metadata`: a link that someone planted here must not lead us elsewhere.
-    let metadata = std::fs::symlink_metadata(path).map_err(fail)?;
-    let refuse = |message: &str| fail(io::Error::new(io::ErrorKind::PermissionDenied, message.to_owned()));
-    if !metadata.is_dir() {
-        return Err(refuse("it exists and is not a directory"));
-    }
-    if metadata.uid() != crate::process::effective_uid() {
-        return Err(refuse("it belongs to another user"));
-    }
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(refuse("other users may enter it; its mode must be 0700"));
-    }
-    Ok(())
+    platform::files::private_directory(path).map_err(fail)
 }
 
 /// Listens on a new socket at `path`, mode 0600. The path must be free; see [`is_stale`].
-pub fn listen(path: &Path) -> Result<UnixListener, SysError> {
+pub fn listen(path: &Path) -> Result<LocalListener, SysError> {
     check_socket_path(path)?;
-    let listener = UnixListener::bind(path).map_err(|error| SysError::new(Op::Bind, path, error))?;
+    let listener = platform::net::bind(path).map_err(|error| SysError::new(Op::Bind, path, error))?;
     // Between bind and chmod the directory's mode 0700 keeps others out.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-        .map_err(|error| SysError::new(Op::Chmod, path, error))?;
+    platform::net::close_to_others(path).map_err(|error| SysError::new(Op::Chmod, path, error))?;
     Ok(listener)
+}
+
+/// Connects to the socket at `path`.
+///
+/// # Errors
+/// `ENOENT`; `ECONNREFUSED` when nobody listens; a refusal for a path that is too long.
+pub fn connect(path: &Path) -> Result<LocalStream, SysError> {
+    check_socket_path(path)?;
+    platform::net::connect(path).map_err(|error| SysError::new(Op::Connect, path, error))
 }
 
 /// Whether a socket file stands at `path` that nobody listens on any more.
 pub fn is_stale(path: &Path) -> bool {
-    match UnixStream::connect(path) {
+    match platform::net::connect(path) {
         Ok(_) => false,
-        Err(error) => error.raw_os_error() == Some(Errno::CONNREFUSED.raw_os_error()),
+        Err(error) => Errno::from_io_error(&error) == Some(Errno::CONNREFUSED),
     }
 }
 
@@ -103,7 +85,7 @@ pub fn is_stale(path: &Path) -> bool {
 pub enum Pin {
     /// It is: the descriptor stands for that very process, whatever gets its number later.
     Held,
-    /// The kernel is older than 6.5 and cannot say; the number alone is only good for a log.
+    /// The system cannot say (Linux before 6.5); the number alone is only good for a log.
     Unsupported,
     /// The process had ended and was reaped before anybody asked.
     Gone,
@@ -118,7 +100,7 @@ pub struct Peer {
     pub gid: u32,
     /// Process id when it connected; none for a process of a namespace we cannot see.
     pub pid: Option<i32>,
-    pidfd: Result<OwnedFd, Pin>,
+    pidfd: Result<OwnedHandle, Pin>,
 }
 
 impl Peer {
@@ -126,17 +108,16 @@ impl Peer {
     ///
     /// # Errors
     /// `ENOTSOCK`, `ENOPROTOOPT` when it is no Unix socket; a refusal when the kernel knows no peer.
-    pub fn of(socket: impl AsFd) -> Result<Self, SysError> {
+    pub fn of(socket: impl AsHandle) -> Result<Self, SysError> {
         let fail = |error: Errno| SysError::bare(Op::Identify, error);
-        let (uid, gid, pid) = crate::ffi::peer_credentials(&socket).map_err(fail)?;
-        let pidfd = match crate::ffi::peer_pidfd(&socket) {
+        let (uid, gid, pid) = platform::net::peer(&socket).map_err(fail)?;
+        let pidfd = match platform::net::peer_process(&socket) {
             Ok(pidfd) => Ok(pidfd),
             Err(Errno::NOPROTOOPT) => Err(Pin::Unsupported),
-            // Before 6.16 the kernel answers so when the process was reaped.
-            Err(Errno::SRCH | Errno::INVAL | Errno::NODATA) => Err(Pin::Gone),
+            Err(Errno::SRCH) => Err(Pin::Gone),
             Err(error) => return Err(fail(error)),
         };
-        Ok(Self { uid, gid, pid: (pid > 0).then_some(pid), pidfd })
+        Ok(Self { uid, gid, pid, pidfd })
     }
 
     /// Whether the process is pinned.
@@ -148,8 +129,8 @@ impl Peer {
     }
 
     /// The descriptor of the process (pidfd), readable when it has ended.
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().ok().map(AsFd::as_fd)
+    pub fn pidfd(&self) -> Option<BorrowedHandle<'_>> {
+        self.pidfd.as_ref().ok().map(borrow)
     }
 
     /// Whether the process still runs; `None` when it is not pinned and nobody can say.
@@ -168,7 +149,7 @@ impl Peer {
     pub fn terminate(&self) -> Result<(), SysError> {
         let fail = |error: Errno| SysError::bare(Op::Signal, error);
         let pidfd = self.pidfd().ok_or(fail(Errno::SRCH))?;
-        rustix::process::pidfd_send_signal(pidfd, Signal::TERM).map_err(fail)
+        platform::net::terminate(pidfd).map_err(fail)
     }
 
     /// Whether this process acts for the user that we act for, or for root.
@@ -182,11 +163,8 @@ impl Peer {
 ///
 /// # Errors
 /// `ESRCH`, `EINVAL`, `EMFILE`.
-pub fn pin_process(pid: i32) -> Result<OwnedFd, SysError> {
-    let fail = |error: Errno| SysError::bare(Op::Identify, error);
-    // rustix takes a negative number for a mistake of its caller.
-    let pid = (pid > 0).then(|| rustix::process::Pid::from_raw(pid)).flatten().ok_or(fail(Errno::INVAL))?;
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(fail)
+pub fn pin_process(pid: i32) -> Result<OwnedHandle, SysError> {
+    platform::net::process(pid).map_err(|error| SysError::bare(Op::Identify, error))
 }
 
 /// Waits until `descriptor` can be read or its other side is closed; `false` when `timeout` passes
@@ -194,24 +172,8 @@ pub fn pin_process(pid: i32) -> Result<OwnedFd, SysError> {
 ///
 /// # Errors
 /// `ENOMEM`, `EINVAL`.
-pub fn wait_readable(descriptor: impl AsFd, timeout: Option<Duration>) -> Result<bool, SysError> {
-    let start = Instant::now();
-    loop {
-        let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
-        // More seconds than the kernel's structure holds are for ever.
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        let mut polled = [PollFd::new(&descriptor, PollFlags::IN)];
-        match rustix::event::poll(&mut polled, left.as_ref()) {
-            Ok(count) => return Ok(count > 0),
-            // A signal; the time that has passed is taken off.
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(SysError::bare(Op::Wait, error)),
-        }
-    }
-}
-
-fn abstract_address(name: &[u8]) -> Result<SocketAddr, SysError> {
-    SocketAddr::from_abstract_name(name).map_err(|error| SysError::bare(Op::Bind, error))
+pub fn wait_readable(descriptor: impl AsHandle, timeout: Option<Duration>) -> Result<bool, SysError> {
+    platform::net::wait_readable(descriptor, timeout).map_err(|error| SysError::bare(Op::Wait, error))
 }
 
 /// Listens on a name without a file (an abstract socket): it is gone with the last descriptor, and
@@ -219,35 +181,34 @@ fn abstract_address(name: &[u8]) -> Result<SocketAddr, SysError> {
 /// the only guard.
 ///
 /// # Errors
-/// `EADDRINUSE`; a refusal for a name of more than 107 bytes.
-pub fn listen_abstract(name: &[u8]) -> Result<UnixListener, SysError> {
-    let address = abstract_address(name)?;
-    UnixListener::bind_addr(&address).map_err(|error| SysError::bare(Op::Bind, error))
+/// `EADDRINUSE`; a refusal for a name of more than 107 bytes, and where there are no such names.
+pub fn listen_abstract(name: &[u8]) -> Result<LocalListener, SysError> {
+    platform::net::bind_abstract(name).map_err(|error| SysError::bare(Op::Bind, error))
 }
 
 /// Connects to a name without a file.
 ///
 /// # Errors
-/// `ECONNREFUSED` when nobody listens; a refusal for a name of more than 107 bytes.
-pub fn connect_abstract(name: &[u8]) -> Result<UnixStream, SysError> {
-    let address = abstract_address(name)?;
-    UnixStream::connect_addr(&address).map_err(|error| SysError::bare(Op::Connect, error))
+/// `ECONNREFUSED` when nobody listens; a refusal for a name of more than 107 bytes, and where there are
+/// no such names.
+pub fn connect_abstract(name: &[u8]) -> Result<LocalStream, SysError> {
+    platform::net::connect_abstract(name).map_err(|error| SysError::bare(Op::Connect, error))
 }
 
 /// Two connected stream sockets, close-on-exec.
 ///
 /// # Errors
 /// `EMFILE`.
-pub fn pair() -> Result<(UnixStream, UnixStream), SysError> {
-    UnixStream::pair().map_err(|error| SysError::bare(Op::Pipe, error))
+pub fn pair() -> Result<(LocalStream, LocalStream), SysError> {
+    platform::net::pair().map_err(|error| SysError::bare(Op::Pipe, error))
 }
 
 /// Two connected datagram sockets, close-on-exec: messages keep their bounds.
 ///
 /// # Errors
 /// `EMFILE`.
-pub fn datagram_pair() -> Result<(UnixDatagram, UnixDatagram), SysError> {
-    UnixDatagram::pair().map_err(|error| SysError::bare(Op::Pipe, error))
+pub fn datagram_pair() -> Result<(LocalDatagram, LocalDatagram), SysError> {
+    platform::net::datagram_pair().map_err(|error| SysError::bare(Op::Pipe, error))
 }
 
 /// Listens on 127.0.0.1, on `port` or, for 0, on one that the kernel chooses.
@@ -258,10 +219,12 @@ pub fn loopback(port: u16) -> Result<TcpListener, SysError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| SysError::bare(Op::Bind, error))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
 
     #[test]
     fn private_means_private() {

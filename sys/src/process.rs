@@ -7,22 +7,20 @@
 //! process group's. The supervisor ends the way the program ended, and only when nothing that the
 //! program started is left, double-forked or in other sessions; when this process dies, by whatever
 //! signal, it kills them all.
-mod child; // the supervisor as its parent sees it
+mod child; // a started program as its parent sees it
 mod command; // what to start
-mod control_group; // limits on a whole tree
-mod helper; // the helper's executable, in memory
-mod image; // the plan that the helper reads
-mod launch; // posix_spawn of the helper
-#[path = "../spawn_helper/plan.rs"]
-mod plan; // the layout of the plan and the stages
 
 pub use child::{Child, Ended, Termination, end_group, end_notifier, peek_end, signal_group};
 pub use command::{Command, Limits, SpawnError, Stage, Stdio, spawn};
+pub(crate) use command::{Failure, Target, at};
 
 /// The effective user id of this process.
 pub fn effective_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    crate::platform::process::effective_uid()
 }
 
-#[cfg(test)]
+#[cfg(all(test, spawn_helper))]
+mod tests;
+#[cfg(all(test, unix, not(spawn_helper)))]
+#[path = "process/plain_tests.rs"]
 mod tests;

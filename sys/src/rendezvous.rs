@@ -4,12 +4,10 @@
 //! `ID` is `default`, or a digest of `VITTE_HOME` when that is set, so that separate homes get separate services.
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::{SysError, net, process};
+use crate::platform::handle::OwnedHandle;
+use crate::{Op, SysError, net, platform};
 
 /// The environment variables that decide where things are. Read once, at the edge.
 #[derive(Clone, Debug, Default)]
@@ -64,30 +62,33 @@ impl Rendezvous {
         let absolute =
             |value: &Option<OsString>| value.as_ref().map(PathBuf::from).filter(|p| p.is_absolute());
         let vitte_home = absolute(vitte_home);
+        let [state_folder, config_folder, cache_folder] = platform::process::FOLDERS;
         let below_home = |folder: &str| absolute(home).map(|home| home.join(folder));
         let runtime_root = match absolute(runtime_dir) {
             Some(folder) => folder.join("vitte"),
-            None => PathBuf::from(format!("/tmp/vitte-{}", process::effective_uid())),
+            None => platform::process::runtime_root(),
         };
         let id = match &vitte_home {
             None => "default".to_owned(),
-            Some(folder) => format!("{:016x}", fnv1a(folder.as_os_str().as_bytes())),
+            Some(folder) => format!("{:016x}", fnv1a(folder.as_os_str().as_encoded_bytes())),
         };
         let state = match &vitte_home {
             Some(folder) => Some(folder.join("state")),
             None => {
-                absolute(state_home).or_else(|| below_home(".local/state")).map(|folder| folder.join("vitte"))
+                absolute(state_home).or_else(|| below_home(state_folder)).map(|folder| folder.join("vitte"))
             }
         };
         let config = match &vitte_home {
             Some(folder) => Some(folder.join("config.toml")),
             None => absolute(config_home)
-                .or_else(|| below_home(".config"))
+                .or_else(|| below_home(config_folder))
                 .map(|folder| folder.join("vitte/config.toml")),
         };
         let cache = absolute(cache_dir).or_else(|| match &vitte_home {
             Some(folder) => Some(folder.join("cache")),
-            None => absolute(cache_home).or_else(|| below_home(".cache")).map(|folder| folder.join("vitte")),
+            None => {
+                absolute(cache_home).or_else(|| below_home(cache_folder)).map(|folder| folder.join("vitte"))
+            }
         });
         Self { runtime_root, id, state, config, cache }
     }
@@ -147,9 +148,8 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 /// # Errors
 /// When the file cannot be examined.
 pub fn executable_identity(path: &Path) -> Result<String, SysError> {
-    let data = std::fs::metadata(path).map_err(|error| SysError::new("examine", path, error))?;
-    let modified_ns = i128::from(data.mtime()) * 1_000_000_000 + i128::from(data.mtime_nsec());
-    Ok(format!("{:x}-{:x}-{:x}-{modified_ns:x}", data.dev(), data.ino(), data.size()))
+    let stat = platform::files::stat_path(path).map_err(|error| SysError::new(Op::Examine, path, error))?;
+    Ok(format!("{:x}-{:x}-{:x}-{:x}", stat.device, stat.inode, stat.size, stat.modified_ns))
 }
 
 /// Takes what was handed over on standard input, and leaves `/dev/null` there in its place.
@@ -158,31 +158,27 @@ pub fn executable_identity(path: &Path) -> Result<String, SysError> {
 ///
 /// # Errors
 /// When descriptors run out.
-pub fn take_stdin() -> io::Result<OwnedFd> {
-    let handed_over = io::stdin().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
-    Ok(handed_over)
+pub fn take_stdin() -> io::Result<OwnedHandle> {
+    platform::process::take_stdin()
 }
 
 /// Takes standard output, and leaves `/dev/null` there in its place.
 ///
 /// # Errors
 /// When descriptors run out.
-pub fn take_stdout() -> io::Result<OwnedFd> {
-    let handed_over = io::stdout().as_fd().try_clone_to_owned()?;
-    rustix::stdio::dup2_stdout(std::fs::File::options().write(true).open("/dev/null")?)?;
-    Ok(handed_over)
+pub fn take_stdout() -> io::Result<OwnedHandle> {
+    platform::process::take_stdout()
 }
 
 /// Leaves the terminal's session, so that neither Ctrl-C nor a hang-up reaches this process.
 pub fn detach_from_terminal() {
-    // It fails only for a process-group leader, which its own shell has put in a group already.
-    let _ = rustix::process::setsid();
+    platform::process::detach_from_terminal();
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::process;
 
     fn environment() -> Environment {
         Environment {

@@ -3,13 +3,11 @@
 //! Three rungs, strongest first: own namespaces with Landlock and a system-call filter; Landlock and
 //! the filter; limits alone. A [`Policy`] names the lowest rung it accepts. The child starts on the
 //! highest rung that this machine has, or not at all when that is below the policy's; which one it
-//! was is in its [`Confinement`].
-mod filter; // the system-call filter
-mod landlock; // the Landlock rules
-
-use std::io;
-use std::os::fd::OwnedFd;
+//! was is in its [`Confinement`]. The two upper rungs are Linux's; a policy that asks for one of them
+//! starts nothing elsewhere.
 use std::path::{Path, PathBuf};
+
+use crate::platform;
 
 /// A rung of the ladder of protection, from weak to strong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +17,7 @@ pub enum Rung {
     Limits,
     /// And Landlock (files, abstract sockets, signals, TCP) and a system-call filter.
     Landlock,
-    /// And own user, mount, PID, IPC, UTS, control-group and network namespaces; every mount that the
+    /// And own user, mount, PID, IPC, UTS and control-group namespaces; every mount that the
     /// policy does not make writable is read-only.
     Namespaces,
 }
@@ -50,13 +48,13 @@ pub struct Confinement {
 /// What a child may touch. Everything that is not allowed is denied on the two upper rungs.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    minimum: Rung,
-    maximum: Rung,
-    read: Vec<PathBuf>,
-    execute: Vec<PathBuf>,
-    write: Vec<PathBuf>,
-    network: bool,
-    metadata: bool,
+    pub(crate) minimum: Rung,
+    pub(crate) maximum: Rung,
+    pub(crate) read: Vec<PathBuf>,
+    pub(crate) execute: Vec<PathBuf>,
+    pub(crate) write: Vec<PathBuf>,
+    pub(crate) network: bool,
+    pub(crate) metadata: bool,
 }
 
 impl Policy {
@@ -105,12 +103,10 @@ impl Policy {
     /// The programs and libraries of the system, and the devices that any program may use.
     #[must_use]
     pub fn system(self) -> Self {
-        let programs = ["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin"];
-        let files = ["/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives"];
-        let devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
-        let all = programs.into_iter().fold(self, Self::execute);
-        let all = files.into_iter().fold(all, Self::read);
-        devices.into_iter().filter(|path| Path::new(path).exists()).fold(all, Self::write)
+        use platform::sandbox::{DEVICES, FILES, PROGRAMS};
+        let all = PROGRAMS.iter().fold(self, Self::execute);
+        let all = FILES.iter().fold(all, Self::read);
+        DEVICES.iter().filter(|path| Path::new(path).exists()).fold(all, Self::write)
     }
 
     /// The network, and connecting to sockets by path.
@@ -133,52 +129,4 @@ impl Policy {
         let (minimum, maximum) = (self.minimum, self.maximum);
         Rung::ALL.into_iter().filter(move |rung| (minimum..=maximum).contains(rung))
     }
-
-    /// What the helper needs to put `program` on `rung`.
-    pub(crate) fn rules(&self, rung: Rung, program: &Path) -> io::Result<Rules> {
-        let mut rules = Rules::default();
-        if rung == Rung::Limits {
-            return Ok(rules);
-        }
-        let (ruleset, abi) = landlock::ruleset(self, rung, program)?;
-        rules.ruleset = Some(ruleset);
-        rules.landlock_abi = abi;
-        rules.filter = filter::program(self, rung)?;
-        if rung == Rung::Namespaces {
-            use libc::{
-                CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
-                CLONE_NEWUTS,
-            };
-            let kinds =
-                [CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP];
-            let network = if self.network { 0 } else { CLONE_NEWNET };
-            let all = kinds.into_iter().fold(network, |all, kind| all | kind);
-            rules.namespaces = u64::from(all.unsigned_abs());
-            rules.read_only = true;
-            for path in &self.write {
-                // Device files take writes on read-only mounts as well.
-                if !path.starts_with("/dev") {
-                    rules.writable.push(path.canonicalize()?);
-                }
-            }
-        }
-        Ok(rules)
-    }
-}
-
-/// A policy on a rung, in the kernel's terms.
-#[derive(Debug, Default)]
-pub(crate) struct Rules {
-    /// The Landlock ruleset.
-    pub(crate) ruleset: Option<OwnedFd>,
-    /// See [`Confinement::landlock_abi`].
-    pub(crate) landlock_abi: u32,
-    /// The system-call filter: BPF, 8 bytes an instruction.
-    pub(crate) filter: Vec<u8>,
-    /// `CLONE_NEW*`.
-    pub(crate) namespaces: u64,
-    /// Whether every mount but those of `writable` becomes read-only.
-    pub(crate) read_only: bool,
-    /// See `read_only`.
-    pub(crate) writable: Vec<PathBuf>,
 }

@@ -1,28 +1,22 @@
 //! The protocol between a service manager and a service: sockets handed over at the start, and notes
 //! about readiness, health and reloads (sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3)).
 //!
-//! Nothing here needs systemd: who sets the variables is the manager.
+//! Nothing here needs systemd: who sets the variables is the manager. launchd keeps its sockets by name
+//! instead ([`activated_as`]).
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::io::{Errno, FdFlags};
-use rustix::net::{AddressFamily, SocketType};
-
+use crate::net::LocalListener;
+use crate::platform;
+use crate::platform::handle::OwnedHandle;
 use crate::time::{Clock, SystemClock};
 use crate::{Op, SysError};
 
-/// The first descriptor that a manager hands over.
-const FIRST: RawFd = 3;
-
 /// More descriptors than any unit has; a larger count is a mistake.
-const COUNT_MAX: i32 = 1024;
+const COUNT_MAX: u16 = 1024;
 
 /// A descriptor that the manager handed over.
 #[derive(Debug)]
@@ -30,7 +24,7 @@ pub struct Activated {
     /// The manager's name for it (`FileDescriptorName=`), often empty or `unknown`.
     pub name: String,
     /// The descriptor, close-on-exec.
-    pub descriptor: OwnedFd,
+    pub descriptor: OwnedHandle,
 }
 
 impl Activated {
@@ -38,15 +32,10 @@ impl Activated {
     ///
     /// # Errors
     /// A refusal when it is something else.
-    pub fn into_unix_listener(self) -> Result<UnixListener, SysError> {
-        let is = || -> Result<bool, Errno> {
-            Ok(rustix::net::sockopt::socket_domain(&self.descriptor)? == AddressFamily::UNIX
-                && rustix::net::sockopt::socket_type(&self.descriptor)? == SocketType::STREAM
-                && rustix::net::sockopt::socket_acceptconn(&self.descriptor)?)
-        };
-        match is() {
-            Ok(true) => Ok(UnixListener::from(self.descriptor)),
-            Ok(false) | Err(Errno::NOTSOCK) => {
+    pub fn into_unix_listener(self) -> Result<LocalListener, SysError> {
+        match platform::service::into_listener(self.descriptor) {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) => {
                 let words = format!("descriptor `{}` is no listening Unix stream socket", self.name);
                 Err(SysError::bare(Op::Activate, io::Error::new(io::ErrorKind::InvalidInput, words)))
             }
@@ -73,16 +62,15 @@ pub fn activated() -> Result<Vec<Activated>, SysError> {
         let words = format!("{what} is `{}`", value.display());
         SysError::bare(Op::Activate, io::Error::new(io::ErrorKind::InvalidInput, words))
     };
-    let number = |what: &str, value: &OsString| -> Result<i32, SysError> {
+    let number = |what: &str, value: &OsString| -> Result<u32, SysError> {
         value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| refuse(what, value))
     };
-    if i64::from(number("LISTEN_PID", &pid)?) != i64::from(std::process::id()) {
+    if number("LISTEN_PID", &pid)? != std::process::id() {
         return Ok(Vec::new());
     }
     let total = number("LISTEN_FDS", &count)?;
-    if !(0..=COUNT_MAX).contains(&total) {
-        return Err(refuse("LISTEN_FDS", &count));
-    }
+    let total = u16::try_from(total).ok().filter(|total| *total <= COUNT_MAX);
+    let total = total.ok_or_else(|| refuse("LISTEN_FDS", &count))?;
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Ok(Vec::new());
     }
@@ -90,26 +78,33 @@ pub fn activated() -> Result<Vec<Activated>, SysError> {
     let names = names.to_string_lossy();
     let mut names = names.split(':');
     let mut taken = Vec::new();
-    for raw in FIRST..FIRST + total {
-        // SAFETY: the borrow ends with this statement, and a number that is not open is answered with
-        // EBADF and has no effect.
-        let there = unsafe { BorrowedFd::borrow_raw(raw) };
-        rustix::io::fcntl_setfd(there, FdFlags::CLOEXEC)
+    for index in 0..total {
+        // SAFETY: LISTEN_PID says that so many were handed to this very process, and `TAKEN` that they
+        // are taken once.
+        let descriptor = unsafe { platform::service::take_handed_over(index) }
             .map_err(|error| SysError::bare(Op::Activate, error))?;
-        // SAFETY: it is open, as the line above has shown. LISTEN_PID says that the descriptors from 3
-        // on were handed to this very process, and `TAKEN` that they are taken once, so that nobody
-        // else owns this one.
-        let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
         taken.push(Activated { name: names.next().unwrap_or_default().to_owned(), descriptor });
     }
     Ok(taken)
 }
 
+/// The sockets that launchd keeps for this process under `name`, the key in the `Sockets` dictionary of
+/// its property list. Empty at every call but the first, for a process that launchd did not start, and
+/// on systems without launchd.
+///
+/// # Errors
+/// `ENOENT` when the property list has no such key.
+pub fn activated_as(name: &str) -> Result<Vec<Activated>, SysError> {
+    let named = |descriptor| Activated { name: name.to_owned(), descriptor };
+    platform::service::sockets_by_name(name)
+        .map(|sockets| sockets.into_iter().map(named).collect())
+        .map_err(|error| SysError::bare(Op::Activate, error))
+}
+
 /// Tells the manager how the service is. Without a manager there is none of it.
 #[derive(Debug)]
 pub struct Notifier {
-    socket: UnixDatagram,
-    address: SocketAddr,
+    mailbox: platform::service::Mailbox,
     watchdog: Option<Duration>,
 }
 
@@ -136,15 +131,9 @@ impl Notifier {
     /// # Errors
     /// A refusal for another address; `EMFILE`.
     pub fn new(address: &OsStr, watchdog: Option<Duration>) -> Result<Self, SysError> {
-        let path = Path::new(address);
-        let fail = |error: io::Error| SysError::new(Op::Notify, path, error);
-        let address = match address.as_bytes() {
-            [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
-            [b'/', ..] => SocketAddr::from_pathname(path),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a local socket's address")),
-        };
-        let address = address.map_err(fail)?;
-        Ok(Self { socket: UnixDatagram::unbound().map_err(fail)?, address, watchdog })
+        platform::service::Mailbox::new(address)
+            .map(|mailbox| Self { mailbox, watchdog })
+            .map_err(|error| SysError::new(Op::Notify, Path::new(address), error))
     }
 
     /// How often the manager wants to hear [`Notifier::alive`] at least; half of it is a good period.
@@ -202,23 +191,18 @@ impl Notifier {
     }
 
     fn send(&self, message: &str) -> Result<(), SysError> {
-        loop {
-            match self.socket.send_to_addr(message.as_bytes(), &self.address) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let path = self.address.as_pathname().unwrap_or(Path::new(""));
-                    return Err(SysError::new(Op::Notify, path, error));
-                }
-            }
-        }
+        self.mailbox
+            .send(message)
+            .map_err(|error| SysError::new(Op::Notify, self.mailbox.path().unwrap_or(Path::new("")), error))
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
 
     fn receive(socket: &UnixDatagram) -> String {
         let mut buffer = [0; 256];

@@ -8,7 +8,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rustix::time::{ClockId, Timespec, clock_gettime};
+use crate::platform;
 
 /// An instant of the clock that stands still while the machine sleeps (`CLOCK_MONOTONIC`), in
 /// nanoseconds since a moment of the kernel's choice.
@@ -97,35 +97,25 @@ pub trait Clock: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-fn steady_nanos(id: ClockId) -> u64 {
-    let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
-    // These clocks begin at zero and never run backwards.
-    u64::try_from(tv_sec)
-        .unwrap_or(0)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(u64::try_from(tv_nsec).unwrap_or(0))
-}
-
 impl SystemClock {
-    /// [`Clock::mono`] as of the last timer tick, 1 to 10 ms ago: half the price.
+    /// [`Clock::mono`] as of the last timer tick, 1 to 10 ms ago, where the system keeps that: half the
+    /// price.
     pub fn mono_coarse(&self) -> Mono {
-        Mono(steady_nanos(ClockId::MonotonicCoarse))
+        Mono(platform::time::awake_coarse())
     }
 }
 
 impl Clock for SystemClock {
     fn mono(&self) -> Mono {
-        Mono(steady_nanos(ClockId::Monotonic))
+        Mono(platform::time::awake())
     }
 
     fn boot(&self) -> Boot {
-        Boot(steady_nanos(ClockId::Boottime))
+        Boot(platform::time::since_boot())
     }
 
     fn wall(&self) -> Wall {
-        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Realtime);
-        // 64 bits of nanoseconds last until 2262; a clock set later stays there.
-        Wall(tv_sec.saturating_mul(1_000_000_000).saturating_add(tv_nsec))
+        Wall(platform::time::wall())
     }
 
     fn sleep(&self, duration: Duration) {

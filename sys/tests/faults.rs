@@ -1,6 +1,6 @@
 //! Every errno that a function documents, produced by a seccomp filter on the call that gives it. The
 //! answer must carry that errno, the operation and the path, and nothing may be left behind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 use std::path::{Path, PathBuf};
 
 use vitte_sys::fs::{self, Durability, Reader, Root};
@@ -318,7 +318,355 @@ const CASES: &[Case] = &[
         errnos: &[libc::EINVAL, libc::EPERM, libc::ESRCH],
         attempt: |_| vitte_sys::thread::set_affinity(&[0]),
     },
+    // The other functions that take a path as the user wrote it.
+    Case {
+        name: "stamp",
+        op: Op::Stat,
+        calls: STATX,
+        errnos: STAT_ERRNOS,
+        attempt: |at| fs::stamp(&at.join("file")).map(drop),
+    },
+    Case {
+        name: "read_at_most",
+        op: Op::Read,
+        calls: OPEN,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| fs::read_at_most(&at.join("file"), 100).map(drop),
+    },
+    Case {
+        name: "replace",
+        op: Op::Write,
+        calls: OPEN,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| fs::replace(&at.join("file"), b"new", 0o600, Durability::Cached),
+    },
+    Case {
+        name: "replace",
+        op: Op::Write,
+        calls: WRITE,
+        errnos: WRITE_ERRNOS,
+        attempt: |at| fs::replace(&at.join("file"), b"new", 0o600, Durability::Cached),
+    },
+    Case {
+        name: "copy",
+        op: Op::Copy,
+        calls: FTRUNCATE,
+        errnos: &[libc::EIO, libc::EPERM, libc::EROFS, libc::EFBIG, libc::ETXTBSY],
+        attempt: |at| {
+            std::fs::write(at.join("copy"), "old").unwrap();
+            fs::copy(&at.join("file"), &at.join("copy")).map(drop)
+        },
+    },
+    Case {
+        name: "create_directories",
+        op: Op::Create,
+        calls: MKDIR_PATH,
+        errnos: MKDIR_ERRNOS,
+        attempt: |at| fs::create_directories(&at.join("a/b")),
+    },
+    Case {
+        name: "canonical",
+        op: Op::Resolve,
+        calls: READLINK_PATH,
+        errnos: &[libc::EACCES, libc::EIO, libc::ELOOP, libc::ENAMETOOLONG, libc::ENOMEM, libc::ENOTDIR],
+        attempt: |at| fs::canonical(&at.join("good")).map(drop),
+    },
+    Case {
+        name: "FileLock::try_exclusive",
+        op: Op::Open,
+        calls: OPEN,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| fs::FileLock::try_exclusive(&at.join("file")).map(drop),
+    },
+    Case {
+        name: "FileLock::try_exclusive",
+        op: Op::Lock,
+        calls: &[libc::SYS_flock],
+        errnos: &[libc::EBADF, libc::EINVAL, libc::ENOLCK, libc::EOPNOTSUPP],
+        attempt: |at| fs::FileLock::try_exclusive(&at.join("file")).map(drop),
+    },
+    Case {
+        name: "FileLock::exclusive",
+        op: Op::Lock,
+        calls: &[libc::SYS_flock],
+        errnos: &[libc::EBADF, libc::EINVAL, libc::ENOLCK, libc::EOPNOTSUPP],
+        attempt: |at| fs::FileLock::exclusive(&at.join("file"), std::time::Duration::ZERO).map(drop),
+    },
+    Case {
+        name: "RangeLock::try_take",
+        op: Op::Lock,
+        calls: &[libc::SYS_fcntl],
+        // Not EBADF: the standard library's own check of its descriptors would meet it.
+        errnos: &[libc::EINVAL, libc::ENOLCK, libc::EOVERFLOW],
+        attempt: |at| {
+            let file = std::fs::File::open(at.join("file")).unwrap();
+            fs::RangeLock::try_take(&file, 0..1, fs::Sharing::Shared).map(drop)
+        },
+    },
+    // The other functions of a root.
+    Case {
+        name: "Root::open",
+        op: Op::Open,
+        calls: OPEN,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| Root::open(at).map(drop),
+    },
+    Case {
+        name: "Root::below",
+        op: Op::Open,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).below("tree").map(drop),
+    },
+    Case {
+        name: "Root::open_writable",
+        op: Op::Open,
+        calls: OPEN2,
+        errnos: &[
+            libc::EACCES,
+            libc::EDQUOT,
+            libc::EEXIST,
+            libc::EFBIG,
+            libc::EIO,
+            libc::EISDIR,
+            libc::ELOOP,
+            libc::EMFILE,
+            libc::ENAMETOOLONG,
+            libc::ENFILE,
+            libc::ENOENT,
+            libc::ENOMEM,
+            libc::ENOSPC,
+            libc::ENOTDIR,
+            libc::EOVERFLOW,
+            libc::EROFS,
+            libc::ETXTBSY,
+            libc::EXDEV,
+        ],
+        attempt: |at| opened(at).open_writable("made", 0o600).map(drop),
+    },
+    Case {
+        name: "Root::copy",
+        op: Op::Copy,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).copy("file", "copied").map(drop),
+    },
+    Case {
+        name: "Root::copy",
+        op: Op::Copy,
+        calls: OPEN,
+        errnos: &[libc::EACCES, libc::EDQUOT, libc::EMFILE, libc::ENFILE, libc::ENOSPC, libc::EROFS],
+        attempt: |at| opened(at).copy("file", "copied").map(drop),
+    },
+    Case {
+        name: "Root::copy",
+        op: Op::Copy,
+        calls: &[libc::SYS_copy_file_range],
+        errnos: &[libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EFBIG, libc::ENOMEM, libc::ETXTBSY],
+        attempt: |at| opened(at).copy("file", "copied").map(drop),
+    },
+    Case {
+        name: "Root::stamp",
+        op: Op::Stat,
+        calls: OPEN2,
+        errnos: &[
+            libc::EACCES,
+            libc::EIO,
+            libc::ELOOP,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOMEM,
+            libc::EXDEV,
+        ],
+        attempt: |at| opened(at).stamp("tree/below").map(drop),
+    },
+    Case {
+        name: "Root::stamp_of_link",
+        op: Op::Stat,
+        calls: STAT,
+        errnos: STAT_ERRNOS,
+        attempt: |at| opened(at).stamp_of_link("good").map(drop),
+    },
+    Case {
+        name: "Root::entries",
+        op: Op::List,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).entries("tree").map(drop),
+    },
+    Case {
+        name: "Root::rename",
+        op: Op::Rename,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).rename("file", "other"),
+    },
+    Case {
+        name: "Root::rename_new",
+        op: Op::Rename,
+        calls: RENAME,
+        errnos: &[
+            libc::EEXIST,
+            libc::EACCES,
+            libc::EIO,
+            libc::ENOSPC,
+            libc::EINVAL,
+            libc::EPERM,
+            libc::EROFS,
+        ],
+        attempt: |at| opened(at).rename_new("file", "other"),
+    },
+    Case {
+        name: "Root::create_directories",
+        op: Op::Create,
+        calls: OPEN,
+        errnos: &[libc::EACCES, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOTDIR],
+        attempt: |at| opened(at).create_directories("tree/below"),
+    },
+    Case {
+        name: "Root::remove_file",
+        op: Op::Remove,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).remove_file("file"),
+    },
+    Case {
+        name: "Root::symlink",
+        op: Op::Link,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).symlink("t", "link"),
+    },
+    Case {
+        name: "Root::read_link",
+        op: Op::ReadLink,
+        calls: OPEN2,
+        errnos: OPEN_ERRNOS,
+        attempt: |at| opened(at).read_link("good").map(drop),
+    },
+    // Sockets.
+    Case {
+        name: "private_directory",
+        op: Op::Create,
+        calls: MKDIR_PATH,
+        errnos: &[libc::EACCES, libc::EDQUOT, libc::EMLINK, libc::ENOSPC, libc::EPERM, libc::EROFS],
+        attempt: |at| vitte_sys::net::private_directory(&at.join("private")),
+    },
+    Case {
+        name: "listen",
+        op: Op::Bind,
+        calls: &[libc::SYS_socket],
+        errnos: SOCKET_ERRNOS,
+        attempt: |at| vitte_sys::net::listen(&at.join("socket")).map(drop),
+    },
+    Case {
+        name: "listen",
+        op: Op::Bind,
+        calls: &[libc::SYS_bind],
+        errnos: &[
+            libc::EACCES,
+            libc::EADDRINUSE,
+            libc::ELOOP,
+            libc::ENAMETOOLONG,
+            libc::ENOENT,
+            libc::ENOMEM,
+            libc::ENOTDIR,
+            libc::EROFS,
+        ],
+        attempt: |at| vitte_sys::net::listen(&at.join("socket")).map(drop),
+    },
+    Case {
+        name: "listen_abstract",
+        op: Op::Bind,
+        calls: &[libc::SYS_bind],
+        errnos: &[libc::EADDRINUSE, libc::ENOMEM, libc::EINVAL],
+        attempt: |_| vitte_sys::net::listen_abstract(b"vitte-faults").map(drop),
+    },
+    Case {
+        name: "listen_abstract",
+        op: Op::Bind,
+        calls: &[libc::SYS_listen],
+        errnos: &[libc::EADDRINUSE, libc::EOPNOTSUPP],
+        attempt: |_| vitte_sys::net::listen_abstract(b"vitte-faults").map(drop),
+    },
+    Case {
+        name: "connect_abstract",
+        op: Op::Connect,
+        calls: &[libc::SYS_connect],
+        errnos: &[
+            libc::EACCES,
+            libc::EPERM,
+            libc::EAGAIN,
+            libc::ECONNREFUSED,
+            libc::ENOENT,
+            libc::EPROTOTYPE,
+            libc::ETIMEDOUT,
+        ],
+        attempt: |_| vitte_sys::net::connect_abstract(b"vitte-faults").map(drop),
+    },
+    Case {
+        name: "datagram_pair",
+        op: Op::Pipe,
+        calls: &[libc::SYS_socketpair],
+        errnos: SOCKET_ERRNOS,
+        attempt: |_| vitte_sys::net::datagram_pair().map(drop),
+    },
+    Case {
+        name: "loopback",
+        op: Op::Bind,
+        calls: &[libc::SYS_socket],
+        errnos: SOCKET_ERRNOS,
+        attempt: |_| vitte_sys::net::loopback(0).map(drop),
+    },
+    Case {
+        name: "loopback",
+        op: Op::Bind,
+        calls: &[libc::SYS_bind],
+        errnos: &[libc::EACCES, libc::EADDRINUSE, libc::EADDRNOTAVAIL, libc::EINVAL],
+        attempt: |_| vitte_sys::net::loopback(0).map(drop),
+    },
+    Case {
+        name: "Peer::of",
+        op: Op::Identify,
+        calls: &[libc::SYS_getsockopt],
+        errnos: &[libc::EBADF, libc::EFAULT, libc::ENOTSOCK, libc::ENOPROTOOPT],
+        attempt: |_| {
+            let (ours, _theirs) = vitte_sys::net::pair().unwrap();
+            vitte_sys::net::Peer::of(&ours).map(drop)
+        },
+    },
+    Case {
+        name: "wait_readable",
+        op: Op::Wait,
+        calls: POLL,
+        errnos: &[libc::EFAULT, libc::EINVAL, libc::ENOMEM],
+        attempt: |_| {
+            let (ours, _theirs) = vitte_sys::net::pair().unwrap();
+            vitte_sys::net::wait_readable(&ours, Some(std::time::Duration::ZERO)).map(drop)
+        },
+    },
 ];
+
+/// What the standard library's `metadata` asks with.
+const STATX: &[libc::c_long] = &[libc::SYS_statx, libc::SYS_newfstatat];
+const FTRUNCATE: &[libc::c_long] = &[libc::SYS_ftruncate];
+const MKDIR_PATH: &[libc::c_long] = &[
+    libc::SYS_mkdirat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+];
+const READLINK_PATH: &[libc::c_long] = &[
+    libc::SYS_readlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+];
+const POLL: &[libc::c_long] = &[
+    libc::SYS_ppoll,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+];
+const SOCKET_ERRNOS: &[i32] =
+    &[libc::EAFNOSUPPORT, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EACCES, libc::EPROTONOSUPPORT];
 
 /// What is below the directory, with contents.
 fn snapshot(at: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -339,6 +687,9 @@ fn snapshot(at: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn every_errno_reaches_the_caller() {
+    if filter::missing("every_errno_reaches_the_caller") {
+        return;
+    }
     let scratch = Scratch::new("faults");
     let at = scratch.path();
     std::fs::create_dir_all(at.join("tree/below")).unwrap();
@@ -362,11 +713,16 @@ fn every_errno_reaches_the_caller() {
             pairs += 1;
         }
     }
-    assert!(pairs >= 180, "only {pairs} pairs");
+    let functions: std::collections::BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
+    println!("{pairs} pairs of call and errno in {} functions", functions.len());
+    assert!(pairs >= 450, "only {pairs} pairs");
 }
 
 #[test]
 fn what_a_sandbox_takes_away_has_a_substitute() {
+    if filter::missing("what_a_sandbox_takes_away_has_a_substitute") {
+        return;
+    }
     let scratch = Scratch::new("substitutes");
     let at = scratch.path();
     std::fs::write(at.join("file"), "inside").unwrap();

@@ -1,6 +1,6 @@
 //! Paths that try to leave a root: by links, by `..`, by procfs, by renames, and with `openat2` taken
 //! away by a seccomp filter so that the walker has to hold.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use vitte_sys::fs::{Durability, Links, Mounts, Policy, Root, remove_tree};
+use vitte_sys::fs::{Durability, Links, Mounts, Policy, Reader, Root, remove_tree};
 
 mod common;
 mod filter;
@@ -221,7 +221,11 @@ fn race(inside: &Path, scratch: &Scratch) {
     symlink(&outside, inside.join("evil")).unwrap();
     std::fs::create_dir(&swapped).unwrap();
     std::fs::write(swapped.join("file"), "inside").unwrap();
+    // And a file for a link to a file, which is the shortest way in.
+    std::fs::write(inside.join("leaf"), "inside").unwrap();
+    symlink(outside.join("file"), inside.join("evil-leaf")).unwrap();
     let root = Root::open(inside).unwrap();
+    let mut reader = Reader::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -229,6 +233,7 @@ fn race(inside: &Path, scratch: &Scratch) {
             let here = std::fs::File::open(inside).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 let _ = rustix::fs::renameat_with(&here, "swapped", &here, "evil", flags);
+                let _ = rustix::fs::renameat_with(&here, "leaf", &here, "evil-leaf", flags);
             }
         });
         let start = Instant::now();
@@ -240,6 +245,23 @@ fn race(inside: &Path, scratch: &Scratch) {
                 assert_eq!(text, "inside");
                 seen += 1;
             }
+            for path in ["swapped/file", "leaf"] {
+                if let Ok(bytes) = root.read(path, 100) {
+                    assert_eq!(bytes, b"inside", "{path}");
+                    seen += 1;
+                }
+                if root.copy(path, "copied").is_ok() {
+                    assert_eq!(root.read("copied", 100).unwrap(), b"inside", "copy of {path}");
+                }
+                let _ = root.remove_file("copied");
+            }
+            reader.read_many(&root, &["swapped/file", "leaf"], 100, |visit| {
+                if let Ok((bytes, _)) = visit.file {
+                    assert_eq!(bytes, b"inside", "name {}", visit.index);
+                    seen += 1;
+                }
+                std::ops::ControlFlow::Continue(())
+            });
             let _ = root.replace("swapped/new", b"new", 0o644, Durability::Cached);
             let _ = root.create_directories("swapped/x/y");
             let _ = root.rename("swapped/new", "swapped/newer");
@@ -248,6 +270,7 @@ fn race(inside: &Path, scratch: &Scratch) {
         }
         stop.store(true, Ordering::Relaxed);
         assert!(seen > 0);
+        println!("{seen} reads during the exchange, none from outside");
     });
     let left: Vec<_> = std::fs::read_dir(&outside).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["file"]);
@@ -277,6 +300,10 @@ fn renames_meanwhile_do_not_help_without_openat2() {
 
 #[test]
 fn a_mount_is_refused_when_the_policy_says_so() {
+    if !vitte_sys::caps::probe().has(vitte_sys::caps::Facility::Openat2) {
+        println!("SKIP a_mount_is_refused_when_the_policy_says_so: no openat2");
+        return;
+    }
     let policy = Policy { mounts: Mounts::Refuse, ..Policy::default() };
     let slash = Root::with_policy(Path::new("/"), policy).unwrap();
     assert_eq!(slash.read("proc/self/status", u64::MAX).unwrap_err().errno(), Some(libc::EXDEV));

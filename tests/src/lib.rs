@@ -1,9 +1,18 @@
 //! What the end-to-end suites share: finding the product's binaries, a private home for each
-//! service under test, running a command within a time limit, and showing a difference.
+//! service under test, running a command within a time limit, showing a difference, and making
+//! workspaces of any size.
 #![forbid(unsafe_code)]
 
 pub mod binaries;
 pub mod diff;
+pub mod events;
+pub mod generator;
 pub mod home;
 pub mod process;
+pub mod random;
+#[cfg(target_os = "linux")]
+pub mod services;
+pub mod setting;
 pub mod stage;
+#[cfg(target_os = "linux")]
+pub mod stranger;

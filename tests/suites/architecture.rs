@@ -39,6 +39,19 @@ const SUITES: &str = "vitte-tests";
 /// What a pure compiler has no use for, in any of its normal dependencies' names.
 const NOT_FOR_THE_COMPILER: &[&str] = &["tokio", "tonic", "notify", "hyper", "rustix", "mio"];
 
+/// Libraries of system calls, which only vitte-sys may depend on.
+const SYSTEM_INTERFACES: &[&str] = &[
+    "libc",
+    "rustix",
+    "nix",
+    "linux-raw-sys",
+    "windows-sys",
+    "windows",
+    "winapi",
+    "landlock",
+    "seccompiler",
+];
+
 /// What the compiler's sources may not name: files, environment, clock, threads, processes.
 const NOT_IN_THE_COMPILER: &[&str] = &[
     "std::fs",
@@ -95,6 +108,61 @@ fn only_the_service_and_the_client_speak_grpc() {
             );
         }
     }
+}
+
+#[test]
+fn only_sys_knows_the_operating_system() {
+    for (name, package) in workspace_packages() {
+        // The suites make the faults that others must bear, and look at what is left of processes.
+        if ["vitte-sys", SUITES].contains(&name.as_str()) {
+            continue;
+        }
+        for dependency in normal_dependencies(&package) {
+            assert!(!SYSTEM_INTERFACES.contains(&dependency.as_str()), "{name} depends on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn every_platform_has_the_same_modules() {
+    let platform = root().join("sys/src/platform");
+    let modules = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix("pub(crate) mod "));
+        lines.map(|line| line.trim_end_matches([';', '{', ' ']).to_owned()).collect()
+    };
+    let read =
+        |system: &str| modules(&std::fs::read_to_string(platform.join(system).join("mod.rs")).unwrap());
+    let linux = read("linux");
+    assert!(linux.len() >= 11, "{linux:?}");
+    for system in ["bsd", "darwin", "wasi", "win32"] {
+        let missing: Vec<String> = linux.difference(&read(system)).cloned().collect();
+        assert!(missing.is_empty(), "{system} has no {missing:?}");
+    }
+}
+
+#[test]
+fn what_stands_above_the_platforms_names_none() {
+    let sys = root().join("sys/src");
+    let mut wrong = Vec::new();
+    for path in sources(&sys) {
+        let inside = path.strip_prefix(&sys).unwrap();
+        let is_tests = inside.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+        if inside.starts_with("ffi") || inside.starts_with("platform") || is_tests {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        // Tests stand last in a file, and may look behind what they test.
+        let code = text.split("mod tests {").next().unwrap_or_default();
+        for (number, line) in code_lines(code) {
+            let line = without_strings(line);
+            for name in ["rustix::", "std::os::", "windows_sys::"] {
+                if line.contains(name) {
+                    wrong.push(format!("{}:{number}: {name}", inside.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use vitte_tests::process::Outcome;
-use vitte_tests::stage::{HELLO, Stage, binaries, end};
+use vitte_tests::stage::{HELLO, Stage, end};
+use vitte_tests::stranger::Stranger;
 
 /// The command must end with one of `statuses`, print nothing on standard output and say `text`.
 fn refused(stage: &Stage, arguments: &[&str], statuses: &[i32], text: &str) {
@@ -56,7 +56,7 @@ fn an_unreadable_file_is_named() {
         return;
     }
     // The superuser reads everything, so somebody else has to try.
-    let Some(other) = Other::new(&stage) else {
+    let Some(other) = Stranger::new(&stage) else {
         eprintln!("SKIP: neither an ordinary user nor one who can become another");
         return;
     };
@@ -69,60 +69,6 @@ fn an_unreadable_file_is_named() {
     }
     let outcome = other.vitte(&["run", "open.vit"]);
     assert_eq!((outcome.status, outcome.stdout_text().as_str()), (0, "hello\n"), "{}", outcome.stderr_text());
-}
-
-/// Runs the client as the user `nobody`, who then owns the stage. For a superuser only.
-struct Other<'a> {
-    stage: &'a Stage,
-}
-
-impl<'a> Other<'a> {
-    const UID: u32 = 65_534;
-
-    fn new(stage: &'a Stage) -> Option<Self> {
-        let other = Self { stage };
-        let bin = stage.home().path().join("bin");
-        std::fs::create_dir(&bin).unwrap();
-        for binary in [&binaries().vitte, &binaries().vitted] {
-            // Our own folder may be closed to others.
-            std::fs::copy(binary, bin.join(binary.file_name().unwrap())).unwrap();
-        }
-        let mut folders = vec![stage.home().path().to_path_buf()];
-        while let Some(folder) = folders.pop() {
-            std::os::unix::fs::chown(&folder, Some(Self::UID), Some(Self::UID)).ok()?;
-            let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-            folders.extend(entries.filter(|path| path.is_dir()));
-        }
-        let can = other.command(&["version"]).output();
-        can.is_ok_and(|outcome| outcome.status.success()).then_some(other)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let ours = self.stage.command(arguments);
-        let id = Self::UID.to_string();
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]);
-        command.arg(self.stage.home().path().join("bin/vitte")).args(ours.get_args());
-        for (name, value) in ours.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.current_dir(self.stage.folder());
-        command
-    }
-
-    fn vitte(&self, arguments: &[&str]) -> Outcome {
-        end(self.command(arguments))
-    }
-}
-
-impl Drop for Other<'_> {
-    fn drop(&mut self) {
-        // The stage itself cannot: the service does not listen to strangers.
-        drop(self.command(&["daemon", "stop"]).output());
-    }
 }
 
 #[test]

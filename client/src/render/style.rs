@@ -45,8 +45,7 @@ impl Theme {
             ColorChoice::Auto => terminal && !is_set("NO_COLOR") && !dumb,
         };
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let columns =
-            columns.or_else(|| rustix::termios::tcgetwinsize(&stderr).ok().map(|size| size.ws_col.into()));
+        let columns = columns.or_else(|| vitte_sys::terminal::size(&stderr).map(|size| size.columns.into()));
         let width = columns
             .filter(|&columns: &usize| columns > 0)
             .map_or(WIDTH_DEFAULT, |columns| columns.clamp(40, 200));

@@ -124,6 +124,10 @@ fn status(common: &Common, places: &Rendezvous) -> Result<u8, Failure> {
             "operations_running": status.operations_running,
             "operations_finished": status.operations_finished,
             "workspaces": status.workspaces,
+            "watched_folders": status.watched_folders,
+            "watch_overflows": status.watch_overflows,
+            "watch_troubles": status.watch_troubles.iter().map(trouble_json).collect::<Vec<_>>(),
+            "watch_troubles_hidden": status.watch_troubles_hidden,
             "socket": info.socket,
             "log": info.log,
             "build_id": info.build_id,
@@ -160,11 +164,24 @@ fn describe(status: &v1::StatusResponse, places: &Rendezvous) -> String {
         _ => format!("{} h", seconds / 3600),
     };
     let state = state(status);
-    format!(
+    let mut text = format!(
         "{state} (version {version}, process {pid}, for {uptime}): {operations_running} operations running, \
          {operations_finished} finished\nsocket  {}",
         places.socket().display()
-    )
+    );
+    for v1::WatchTrouble { path, reason, help } in &status.watch_troubles {
+        let path = if path.is_empty() { "everything" } else { path };
+        text.push_str(&format!("\nnot watched  {path}: {reason}\n       help  {help}"));
+    }
+    if status.watch_troubles_hidden > 0 {
+        text.push_str(&format!("\nnot watched  {} more folders", status.watch_troubles_hidden));
+    }
+    text
+}
+
+fn trouble_json(trouble: &v1::WatchTrouble) -> serde_json::Value {
+    let v1::WatchTrouble { path, reason, help } = trouble;
+    serde_json::json!({"path": path, "reason": reason, "help": help})
 }
 
 /// The log, from the service, or from the file when there is no service to ask.

@@ -1,7 +1,10 @@
 //! The verbs.
 mod build;
+mod cache;
 mod daemon;
 mod run;
+mod watch;
+mod why;
 
 use std::env;
 use std::ffi::OsString;
@@ -50,6 +53,8 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),
         Verb::Emit(args) => block_on(build::emit(&common, args)),
+        Verb::Watch(args) => block_on(watch::watch(&common, args)),
+        Verb::Why(args) => block_on(why::why(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = package::create(&args.path, args.name.as_deref())?;
@@ -60,6 +65,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
             print_line(&format!("created package `{name}`")).map(|()| 0)
         }
         Verb::Clean => block_on(clean(&common)),
+        Verb::Cache(verb) => block_on(cache::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
@@ -137,6 +143,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         root,
         linker,
         dry_run,
+        check_cache,
         deterministic: _,
         cache_dir: _,
         lints,
@@ -176,6 +183,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         linker: linker.clone().unwrap_or_default(),
         lints: lints.collect(),
         dry_run: *dry_run,
+        check_cache: *check_cache,
     })
 }
 

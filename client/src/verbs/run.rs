@@ -81,7 +81,7 @@ pub async fn run(common: &Common, args: RunArgs) -> Result<u8, Failure> {
 }
 
 /// Our own environment for the program. What is not UTF-8 cannot travel and stays behind.
-fn environment() -> Vec<v1::EnvironmentVariable> {
+pub(super) fn environment() -> Vec<v1::EnvironmentVariable> {
     let utf8 = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     utf8.map(|(name, value)| v1::EnvironmentVariable { name, value }).collect()
@@ -227,9 +227,9 @@ impl Session {
     /// Hands a signal on. Before the program runs it ends us, and with us the build.
     async fn signal(&mut self, signal: Option<u32>) -> Result<(), Failure> {
         let Some(mut signal) = signal else {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+            let size = vitte_sys::terminal::size(io::stdout());
             let size =
-                size.map(|size| v1::TerminalSize { rows: size.ws_row.into(), columns: size.ws_col.into() });
+                size.map(|size| v1::TerminalSize { rows: size.rows.into(), columns: size.columns.into() });
             if let Some(size) = size.filter(|_| self.started) {
                 // A full queue means that the program does not read its input; it will not miss a resize.
                 let _ = self.requests.try_send(v1::RunRequest { input: Some(Input::Resize(size)) });
@@ -260,13 +260,13 @@ async fn reserve(
 }
 
 /// The thread that writes to the terminal, which may block for as long as it likes.
-struct Output {
+pub(super) struct Output {
     pieces: mpsc::Sender<v1::ProgramOutput>,
     thread: thread::JoinHandle<io::Result<()>>,
 }
 
 impl Output {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let (pieces, mut queue) = mpsc::channel::<v1::ProgramOutput>(OUTPUT_QUEUE);
         let thread = thread::spawn(move || {
             while let Some(piece) = queue.blocking_recv() {
@@ -287,8 +287,13 @@ impl Output {
         Self { pieces, thread }
     }
 
+    /// Queues a piece, behind others when the terminal is slow; false when nothing more can be written.
+    pub(super) async fn send(&self, piece: v1::ProgramOutput) -> bool {
+        self.pieces.send(piece).await.is_ok()
+    }
+
     /// Waits until everything is written.
-    fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         drop(self.pieces);
         match self.thread.join() {
             Ok(Ok(())) => Ok(()),
@@ -297,7 +302,8 @@ impl Output {
         }
     }
 
-    fn finish_failed(self) -> Failure {
+    /// Why nothing more can be written.
+    pub(super) fn finish_failed(self) -> Failure {
         self.finish()
             .err()
             .unwrap_or_else(|| Failure::new(Exit::InputOutput, "cannot write to standard output"))

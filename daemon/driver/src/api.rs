@@ -1,4 +1,5 @@
 //! Requests, outcomes, events and errors: what goes in and out of the driver.
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct BuildRequest {
     pub lints: Vec<(LintLevel, String)>,
     /// Print the plan and do nothing.
     pub dry_run: bool,
+    /// Compile even where the store has the result, and compare (`--check-cache`).
+    pub check_cache: bool,
 }
 
 /// What a lint setting asks for.
@@ -50,7 +53,7 @@ pub enum LintLevel {
 }
 
 /// Byte offset, line and column of one end of a span; line and column from 1, byte from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Line from 1.
     pub line: u32,
@@ -63,7 +66,7 @@ pub struct Position {
 }
 
 /// A resolved span.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FileSpan {
     /// Path as the user would type it: relative to the request's `cwd` when below it, else absolute.
     pub file: String,
@@ -76,7 +79,7 @@ pub struct FileSpan {
 }
 
 /// A label of a rendered diagnostic.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedLabel {
     /// True for the main place.
     pub primary: bool,
@@ -87,7 +90,7 @@ pub struct ResolvedLabel {
 }
 
 /// An edit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedSuggestion {
     /// What it does.
     pub message: String,
@@ -100,7 +103,7 @@ pub struct ResolvedSuggestion {
 }
 
 /// A diagnostic with its spans looked up: what goes over the wire. The first label is primary.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResolvedDiagnostic {
     /// `TYP0213`.
     pub code: String,
@@ -179,6 +182,76 @@ pub struct BuildOutcome {
     pub executable: Option<PathBuf>,
     /// The plan in words, for `--dry-run` and `--verbose`.
     pub plan: String,
+}
+
+/// What a check or build depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Absolute paths of files whose change may change the result: sources, manifests, and places where
+    /// one of them was looked for and is not.
+    pub files: BTreeSet<PathBuf>,
+    /// Folders that hold them all.
+    pub roots: Vec<PathBuf>,
+}
+
+/// Something that differed between two builds of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cause {
+    /// What kind of thing.
+    pub kind: CauseKind,
+    /// The option's name; the file as the user would type it. Empty for [`CauseKind::First`].
+    pub name: String,
+    /// Its value, or SHA-256 of the text in hex, before; empty when there was none.
+    pub old: String,
+    /// The same in the later build.
+    pub new: String,
+    /// For [`CauseKind::File`]: the first line of the later text that differs, from 1; otherwise 0.
+    pub first_line: u32,
+    /// The last such line.
+    pub last_line: u32,
+}
+
+/// What kind of thing a [`Cause`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum CauseKind {
+    /// Nothing was known of the target.
+    #[default]
+    First,
+    /// Another compiler.
+    Compiler,
+    /// A flag, a setting of the manifest, the linker, the dependencies.
+    Option,
+    /// The text of a file.
+    File,
+    /// A file was not there before. An `use` that looks at its place may find another module now.
+    Appeared,
+    /// A file is not there any more, or no longer asked for.
+    Gone,
+}
+
+/// Why a target was built anew the last time, or what an edit of a file would build anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RebuildReport {
+    /// What is built. Absolute.
+    pub target: PathBuf,
+    /// What differed, most telling first; empty when nothing is known of the target.
+    pub causes: Vec<Cause>,
+    /// Of the file that was asked about: what an edit of it reaches.
+    pub touched: Option<Touched>,
+}
+
+/// What an edit of a file reaches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// The file, as the user would type it.
+    pub file: String,
+    /// Whether the program has it among its modules.
+    pub is_part: bool,
+    /// Names of the file's own procedures: an edit of a body builds that one anew, and whatever inlines it.
+    pub procedures: Vec<String>,
+    /// Modules that import the file, directly or not, as the user would type them: an edit of a signature
+    /// checks the users of it there.
+    pub importers: Vec<String>,
 }
 
 /// A stage that `emit` can show.

@@ -1,6 +1,9 @@
 //! What `vitte doctor` says of this machine.
 use std::path::Path;
 
+use vitte_sys::process::{Command, Limits, Stdio};
+use vitte_sys::sandbox::{Policy, Rung};
+
 use crate::api::Finding;
 use crate::link::{HOST_TARGET, Linkers, Toolbox};
 
@@ -12,6 +15,7 @@ pub(crate) fn findings(linkers: &Linkers, tools: &Toolbox) -> Vec<Finding> {
     let mut all = vec![target(), loader()];
     all.extend(linkers.findings());
     all.push(debugger(tools));
+    all.push(sandbox());
     all.extend(kernel());
     all
 }
@@ -33,6 +37,50 @@ fn kernel() -> Vec<Finding> {
         ..Finding::default()
     });
     std::iter::once(own).chain(facilities).collect()
+}
+
+/// How strongly a linker's process is confined here, found by starting one that does nothing.
+fn sandbox() -> Finding {
+    let subject = "sandbox".to_owned();
+    let mut command = Command::new("true");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.sandbox(Policy::new(Rung::Limits).system());
+    let mut child = match command.spawn(Limits::default()) {
+        Ok(child) => child,
+        Err(error) => {
+            let help = "links and programs cannot be started either; see the reason".to_owned();
+            return Finding {
+                subject,
+                state: "missing".into(),
+                detail: error.to_string(),
+                help,
+                ..Finding::default()
+            };
+        }
+    };
+    let reached = child.confinement();
+    // It ends by itself, at once; how does not matter.
+    let _ = child.wait();
+    let version = match reached.landlock_abi {
+        0 => String::new(),
+        version => format!(" (Landlock ABI {version})"),
+    };
+    let (state, help) = match reached.rung {
+        Rung::Namespaces | Rung::Landlock => ("ok", ""),
+        Rung::Limits => {
+            ("warning", "a kernel of 6.12 or later with Landlock in its `lsm=` list confines them")
+        }
+    };
+    Finding {
+        subject,
+        state: state.into(),
+        detail: format!(
+            "linkers run behind {}{version}; your own programs run as you do, in a process tree of their own",
+            reached.rung.name()
+        ),
+        help: help.into(),
+        ..Finding::default()
+    }
 }
 
 fn target() -> Finding {

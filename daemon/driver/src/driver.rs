@@ -1,21 +1,33 @@
 //! The driver itself: one door for each verb.
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program};
-use vitte_sys::fs::Durability;
+use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program, SourcePath};
+use vitte_store::{ActionKey, Store};
+use vitte_sys::sandbox::Rung;
 
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    ResolvedDiagnostic, Stage,
+    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::engine::{Database, Engines, STAGES, Work, doors, internal, show};
-use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox};
+use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
+use crate::changes::{FileWatcher, Unwatched};
+use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
+use crate::link::incremental::Unfit;
+use crate::link::{
+    DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
+};
+use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
-use crate::project::{bad_input, io_error};
-use crate::scratch;
+use crate::project::bad_input;
+
+/// Longest wait for what is being published.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
+
+/// The phase of linking in events.
+const LINK: &str = "link";
 
 const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
 const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
@@ -24,9 +36,13 @@ const NO_ENTRY_POINT: Code = Code { code: "LNK0071", key: "LINK_E_NO_ENTRY_POINT
 /// Compiles, links and describes programs. Cheap to share; one per service.
 #[derive(Debug)]
 pub struct Driver {
-    engines: Engines,
+    engines: Arc<Engines>,
     linkers: Linkers,
     tools: Toolbox,
+    outputs: Outputs,
+    cache: Option<BuildCache>,
+    /// Last, so that nothing it uses is gone before it has ended.
+    publisher: Publisher,
 }
 
 impl Default for Driver {
@@ -40,8 +56,18 @@ impl Default for Driver {
 struct Compiled {
     diagnostics: Vec<Arc<ResolvedDiagnostic>>,
     errors: u64,
-    object: Option<doors::Object>,
+    made: Option<Made>,
     text: String,
+    /// Of the database that it was made from.
+    revision: u64,
+}
+
+/// What a program became.
+enum Made {
+    /// Input for a linker.
+    Object(doors::Object),
+    /// An executable.
+    Image(Image<Written>),
 }
 
 /// How far a request wants to go.
@@ -49,7 +75,19 @@ struct Compiled {
 enum Goal<'a> {
     Diagnostics,
     Object,
+    /// The executable, unless it is in place; an object where the program needs a linker.
+    Image(&'a Outputs),
     Text(Stage, Option<&'a str>),
+}
+
+impl Goal<'_> {
+    /// Whether the whole program is asked for.
+    fn is_whole(self) -> bool {
+        match self {
+            Goal::Object | Goal::Image(_) => true,
+            Goal::Diagnostics | Goal::Text(..) => false,
+        }
+    }
 }
 
 impl Driver {
@@ -61,7 +99,27 @@ impl Driver {
 
     /// A driver that searches linkers in `tools` only.
     pub fn with_tools(worker: Vec<OsString>, tools: Toolbox) -> Self {
-        Self { engines: Engines::default(), linkers: Linkers::new(worker, tools.clone()), tools }
+        Self {
+            engines: Arc::new(Engines::new(Arc::new(Unwatched))),
+            linkers: Linkers::new(worker, tools.clone()),
+            tools,
+            outputs: Outputs::default(),
+            cache: None,
+            publisher: Publisher::default(),
+        }
+    }
+
+    /// The same driver, told of changes by `watcher` instead of looking at every file each time.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { engines: Arc::new(Engines::new(watcher)), ..self }
+    }
+
+    /// The same driver, which finds results of programs that it does not know in `store`, and leaves its
+    /// own there.
+    #[must_use]
+    pub fn cached_in(self, store: Arc<Store>) -> Self {
+        Self { cache: Some(BuildCache::new(store)), ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -80,7 +138,15 @@ impl Driver {
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
+        let key = BuildCache::plan_key(&plan, "none", cache::Goal::Check);
+        if let Some((result, diagnostics)) = self.find(&plan, &key, request)
+            && result.executable.is_none()
+        {
+            report_hit(events, &diagnostics, false);
+            return Ok(outcome(&diagnostics, described));
+        }
         let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
+        self.publish(&plan, key, "none", compiled.revision, compiled.errors, None);
         Ok(outcome(&compiled.diagnostics, described))
     }
 
@@ -99,56 +165,272 @@ impl Driver {
         let plan = BuildPlan::new(request)?;
         let linker = self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?;
         let described = plan.describe(&linker.identity());
-        check_output(&plan)?;
+        output::check(&plan)?;
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
-        linker.prepare();
-        let compiled = self.compile(&plan, &request.cwd, Goal::Object, events, cancel)?;
+        let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
+        let found = self.find(&plan, &key, request);
+        if let Some((result, diagnostics)) = &found
+            && !request.check_cache
+            && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
+        {
+            self.warm_up(&plan, key);
+            return Ok(outcome);
+        }
+        // Programs of one's own need no linker for object files.
+        let is_plain = linker.name() == EMBEDDED && plan.is_plain();
+        let goal = if is_plain { Goal::Image(&self.outputs) } else { Goal::Object };
+        if !is_plain {
+            linker.prepare();
+        }
+        let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let mut outcome = outcome(&compiled.diagnostics, described);
-        let Some(object) = compiled.object else { return Ok(outcome) };
+        let Some(made) = compiled.made else {
+            self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
+            return Ok(outcome);
+        };
+        let written = match made {
+            Made::Image(image) => {
+                events.event(Event::PhaseStarted { phase: LINK });
+                let (executed, elapsed) = match &image {
+                    Image::Known(_) => (0, Duration::ZERO),
+                    Image::New { elapsed, .. } => (1, *elapsed),
+                };
+                events.event(Event::PhaseFinished { phase: LINK, elapsed, executed });
+                Some(match image {
+                    Image::Known(written) => written,
+                    Image::New { version, bytes, home, .. } => {
+                        let written = self.outputs.write(&plan, &bytes, version);
+                        home.recycle(bytes);
+                        written?
+                    }
+                })
+            }
+            Made::Object(object) => {
+                self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
+            }
+        };
+        if let Some(written) = written {
+            events.event(written.event());
+            if let Some((result, _)) = &found
+                && let Some(stored) = result.executable.map(|digest| digest.to_string())
+                && !stored.starts_with(&written.sha256)
+            {
+                return Err(internal(format!(
+                    "the store has another executable for this program: {stored}, made anew: {}",
+                    written.sha256
+                )));
+            }
+            outcome.executable = Some(written.path.clone());
+            self.publish(&plan, key, &linker.identity(), compiled.revision, 0, Some(written));
+        }
+        Ok(outcome)
+    }
 
-        events.event(Event::PhaseStarted { phase: "link" });
+    /// Links an object file; `None` when the program is not complete, which is told as diagnostics.
+    #[allow(clippy::too_many_arguments)] // one step of `build`, which has them all at hand
+    fn link(
+        &self,
+        plan: &BuildPlan,
+        cwd: &Path,
+        linker: &dyn Linker,
+        object: &doors::Object,
+        events: &dyn EventSink,
+        cancel: &CancellationToken,
+        outcome: &mut BuildOutcome,
+    ) -> Result<Option<Written>, DriverError> {
+        events.event(Event::PhaseStarted { phase: LINK });
         let started = Instant::now();
-        let linked = match link(&plan, &*linker, &object, cancel) {
+        let linked = match link(plan, linker, object, cancel) {
             Ok(report) => Ok(report),
             Err(error @ (LinkError::Undefined(_) | LinkError::Duplicate(_))) => {
-                Err(self.link_diagnostics(&plan, &request.cwd, &error, cancel)?)
+                Err(self.link_diagnostics(plan, cwd, &error, cancel)?)
             }
             Err(error) => return Err(tool_error(error)),
         };
-        events.event(Event::PhaseFinished { phase: "link", elapsed: started.elapsed(), executed: 1 });
+        events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
         match linked {
             Ok(report) => {
-                tracing::debug!(linker = %report.linker, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
+                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
+                    let linker = &report.linker;
+                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
+                }
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                let sha256 = crate::digest::sha256(&report.bytes);
-                let path = match &plan.output {
-                    Output::File(path) => path.clone(),
-                    Output::Scratch(folder) => scratch::place(folder, &plan.project.name, &sha256),
-                };
-                write_executable(&path, &report.bytes)?;
-                if let Output::Scratch(folder) = &plan.output {
-                    scratch::sweep(folder, &path);
-                }
-                events.event(Event::Artifact {
-                    kind: "executable",
-                    path: path.clone(),
-                    sha256,
-                    size_bytes: report.bytes.len() as u64,
-                });
-                outcome.executable = Some(path);
+                self.outputs.write(plan, &report.bytes, 0).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
                     outcome.errors += 1;
                     events.event(Event::Diagnostic(diagnostic));
                 }
+                Ok(None)
             }
         }
-        Ok(outcome)
+    }
+
+    /// What the store has for the program as it is on disk, with the diagnostics as the user would see
+    /// them. Not asked for a program that is in memory.
+    fn find(
+        &self,
+        plan: &BuildPlan,
+        key: &ActionKey,
+        request: &BuildRequest,
+    ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
+        let cache = self.cache.as_ref()?;
+        let folders = plan.folders();
+        if self.engines.get(folders.clone()).knows(&plan.project.entry, &plan.options) {
+            return None;
+        }
+        let result = cache.find(key, &folders)?;
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let diagnostics = result.diagnostics(&folders, &cwd);
+        Some((result, diagnostics))
+    }
+
+    /// Puts a result of the store in place; `None` when its executable is not there after all.
+    fn restore(
+        &self,
+        plan: &BuildPlan,
+        result: &CachedResult,
+        diagnostics: &[Arc<ResolvedDiagnostic>],
+        described: &str,
+        events: &dyn EventSink,
+    ) -> Result<Option<BuildOutcome>, DriverError> {
+        let mut outcome = outcome(diagnostics, described.to_owned());
+        if let Some(digest) = &result.executable {
+            let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
+                return Ok(None);
+            };
+            let written = self.outputs.write(plan, &bytes, 0)?;
+            report_hit(events, diagnostics, true);
+            events.event(written.event());
+            outcome.executable = Some(written.path);
+        } else {
+            report_hit(events, diagnostics, false);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Leaves the result of `plan` in the store, by and by: diagnostics with so many errors and, for a
+    /// build without any, what was written. Nothing is left when the files have changed since `revision`.
+    fn publish(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        linker: &str,
+        revision: u64,
+        errors: u64,
+        written: Option<Written>,
+    ) {
+        let Some(cache) = self.cache.clone() else { return };
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
+        self.publisher.submit(key, move || {
+            let executable = written.as_ref().and_then(Written::bytes);
+            if executable.is_none() != written.is_none() {
+                return;
+            }
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let read = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, _| {
+                    let found = doors::diagnostics(db, program);
+                    let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
+                    (db.revision(), doors::inputs(db, program), diagnostics)
+                },
+            );
+            let Ok(((now, inputs, diagnostics), _)) = read else { return };
+            if now == revision
+                && let Some(target) = &target
+            {
+                cache.remember(target, Facts::new(&plan, &linker, &inputs));
+            }
+            // Errors that came later than the check are not among these.
+            if now != revision || count(&diagnostics, "error") != errors {
+                return;
+            }
+            if let Some(inputs) = ProgramInputs::of(inputs) {
+                cache.publish(&key, &inputs, &CachedResult::new(&diagnostics), executable.as_deref());
+            }
+        });
+    }
+
+    /// Brings a program that was answered from the store into memory, by and by, for the next edit.
+    fn warm_up(&self, plan: &BuildPlan, key: ActionKey) {
+        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        self.publisher.submit(key, move || {
+            let (entry, options) = (&plan.project.entry, &plan.options);
+            let strip = plan.debug == DebugInfo::Strip;
+            // Whoever asks next gets what was made so far, or learns why it was not.
+            let _ = engines.get(plan.folders()).read(
+                entry,
+                options,
+                &CancellationToken::new(),
+                |db, program, image| {
+                    doors::diagnostics(db, program);
+                    let _ = image.link(db, program, options.opt_level, strip, Some);
+                },
+            );
+        });
+    }
+
+    /// Why the target of `request` was built anew the last time; with `touched`, an absolute path, also
+    /// what an edit of that file would build anew.
+    ///
+    /// # Errors
+    /// As [`Driver::check`]; [`DriverError::BadInput`] when nothing is kept, for want of a store.
+    pub fn explain_rebuild(
+        &self,
+        request: &BuildRequest,
+        touched: Option<&Path>,
+        cancel: &CancellationToken,
+    ) -> Result<RebuildReport, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let Some(cache) = &self.cache else {
+            return Err(bad_input(
+                "NO_STORE",
+                "nothing is known of earlier builds: there is no cache",
+                "see `vitte cache stats` for the reason",
+            ));
+        };
+        self.publisher.flush(Instant::now() + FLUSH_MAX);
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let folders = plan.folders();
+        let target = target(&plan);
+        let mut causes = cache.causes(&target).unwrap_or_default();
+        for cause in &mut causes {
+            cause.name = cache::shown_name(&cause.name, &folders, &cwd);
+        }
+        let touched = match touched {
+            None => None,
+            Some(place) => {
+                let place = vitte_sys::fs::canonical(place).unwrap_or_else(|_| place.to_path_buf());
+                let file = show::shown_path(&place, &cwd).display().to_string();
+                let path = folders.source_path(&place);
+                let engine = self.engines.get(folders.clone());
+                let (reach, _) =
+                    engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
+                        doors::reach(db, program, path.as_ref()?)
+                    })?;
+                let name = |path: &SourcePath| cache::shown_name(&cache::portable_name(path), &folders, &cwd);
+                Some(match reach {
+                    None => Touched { file, ..Touched::default() },
+                    Some(reach) => Touched {
+                        file,
+                        is_part: true,
+                        procedures: reach.procedures,
+                        importers: reach.importers.iter().map(name).collect(),
+                    },
+                })
+            }
+        };
+        Ok(RebuildReport { target, causes, touched })
     }
 
     /// Shows one stage. `filter` limits the output to procedures whose name contains it.
@@ -172,9 +454,27 @@ impl Driver {
             }
         };
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
-        let bytes =
-            compiled.object.map_or_else(|| compiled.text.into_bytes(), |object| object.bytes.to_vec());
+        let bytes = match compiled.made {
+            Some(Made::Object(object)) => object.bytes.to_vec(),
+            Some(Made::Image(_)) | None => compiled.text.into_bytes(),
+        };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
+    }
+
+    /// What `request` depends on, as far as earlier requests for the same project have shown.
+    ///
+    /// # Errors
+    /// When there is no such program, or a project file is wrong.
+    pub fn inputs(&self, request: &BuildRequest) -> Result<Inputs, DriverError> {
+        let plan = BuildPlan::new(request)?;
+        let folders = plan.folders();
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let mut files = plan.project.project_files(&cwd);
+        files.insert(plan.project.entry_file.clone());
+        let mut roots = vec![folders.workspace.clone()];
+        roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
+        files.extend(self.engines.get(folders).asked_for());
+        Ok(Inputs { files, roots })
     }
 
     /// What this machine offers: targets, linkers, tools, and which are chosen.
@@ -200,22 +500,23 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         events.event(Event::PhaseStarted { phase: STAGES[0].0 });
         let engine = self.engines.get(plan.folders());
-        let (compiled, work) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
-            readable(db, program, &plan.project.entry_file)?;
-            Ok(compile_snapshot(db, program, &cwd, plan, goal))
-        })?;
+        let (compiled, work) =
+            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
+                readable(db, program, &plan.project.entry_file)?;
+                compile_snapshot(db, program, image, &cwd, plan, goal)
+            })?;
         let compiled = compiled?;
         tracing::debug!(
             executed = work.iter().map(|work| work.executed).sum::<u64>(),
             errors = compiled.errors,
             "compiled"
         );
-        report_work(events, &work, matches!(goal, Goal::Object) && compiled.errors == 0);
+        report_work(events, &work, goal.is_whole() && compiled.errors == 0);
         for diagnostic in &compiled.diagnostics {
             events.event(Event::Diagnostic(Arc::clone(diagnostic)));
         }
-        if matches!(goal, Goal::Object) && compiled.errors == 0 && compiled.object.is_none() {
-            return Err(internal("there is neither an error nor an object file"));
+        if goal.is_whole() && compiled.errors == 0 && compiled.made.is_none() {
+            return Err(internal("there is neither an error nor a program"));
         }
         Ok(compiled)
     }
@@ -230,7 +531,7 @@ impl Driver {
     ) -> Result<Vec<Arc<ResolvedDiagnostic>>, DriverError> {
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
         let engine = self.engines.get(plan.folders());
-        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program| {
+        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
             show::resolve(db, &cwd, &plan.lints, &describe_link_error(db, program, error))
         })?;
         Ok(resolved)
@@ -240,29 +541,49 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
+    image: &Arc<ProgramImage>,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
-) -> Compiled {
+) -> Result<Compiled, DriverError> {
+    let started = Instant::now();
     let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
-    let (mut object, mut text) = (None, String::new());
+    let (mut made, mut text) = (None, String::new());
     let clean = count(&diagnostics, "error") == 0;
-    let made = match goal {
-        Goal::Object if clean => doors::object(db, program).map(|made| object = Some(made)),
+    let object =
+        |made: &mut Option<Made>| doors::object(db, program).map(|object| *made = Some(Made::Object(object)));
+    let outcome = match goal {
+        Goal::Object if clean => object(&mut made),
+        Goal::Image(outputs) if clean => {
+            let strip = plan.debug == DebugInfo::Strip;
+            let find = |version| outputs.find(plan, version);
+            match image.link(db, program, plan.options.opt_level, strip, find) {
+                Ok(Ok(image)) => {
+                    made = Some(Made::Image(image));
+                    Ok(())
+                }
+                Ok(Err(Unfit(reason))) => {
+                    tracing::debug!(reason, "not laid out in the process");
+                    object(&mut made)
+                }
+                Err(diagnostics) => Err(diagnostics),
+            }
+        }
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
             doors::emit(db, program, stage, filter).map(|made| text = made)
         }
-        Goal::Diagnostics | Goal::Object | Goal::Text(..) => Ok(()),
+        Goal::Diagnostics | Goal::Object | Goal::Image(_) | Goal::Text(..) => Ok(()),
     };
-    if let Err(more) = made {
+    if let Err(more) = outcome {
         found.extend(more.iter().cloned());
         diagnostics = resolve(&found);
     }
     let errors = count(&diagnostics, "error");
-    Compiled { diagnostics, errors, object, text }
+    Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
@@ -297,6 +618,22 @@ fn outcome(diagnostics: &[Arc<ResolvedDiagnostic>], plan: String) -> BuildOutcom
         warnings: count(diagnostics, "warning"),
         executable: None,
         plan,
+    }
+}
+
+/// What a build makes, for whoever asks about it later.
+fn target(plan: &BuildPlan) -> PathBuf {
+    match &plan.output {
+        Output::File(path) => path.clone(),
+        Output::Scratch(folder) => folder.join(&plan.project.name),
+    }
+}
+
+/// Tells of a result that was in the store: every stage is done, none was anew.
+fn report_hit(events: &dyn EventSink, diagnostics: &[Arc<ResolvedDiagnostic>], all: bool) {
+    report_work(events, &[Work::default(); STAGES.len()], all);
+    for diagnostic in diagnostics {
+        events.event(Event::Diagnostic(Arc::clone(diagnostic)));
     }
 }
 
@@ -387,36 +724,6 @@ fn tool_error(error: LinkError) -> DriverError {
         },
         LinkError::Undefined(_) | LinkError::Duplicate(_) => internal(error.to_string()),
     }
-}
-
-/// Refuses outputs that would destroy something, before any work is done.
-fn check_output(plan: &BuildPlan) -> Result<(), DriverError> {
-    let Output::File(output) = &plan.output else { return Ok(()) };
-    if output.is_dir() {
-        let message = format!("the output `{}` is a directory", output.display());
-        return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));
-    }
-    if vitte_sys::fs::canonical(output).is_ok_and(|output| output == plan.project.entry_file) {
-        let message = format!("the output `{}` is the source file", output.display());
-        return Err(bad_input("OUTPUT_IS_INPUT", message, "name another file with `-o`"));
-    }
-    Ok(())
-}
-
-/// Puts the executable in place, unless exactly it is there already.
-fn write_executable(path: &Path, bytes: &[u8]) -> Result<(), DriverError> {
-    let same_size = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
-    if same_size
-        && vitte_sys::fs::is_executable(path)
-        && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)
-    {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent() {
-        vitte_sys::fs::create_directories(parent).map_err(io_error)?;
-    }
-    // What can be made again need not survive a crash of the machine.
-    vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
+mod cache; // results of whole programs in the content store
+mod changes; // which files may have changed, by whoever watches them
 mod digest; // digests as text
 mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb
 mod engine; // databases over real folders, and what becomes of diagnostics
 pub mod link; // linkers behind one trait
+mod output; // executables put in place
 mod plan; // BuildPlan: all decisions of a build
 pub mod project; // packages, workspaces, lone files
 pub mod run; // programs in their own process group
@@ -17,6 +20,7 @@ mod scratch; // executables that nobody asked to keep
 mod spelling; // how far apart two names are
 
 pub use api::*;
+pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
 pub use driver::Driver;
 pub use link::worker_main;
 pub use plan::{BuildPlan, Output};

@@ -22,7 +22,7 @@ const TARGETS: [(&str, &str); 5] = [
 ];
 
 /// Where an executable goes. All paths are absolute.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// To this file.
     File(PathBuf),
@@ -137,6 +137,11 @@ impl BuildPlan {
     /// The folders that the engine reads.
     pub(crate) fn folders(&self) -> Folders {
         Folders { workspace: self.project.root.clone(), roots: self.project.roots.clone() }
+    }
+
+    /// Whether the program is made of its own code and the C library alone.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.link_mode == LinkMode::Dynamic && self.libraries.is_empty() && self.link_flags.is_empty()
     }
 
     /// SHA-256, in hex, of all that can change the bytes of the executable besides source texts and

@@ -37,7 +37,7 @@ pub fn sweep(folder: &Path, executable: &Path) {
     found.sort();
     for (time, path) in found.iter().rev().skip(KEPT) {
         if now.duration_since(*time).is_ok_and(|age| age > KEPT_FOR) {
-            let _ = std::fs::remove_dir_all(path);
+            let _ = vitte_sys::fs::remove_tree(path);
         }
     }
 }

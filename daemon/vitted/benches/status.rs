@@ -16,11 +16,13 @@ use vitte_driver::Driver;
 use vitte_proto::v1;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::system_service_server::{SystemService, SystemServiceServer};
+use vitte_store::Store;
 use vitte_sys::rendezvous::{Environment, Rendezvous};
 use vitted::config::Config;
 use vitted::endpoint::{Endpoint as Listening, ServiceLock};
 use vitted::server;
 use vitted::service::{Identity, Service};
+use vitted::watcher::{Watcher, WatcherOptions};
 
 const ROUNDS: usize = 20_000;
 
@@ -102,7 +104,14 @@ async fn compare() {
     let environment = Environment { runtime_dir: Some(home.path().into()), ..Environment::default() };
     let places = Rendezvous::new(&environment);
     let identity = Identity::default();
-    let service = Service::new(Config::load(None, None).unwrap(), identity, Driver::new(Vec::new())).unwrap();
+    let service = Service::new(
+        Config::load(None, None).unwrap(),
+        identity,
+        Driver::new(Vec::new()),
+        std::sync::Arc::new(Store::without()),
+        Watcher::new(WatcherOptions::default()),
+    )
+    .unwrap();
     let listening = Listening::open(&places, ServiceLock::take(&places).unwrap()).unwrap();
     let (incoming, _lock) = listening.incoming(service.connections.clone(), 16);
     let stopping = service.stopping.clone();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vitte_driver::{
-    BuildOutcome, BuildRequest, Event, ExitKind, FileSpan, Finding, LintLevel, OptLevel, Position,
-    ResolvedDiagnostic, ResolvedLabel, ResolvedSuggestion, Stage,
+    BuildOutcome, BuildRequest, CauseKind, Event, ExitKind, FileSpan, Finding, LintLevel, OptLevel, Position,
+    RebuildReport, ResolvedDiagnostic, ResolvedLabel, ResolvedSuggestion, Stage,
 };
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
@@ -44,6 +44,7 @@ pub fn build_request(
         linker,
         lints,
         dry_run,
+        check_cache,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -72,6 +73,7 @@ pub fn build_request(
         linker: text(linker),
         lints,
         dry_run,
+        check_cache,
     })
 }
 
@@ -87,6 +89,38 @@ fn lint(setting: v1::LintSetting) -> Result<(LintLevel, String), Refusal> {
         v1::LintLevel::Deny => LintLevel::Deny,
     };
     Ok((level, setting.lint))
+}
+
+/// Why something was built anew, for the wire.
+pub fn rebuild_report(report: RebuildReport) -> v1::ExplainRebuildResponse {
+    let RebuildReport { target, causes, touched } = report;
+    let kind = |kind| match kind {
+        CauseKind::First => v1::RebuildCauseKind::First,
+        CauseKind::Compiler => v1::RebuildCauseKind::Compiler,
+        CauseKind::Option => v1::RebuildCauseKind::Option,
+        CauseKind::File => v1::RebuildCauseKind::File,
+        CauseKind::Appeared => v1::RebuildCauseKind::Appeared,
+        CauseKind::Gone => v1::RebuildCauseKind::Gone,
+    };
+    let causes = causes.into_iter().map(|cause| v1::RebuildCause {
+        kind: kind(cause.kind).into(),
+        name: cause.name,
+        old: cause.old,
+        new: cause.new,
+        first_line: cause.first_line,
+        last_line: cause.last_line,
+    });
+    let touched = touched.map(|touched| v1::TouchedFile {
+        file: touched.file,
+        is_part: touched.is_part,
+        procedures: touched.procedures,
+        importers: touched.importers,
+    });
+    v1::ExplainRebuildResponse {
+        target: target.to_string_lossy().into_owned(),
+        causes: causes.collect(),
+        touched,
+    }
 }
 
 /// The driver's stage from the wire's.

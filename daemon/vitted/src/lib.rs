@@ -15,8 +15,11 @@ mod middleware; // a span for every call
 pub mod operation; // long work and its events
 mod pool; // the threads that compile
 mod program; // running what was built
+mod rebuild; // watch mode
 pub mod rpc; // the gRPC services
 pub mod server; // all of them over a source of connections
 pub mod service; // what they share
 mod status; // errors on the wire
+pub mod upkeep; // the store at rest
+pub mod watcher; // which files may have changed
 mod workspaces; // open workspaces

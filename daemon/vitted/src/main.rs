@@ -13,12 +13,14 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
+use vitte_store::{IndexUse, Store};
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
 use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
-use vitted::{logging, manager, server};
+use vitted::watcher::{Watcher, WatcherOptions};
+use vitted::{logging, manager, server, upkeep};
 
 /// sysexits: the service is there already, or its place cannot be used.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -85,6 +87,16 @@ enum Start {
     Private,
 }
 
+impl Start {
+    /// One command is too short to own the index; it leaves that to the service.
+    fn index(self) -> IndexUse {
+        match self {
+            Start::Resident => IndexUse::Own,
+            Start::Private => IndexUse::Never,
+        }
+    }
+}
+
 /// Config, build, serve, drain.
 fn run(
     start: Start,
@@ -124,8 +136,24 @@ fn run(
             warn!("{warning}");
         }
         let connections_max = config.connections_max.get();
+        let options = WatcherOptions {
+            own_folder: places.directory(),
+            polled: config.polled_folders.clone(),
+            folders_max: None,
+        };
+        let watcher = Watcher::new(options);
         let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
-        let service = Service::new(config, identity, driver).context("cannot start the compile threads")?;
+        let store =
+            Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));
+        // A private service lives for one command: looking at the files is cheaper than watching them.
+        let driver = match start {
+            Start::Resident => driver.watched_by(Arc::new(watcher.clone())),
+            Start::Private => driver,
+        };
+        let driver = driver.cached_in(Arc::clone(&store));
+        let service = Service::new(config, identity, driver, store, watcher)
+            .context("cannot start the compile threads")?;
+        upkeep::keep(&service);
         end_on_signals(&service)?;
         match (start, handed_over) {
             (Start::Private, Some(socket)) => {

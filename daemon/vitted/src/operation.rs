@@ -41,6 +41,8 @@ pub enum OperationKind {
     Emit,
     /// `RunService.Run`
     Run,
+    /// `WatchService.Rebuild`
+    Rebuild,
 }
 
 /// What happens when the last reader goes away.
@@ -512,6 +514,7 @@ fn payload_bytes(kind: &Kind) -> usize {
         Kind::StageOutput(output) => output.data.len(),
         Kind::Diagnostic(diagnostic) => diagnostic_bytes(diagnostic),
         Kind::Note(note) => note.message.len(),
+        Kind::RoundStarted(started) => started.changed.iter().map(String::len).sum(),
         Kind::BuildFinished(finished) => finished.plan.len() + finished.executable.len(),
         Kind::OperationStarted(_)
         | Kind::PhaseStarted(_)
@@ -519,6 +522,7 @@ fn payload_bytes(kind: &Kind) -> usize {
         | Kind::Artifact(_)
         | Kind::ProgramStarted(_)
         | Kind::ProgramExited(_)
+        | Kind::RoundFinished(_)
         | Kind::OperationFinished(_) => 0,
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use vitte_driver::run::{self, RunOutput};
 use vitte_driver::{DriverError, RunSpec};
 use vitte_proto::v1;
@@ -12,6 +13,10 @@ use crate::convert;
 use crate::operation::{Operation, ProgramInput, StdinPiece};
 use crate::status::Refusal;
 
+/// SIGTERM.
+const TERMINATE: i32 = 15;
+/// How long a program may take to end when it is asked to.
+const TERMINATE_MAX: Duration = Duration::from_secs(2);
 /// SIGKILL.
 const KILL: i32 = 9;
 /// How long a killed program may take to be gone.
@@ -75,6 +80,47 @@ pub async fn run(
             let _ = program.signal(KILL);
             let _ = tokio::time::timeout(KILL_MAX, program.wait()).await;
             Err(DriverError::Cancelled)
+        }
+    };
+    operation.emit(Kind::ProgramExited(convert::exit(exit?)));
+    Ok(())
+}
+
+/// Runs `spec` with an empty standard input to its end, or ends it when `stop` is cancelled: SIGTERM, and
+/// SIGKILL to what does not heed it.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn run_until(
+    operation: &Operation,
+    spec: RunSpec,
+    stop: &CancellationToken,
+) -> Result<(), Refusal> {
+    let executable = spec.executable.to_string_lossy().into_owned();
+    let mut program = run::spawn(spec).await?;
+    drop(program.stdin.take());
+    operation.emit(Kind::ProgramStarted(v1::ProgramStarted { executable }));
+    let mut pieces = std::mem::replace(&mut program.output, mpsc::channel(1).1);
+    let drive = async {
+        while let Some(piece) = pieces.recv().await {
+            operation.emit_paced(Kind::ProgramOutput(output(piece))).await;
+        }
+        program.wait().await
+    };
+    tokio::pin!(drive);
+    let exit = tokio::select! {
+        exit = &mut drive => exit,
+        () = stop.cancelled() => {
+            // A program that is gone already needs no signal.
+            let _ = program.signal(TERMINATE);
+            match tokio::time::timeout(TERMINATE_MAX, &mut drive).await {
+                Ok(exit) => exit,
+                Err(_) => {
+                    let _ = program.signal(KILL);
+                    let killed = tokio::time::timeout(KILL_MAX, drive).await;
+                    killed.unwrap_or_else(|_| Err(DriverError::Internal("a killed program does not end".into())))
+                }
+            }
         }
     };
     operation.emit(Kind::ProgramExited(convert::exit(exit?)));

@@ -11,14 +11,16 @@ use tonic_health::server::HealthReporter;
 use tracing::info;
 use vitte_proto::FILE_DESCRIPTOR_SET;
 use vitte_proto::v1::build_service_server::BuildServiceServer;
+use vitte_proto::v1::cache_service_server::CacheServiceServer;
 use vitte_proto::v1::operation_service_server::OperationServiceServer;
 use vitte_proto::v1::run_service_server::RunServiceServer;
 use vitte_proto::v1::system_service_server::SystemServiceServer;
+use vitte_proto::v1::watch_service_server::WatchServiceServer;
 use vitte_proto::v1::workspace_service_server::WorkspaceServiceServer;
 
 use crate::connections::Connection;
 use crate::middleware::RequestSpans;
-use crate::rpc::{Build, OperationsApi, Run, System, WorkspacesApi};
+use crate::rpc::{Build, CacheApi, OperationsApi, Run, System, WatchApi, WorkspacesApi};
 use crate::service::Service;
 
 /// How long clients may take to close their connections once all work has ended.
@@ -66,7 +68,9 @@ pub async fn serve(
         .add_service(WorkspaceServiceServer::new(WorkspacesApi(Arc::clone(&service))))
         .add_service(BuildServiceServer::new(Build(Arc::clone(&service))))
         .add_service(RunServiceServer::new(Run(Arc::clone(&service))))
+        .add_service(WatchServiceServer::new(WatchApi(Arc::clone(&service))))
         .add_service(OperationServiceServer::new(OperationsApi(Arc::clone(&service))))
+        .add_service(CacheServiceServer::new(CacheApi(Arc::clone(&service))))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
@@ -105,5 +109,7 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<WorkspaceServiceServer<WorkspacesApi>>().await;
     health.set_serving::<BuildServiceServer<Build>>().await;
     health.set_serving::<RunServiceServer<Run>>().await;
+    health.set_serving::<WatchServiceServer<WatchApi>>().await;
     health.set_serving::<OperationServiceServer<OperationsApi>>().await;
+    health.set_serving::<CacheServiceServer<CacheApi>>().await;
 }

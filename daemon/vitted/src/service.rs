@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,6 +12,7 @@ use tracing::{Instrument, error, info, info_span};
 use vitte_driver::{Driver, DriverError, EventSink};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
+use vitte_store::Store;
 
 use crate::config::Config;
 use crate::connections::Connections;
@@ -18,6 +20,7 @@ use crate::convert;
 use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
 use crate::pool::{Pool, PoolError};
 use crate::status::Refusal;
+use crate::watcher::Watcher;
 use crate::workspaces::Workspaces;
 
 /// After this long in the queue a request is told what it waits for.
@@ -46,10 +49,16 @@ pub struct Service {
     pub identity: Identity,
     /// The engine.
     pub driver: Driver,
+    /// What was computed, on disk.
+    pub store: Arc<Store>,
+    /// Told whenever an operation ends.
+    pub rested: Notify,
     /// Long work.
     pub operations: Operations,
     /// Open workspaces.
     pub workspaces: Workspaces,
+    /// Which files may have changed.
+    pub watcher: Watcher,
     /// Who is connected.
     pub connections: Arc<Connections>,
     /// Cancelled when the service shall end.
@@ -69,15 +78,24 @@ impl Service {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn new(config: Config, identity: Identity, driver: Driver) -> std::io::Result<Arc<Self>> {
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        driver: Driver,
+        store: Arc<Store>,
+        watcher: Watcher,
+    ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
         Ok(Arc::new(Self {
             pool: Pool::new(config.compile_threads.get())?,
             config,
             identity,
             driver,
+            store,
+            rested: Notify::new(),
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
+            watcher,
             connections: Arc::default(),
             stopping: CancellationToken::new(),
             began: Instant::now(),
@@ -123,6 +141,7 @@ impl Service {
                 }
             }
             service.operations.finish(&operation, &outcome);
+            service.rested.notify_one();
         };
         self.tasks.spawn(task.instrument(span));
         Ok(subscription)

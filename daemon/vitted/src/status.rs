@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use vitte_driver::DriverError;
 use vitte_proto::v1;
+use vitte_store::StoreError;
 
 /// The domain of every `ErrorInfo` that this service sends.
 pub const DOMAIN: &str = "vitte";
@@ -113,6 +114,20 @@ impl From<DriverError> for Refusal {
             DriverError::Cancelled => Self::new(Code::Cancelled, "CANCELLED", "cancelled"),
             DriverError::Internal(what) => Self::internal(&what),
         }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let (code, reason) = match &error {
+            StoreError::Open { .. } | StoreError::System(_) => (Code::FailedPrecondition, "IO_ERROR"),
+            StoreError::NewerFormat { .. } => (Code::FailedPrecondition, "STORE_NEWER"),
+            StoreError::NotWritable { .. } => (Code::PermissionDenied, "STORE_NOT_WRITABLE"),
+            StoreError::PinName { .. } => (Code::InvalidArgument, "INVALID_FIELD"),
+            StoreError::NotThere { .. } => (Code::NotFound, "NOT_IN_STORE"),
+            StoreError::Busy { .. } => (Code::Aborted, "STORE_BUSY"),
+        };
+        Self::new(code, reason, format!("{error} ({})", error.code())).help(error.help())
     }
 }
 

@@ -120,7 +120,7 @@ impl Workspaces {
         if table.len() == before { Err(unknown(name)) } else { Ok(()) }
     }
 
-    /// Passes a barrier: requests after it see what was on disk before it.
+    /// Counts a barrier that the watcher has passed: requests after it see what was on disk before it.
     ///
     /// # Errors
     /// When none is open under this name.
@@ -128,7 +128,6 @@ impl Workspaces {
         let mut table = self.lock();
         let workspace =
             table.values_mut().find(|workspace| workspace.name == name).ok_or_else(|| unknown(name))?;
-        // The driver examines files at each request, so there is no watcher to wait for.
         workspace.clock += 1;
         Ok(workspace.clock)
     }

@@ -1,7 +1,9 @@
-//! Every errno of Linux: its name, its kind, its words, and what to do about it.
+//! Every errno: its name, its kind, its words, and what to do about it.
 //!
-//! The numbers are those of `asm-generic/errno.h`, which x86-64, AArch64 and RISC-V share; the words
-//! are those of strerror(3). The number is also the tail of the stable code `V-SYS-nnnn`.
+//! An errno has one stable number everywhere, the tail of the stable code `V-SYS-nnnn`. Up to 200 they
+//! are Linux's own (`asm-generic/errno.h`, which x86-64, AArch64 and RISC-V share); those that Linux
+//! does not have follow. The words are those of strerror(3). What number a name has on other systems is
+//! in `numbers.rs`.
 use super::Kind::{
     self, Aborted, AlreadyExists, Cancelled, DataLoss, DeadlineExceeded, FailedPrecondition, Internal,
     InvalidArgument, NotFound, OutOfRange, PermissionDenied, ResourceExhausted, Unavailable, Unimplemented,
@@ -9,6 +11,7 @@ use super::Kind::{
 
 /// What is known of one errno.
 pub(super) struct Row {
+    /// The stable number.
     pub(super) number: i32,
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -16,12 +19,46 @@ pub(super) struct Row {
     pub(super) hint: Option<&'static str>,
 }
 
-/// The row of `number`, if the kernel has such an errno.
+/// The row of what this system calls `number`, if it has such an errno.
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn find(number: i32) -> Option<&'static Row> {
+    if number <= LINUX_MAX { stable(number) } else { None }
+}
+
+/// The row of what this system calls `number`, if it has such an errno.
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
+pub(super) fn find(number: i32) -> Option<&'static Row> {
+    by_name(name_in(super::numbers::OURS, number)?)
+}
+
+/// Windows answers with codes of its own.
+#[cfg(windows)]
+pub(super) use super::win32::find;
+
+/// The name of `number` on the system with these numbers.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", windows))))]
+fn name_in(numbers: super::numbers::Numbers, number: i32) -> Option<&'static str> {
+    let at = numbers.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+    numbers.get(at).map(|(_, name)| *name)
+}
+
+/// The row of the errno called `name`.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", windows))))]
+fn by_name(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+/// The row with this stable number.
+#[cfg(any(test, target_os = "linux", target_os = "android"))]
+fn stable(number: i32) -> Option<&'static Row> {
     ROWS.binary_search_by_key(&number, |row| row.number).ok().and_then(|index| ROWS.get(index))
 }
 
-const fn row(
+/// The last errno that Linux has.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LINUX_MAX: i32 = 133;
+
+pub(super) const fn row(
     number: i32,
     name: &'static str,
     kind: Kind,
@@ -32,6 +69,7 @@ const fn row(
 }
 
 /// Sorted by number. 41 and 58 are not errors of Linux; EWOULDBLOCK is EAGAIN, EDEADLOCK is EDEADLK.
+#[cfg_attr(all(windows, not(test)), allow(dead_code, reason = "Windows answers with codes of its own"))]
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
     row(1, "EPERM", PermissionDenied, "operation not permitted", Some("this user, or the sandbox around this process, may not do it")),
@@ -165,22 +203,80 @@ static ROWS: &[Row] = &[
     row(131, "ENOTRECOVERABLE", DataLoss, "state not recoverable", None),
     row(132, "ERFKILL", PermissionDenied, "operation not possible due to RF-kill", None),
     row(133, "EHWPOISON", DataLoss, "memory page has hardware error", None),
+    row(201, "ENOTSUP", Unimplemented, "operation not supported", None),
+    row(202, "EPROCLIM", ResourceExhausted, "too many processes", Some("end some, or raise the limit of processes (`ulimit -u`)")),
+    row(203, "EBADRPC", Internal, "RPC struct is bad", None),
+    row(204, "ERPCMISMATCH", Unimplemented, "RPC version wrong", None),
+    row(205, "EPROGUNAVAIL", Unavailable, "RPC program not available", None),
+    row(206, "EPROGMISMATCH", Unimplemented, "RPC program version wrong", None),
+    row(207, "EPROCUNAVAIL", Unimplemented, "bad procedure for program", None),
+    row(208, "EFTYPE", InvalidArgument, "inappropriate file type or format", None),
+    row(209, "EAUTH", PermissionDenied, "authentication error", None),
+    row(210, "ENEEDAUTH", PermissionDenied, "need authenticator", None),
+    row(211, "EPWROFF", Unavailable, "device power is off", None),
+    row(212, "EDEVERR", DataLoss, "device error", Some("the device reports an error; see the kernel's log")),
+    row(213, "EBADEXEC", InvalidArgument, "bad executable", None),
+    row(214, "EBADARCH", InvalidArgument, "bad CPU type in executable", Some("the program is for another kind of processor")),
+    row(215, "ESHLIBVERS", FailedPrecondition, "shared library version mismatch", None),
+    row(216, "EBADMACHO", InvalidArgument, "malformed Mach-O file", None),
+    row(217, "ENOATTR", NotFound, "attribute not found", None),
+    row(218, "ENOPOLICY", FailedPrecondition, "policy not found", None),
+    row(219, "EQFULL", ResourceExhausted, "interface output queue is full", None),
+    row(220, "ENOTCAPABLE", PermissionDenied, "capabilities insufficient", Some("the sandbox around this process forbids it")),
+    row(221, "EDOOFUS", Internal, "programming error", None),
+    row(222, "ECAPMODE", PermissionDenied, "not permitted in capability mode", Some("the sandbox around this process forbids it")),
+    row(223, "EINTEGRITY", DataLoss, "integrity check failed", None),
+    row(224, "EASYNC", Internal, "asynchronous operation in progress", None),
+    row(225, "EIPSEC", Internal, "IPsec processing failure", None),
 ];
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::numbers::{DARWIN, DRAGONFLY, FREEBSD, NETBSD, OPENBSD, WASI};
     use super::*;
 
     #[test]
-    fn every_errno_has_a_row_and_the_rows_are_sorted() {
+    fn every_errno_of_every_system_has_a_row() {
+        let systems =
+            [(DARWIN, 107), (DRAGONFLY, 96), (FREEBSD, 97), (NETBSD, 98), (OPENBSD, 95), (WASI, 76)];
+        for (numbers, count) in systems {
+            assert!(numbers.is_sorted_by(|one, next| one.0 < next.0));
+            for (number, name) in numbers {
+                let row = by_name(name_in(numbers, *number).unwrap());
+                assert_eq!(row.map(|row| row.name), Some(*name));
+            }
+            assert_eq!(numbers.len(), count);
+        }
+    }
+
+    #[test]
+    fn rows_are_sorted_and_names_unique() {
+        assert!(ROWS.is_sorted_by(|one, next| one.number < next.number));
+        for row in ROWS {
+            assert_eq!(by_name(row.name).unwrap().number, row.number);
+            assert_eq!(stable(row.number).unwrap().name, row.name);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linux_has_its_own_numbers() {
+        assert_eq!(find(libc::EHWPOISON).map(|row| row.name), Some("EHWPOISON"));
+        assert_eq!(find(libc::ENOTSUP).map(|row| row.name), Some("EOPNOTSUPP"));
+        assert!((1..=LINUX_MAX).all(|number| find(number).is_some() || [41, 58].contains(&number)));
+        assert!(find(0).is_none() && find(201).is_none());
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[test]
+    fn the_words_are_those_of_the_c_library() {
         for number in (1..=133).filter(|number| ![41, 58].contains(number)) {
             let row = find(number).unwrap();
             assert!(row.name.starts_with('E') && !row.words.is_empty(), "{number}");
             let libc_words = std::io::Error::from_raw_os_error(number).to_string().to_lowercase();
             assert!(libc_words.starts_with(&row.words.to_lowercase()), "{libc_words} is not {}", row.words);
         }
-        assert!(ROWS.is_sorted_by_key(|row| row.number));
         assert!(find(0).is_none() && find(41).is_none() && find(134).is_none() && find(-1).is_none());
     }
 }

@@ -4,6 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 mod errno; // names, kinds, words and hints of every errno
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android", windows))))]
+mod numbers; // what they are on each system
+#[cfg(any(test, windows))]
+mod win32; // the same of the codes of Windows
 
 /// What was tried.
 ///
@@ -208,6 +212,8 @@ pub enum Kind {
 pub enum Code {
     /// An errno.
     Posix(i32),
+    /// A Win32 error code.
+    Win32(i32),
     /// We refused by ourselves: the kernel was not asked, or its answer did not suffice.
     Refused(io::ErrorKind),
 }
@@ -276,14 +282,15 @@ impl SysError {
     pub fn code(&self) -> Code {
         match self.refusal() {
             Some((kind, _)) => Code::Refused(*kind),
+            None if cfg!(windows) => Code::Win32(self.errno),
             None => Code::Posix(self.errno),
         }
     }
 
-    /// The errno, when the error came from the kernel.
+    /// The errno, or on Windows the error code, when the error came from the kernel.
     pub fn errno(&self) -> Option<i32> {
         match self.code() {
-            Code::Posix(errno) => Some(errno),
+            Code::Posix(errno) | Code::Win32(errno) => Some(errno),
             Code::Refused(_) => None,
         }
     }
@@ -296,7 +303,7 @@ impl SysError {
     /// The standard library's kind of the system's answer.
     pub fn kind(&self) -> io::ErrorKind {
         match self.code() {
-            Code::Posix(errno) => io::Error::from_raw_os_error(errno).kind(),
+            Code::Posix(errno) | Code::Win32(errno) => io::Error::from_raw_os_error(errno).kind(),
             Code::Refused(kind) => kind,
         }
     }
@@ -304,7 +311,9 @@ impl SysError {
     /// What a service answers to its caller. Total: every errno has one.
     pub fn service_kind(&self) -> Kind {
         match self.code() {
-            Code::Posix(errno) => errno::find(errno).map_or(Kind::Internal, |row| row.kind),
+            Code::Posix(errno) | Code::Win32(errno) => {
+                errno::find(errno).map_or(Kind::Internal, |row| row.kind)
+            }
             Code::Refused(kind) => match kind {
                 io::ErrorKind::NotFound => Kind::NotFound,
                 io::ErrorKind::PermissionDenied => Kind::PermissionDenied,
@@ -321,10 +330,13 @@ impl SysError {
     }
 
     /// A code for documentation and search that no release changes: `V-SYS-0028` is ENOSPC,
-    /// `V-SYS-1000` a refusal of ours.
+    /// `V-SYS-W0005` Windows' ERROR_ACCESS_DENIED, `V-SYS-1000` a refusal of ours.
     pub fn stable_code(&self) -> String {
         match self.code() {
-            Code::Posix(errno) => format!("V-SYS-{errno:04}"),
+            Code::Posix(errno) => {
+                format!("V-SYS-{:04}", errno::find(errno).map_or(errno, |row| row.number))
+            }
+            Code::Win32(code) => format!("V-SYS-W{code:04}"),
             Code::Refused(_) => "V-SYS-1000".to_owned(),
         }
     }
@@ -370,7 +382,7 @@ impl fmt::Display for SysError {
                 Some(hint) => write!(f, ": {} ({}); {hint}", row.words, row.name),
                 None => write!(f, ": {} ({})", row.words, row.name),
             },
-            (None, None) => write!(f, ": errno {}", self.errno),
+            (None, None) => write!(f, ": error {}", self.errno),
         }
     }
 }
@@ -404,6 +416,7 @@ mod tests {
         assert!(SysError::bare(Op::Read, io::Error::from_raw_os_error(2)).context.is_none());
     }
 
+    #[cfg(unix)]
     #[test]
     fn one_line_says_what_where_and_why() {
         let full = SysError::new(Op::Write, Path::new("/x"), io::Error::from_raw_os_error(28));
@@ -418,6 +431,24 @@ mod tests {
             twice.and(Path::new("b")).to_string(),
             "cannot rename `a` to `b`: no such file or directory (ENOENT)"
         );
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn codes_of_windows_have_lines_of_their_own() {
+        let denied = SysError::new(Op::Write, Path::new("x"), io::Error::from_raw_os_error(5));
+        assert_eq!(denied.code(), Code::Win32(5));
+        assert_eq!(
+            denied.to_string(),
+            "cannot write `x`: access denied (ERROR_ACCESS_DENIED); this user may not do it, or another \
+             program holds it"
+        );
+        assert_eq!(denied.stable_code(), "V-SYS-W0005");
+        assert_eq!(denied.service_kind(), Kind::PermissionDenied);
+    }
+
+    #[test]
+    fn a_refusal_of_ours_has_its_words() {
         let refused =
             SysError::new("bind", Path::new("s"), io::Error::new(io::ErrorKind::InvalidInput, "long"));
         assert_eq!(refused.to_string(), "cannot bind `s`: long");

@@ -1,12 +1,10 @@
 //! Bytes in and out of one open file, and the replacement of one name in an open directory.
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
+use crate::platform::handle::{AsHandle, BorrowedHandle};
+use crate::platform::{Errno, NodeKind, Open, Stat, files};
 
 /// How much a crash of the machine may lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +18,6 @@ pub enum Durability {
     Cached,
 }
 
-/// Non-blocking, so that a named pipe cannot hold us up; it has no effect on regular files.
-pub(super) const READ_FLAGS: OFlags =
-    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
-
 /// Reserved before the first byte is seen, at most: a size is a hint that may lie.
 const TRUSTED_SIZE: u64 = 64 << 20;
 
@@ -31,30 +25,32 @@ const TRUSTED_SIZE: u64 = 64 << 20;
 const UNKNOWN_SIZE: usize = 8 << 10;
 
 /// Reads all of a regular file; `EFBIG` when it has more than `limit` bytes.
-pub(super) fn read_regular(file: impl AsFd, limit: u64) -> io::Result<Vec<u8>> {
-    let stat = rustix::fs::fstat(&file)?;
+pub(super) fn read_regular(file: impl AsHandle, limit: u64) -> io::Result<Vec<u8>> {
+    let stat = files::stat(&file)?;
     regular(&stat)?;
     let mut bytes = Vec::new();
-    read_into(file, size(&stat), limit, &mut bytes)?;
+    read_into(file, stat.size, limit, &mut bytes)?;
     Ok(bytes)
 }
 
-/// The size of a file as its file system reports it.
-pub(super) fn size(stat: &rustix::fs::Stat) -> u64 {
-    u64::try_from(stat.st_size).unwrap_or(0)
-}
-
 /// Refuses what is not a regular file.
-pub(super) fn regular(stat: &rustix::fs::Stat) -> io::Result<()> {
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(()),
-        FileType::Directory => Err(Errno::ISDIR.into()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+pub(super) fn regular(stat: &Stat) -> io::Result<()> {
+    match stat.kind {
+        NodeKind::File => Ok(()),
+        NodeKind::Directory => Err(Errno::ISDIR.into()),
+        NodeKind::Link | NodeKind::Other => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+        }
     }
 }
 
 /// Appends what is left of `file`, which reports `size` bytes, to `bytes`.
-pub(super) fn read_into(file: impl AsFd, size: u64, limit: u64, bytes: &mut Vec<u8>) -> Result<(), Errno> {
+pub(super) fn read_into(
+    file: impl AsHandle,
+    size: u64,
+    limit: u64,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Errno> {
     if size > limit {
         return Err(Errno::FBIG);
     }
@@ -67,7 +63,7 @@ pub(super) fn read_into(file: impl AsFd, size: u64, limit: u64, bytes: &mut Vec<
     reserve(bytes, first)?;
     loop {
         let asked = bytes.capacity() - bytes.len();
-        let count = retry_on_intr(|| rustix::io::read(&file, spare_capacity(bytes)))?;
+        let count = files::read(&file, bytes)?;
         let read = (bytes.len() - start) as u64;
         if read > limit {
             return Err(Errno::FBIG);
@@ -88,9 +84,9 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) -> Result<(), Errno> {
 }
 
 /// Writes all of `bytes`.
-pub(super) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+pub(super) fn write_all(file: impl AsHandle, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
-        let count = retry_on_intr(|| rustix::io::write(&file, bytes))?;
+        let count = files::write(&file, bytes)?;
         if count == 0 {
             // POSIX allows it; trying for ever would hang.
             return Err(Errno::IO);
@@ -101,17 +97,16 @@ pub(super) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> 
 }
 
 /// How the directory must be open for [`replace_at`]: to be flushed it must be readable.
-pub(super) fn directory_flags(durability: Durability) -> OFlags {
-    let access = match durability {
-        Durability::Flushed => OFlags::RDONLY,
-        Durability::Whole | Durability::Cached => OFlags::PATH,
-    };
-    access | OFlags::DIRECTORY | OFlags::CLOEXEC
+pub(super) fn directory_for(durability: Durability) -> Open {
+    match durability {
+        Durability::Flushed => Open::LIST,
+        Durability::Whole | Durability::Cached => Open::DIRECTORY,
+    }
 }
 
 /// Puts a file with `bytes` in the place of `name`, which is one component.
 pub(super) fn replace_at(
-    directory: BorrowedFd<'_>,
+    directory: BorrowedHandle<'_>,
     name: &OsStr,
     bytes: &[u8],
     mode: u32,
@@ -119,17 +114,17 @@ pub(super) fn replace_at(
 ) -> Result<(), Errno> {
     let temporary = temporary_name(name);
     let result = write_new(directory, &temporary, bytes, mode, durability)
-        .and_then(|()| retry_on_intr(|| rustix::fs::renameat(directory, &temporary, directory, name)));
+        .and_then(|()| files::rename_at(directory, &temporary, directory, name));
     if let Err(error) = result {
         // The temporary may not exist; the first error is the one that matters. After EEXIST it is
         // somebody else's.
         if error != Errno::EXIST {
-            let _ = rustix::fs::unlinkat(directory, &temporary, AtFlags::empty());
+            let _ = files::remove_file_at(directory, &temporary);
         }
         return Err(error);
     }
     match durability {
-        Durability::Flushed => retry_on_intr(|| rustix::fs::fsync(directory)),
+        Durability::Flushed => files::flush_directory(directory),
         Durability::Whole | Durability::Cached => Ok(()),
     }
 }
@@ -145,18 +140,16 @@ pub(super) fn temporary_name(name: &OsStr) -> OsString {
 }
 
 fn write_new(
-    directory: BorrowedFd<'_>,
+    directory: BorrowedHandle<'_>,
     name: &OsStr,
     bytes: &[u8],
     mode: u32,
     durability: Durability,
 ) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(mode);
-    let file = retry_on_intr(|| rustix::fs::openat(directory, name, flags, mode))?;
+    let file = files::open_at(directory, name, Open::NEW, mode)?;
     write_all(&file, bytes)?;
     match durability {
-        Durability::Flushed | Durability::Whole => retry_on_intr(|| rustix::fs::fsync(&file)),
+        Durability::Flushed | Durability::Whole => files::flush(&file),
         Durability::Cached => Ok(()),
     }
 }

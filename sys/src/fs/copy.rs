@@ -1,22 +1,18 @@
 //! Copies: by sharing blocks, by the kernel, by hand, whichever the file systems allow first.
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::buffer::spare_capacity;
-use rustix::fs::OFlags;
-use rustix::io::{Errno, retry_on_intr};
-
 use super::contents;
+use crate::platform::{Errno, Open, files};
 use crate::{Op, SysError};
 
 /// How the bytes came over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Both files share their blocks until one is written (`FICLONE`).
+    /// Both files share their blocks until one is written (`FICLONE` of Linux).
     Shared,
-    /// The kernel copied (`copy_file_range`).
+    /// The kernel copied (`copy_file_range` and its like).
     Kernel,
     /// We read and wrote.
     Loop,
@@ -30,9 +26,6 @@ pub struct Copied {
     /// How they came over.
     pub method: Method,
 }
-
-/// Bytes asked for by one `copy_file_range`: the kernel's own limit, rounded down to a page.
-const RANGE: usize = 0x7fff_f000;
 
 /// Bytes moved by one turn of the loop.
 const CHUNK: usize = 1 << 20;
@@ -48,30 +41,21 @@ pub fn copy(from: &Path, to: &Path) -> Result<Copied, SysError> {
 }
 
 fn copy_files(from: &Path, to: &Path) -> io::Result<Copied> {
-    let source = File::from(retry_on_intr(|| {
-        rustix::fs::open(from, contents::READ_FLAGS, rustix::fs::Mode::empty())
-    })?);
-    let stat = rustix::fs::fstat(&source)?;
+    let source = File::from(files::open(from, Open::READ, 0)?);
+    let stat = files::stat(&source)?;
     contents::regular(&stat)?;
-    let permissions = std::fs::Permissions::from_mode(stat.st_mode & 0o7777);
     // Not truncated yet: it may be the same file under another name.
-    let target = File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(stat.st_mode & 0o777)
-        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
-        .open(to)?;
-    let there = rustix::fs::fstat(&target)?;
+    let target = File::from(files::open(to, Open::WRITE, stat.mode & 0o777)?);
+    let there = files::stat(&target)?;
     contents::regular(&there)?;
-    if (there.st_dev, there.st_ino) == (stat.st_dev, stat.st_ino) {
+    if (there.device, there.inode) == (stat.device, stat.inode) {
         return Err(Errno::INVAL.into());
     }
-    if there.st_size != 0 {
+    if there.size != 0 {
         target.set_len(0)?;
     }
-    let copied = copy_contents(&source, &target, contents::size(&stat))?;
-    target.set_permissions(permissions)?;
+    let copied = copy_contents(&source, &target, stat.size)?;
+    files::set_mode(&target, stat.mode)?;
     Ok(copied)
 }
 
@@ -79,18 +63,16 @@ fn copy_files(from: &Path, to: &Path) -> io::Result<Copied> {
 /// `target`.
 pub(super) fn copy_contents(source: &File, target: &File, size: u64) -> Result<Copied, Errno> {
     // A clone of a file that reports no size is empty, whatever it has.
-    if size > 0 && rustix::fs::ioctl_ficlone(target, source).is_ok() {
+    if size > 0 && files::share_blocks(source, target).is_ok() {
         return Ok(Copied { bytes: size, method: Method::Shared });
     }
     let mut bytes: u64 = 0;
     if size > 0 {
-        loop {
-            match retry_on_intr(|| rustix::fs::copy_file_range(source, None, target, None, RANGE)) {
-                Ok(0) => break,
-                Ok(count) => bytes += count as u64,
-                // Two file systems, a file system without it, or a sandbox: by hand from here on.
-                Err(Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => break,
-                Err(error) => return Err(error),
+        // When the kernel cannot, by hand from here on.
+        while let Some(count) = files::copy_some(source, target) {
+            match count? {
+                0 => break,
+                count => bytes += count as u64,
             }
         }
         if bytes >= size {
@@ -102,8 +84,7 @@ pub(super) fn copy_contents(source: &File, target: &File, size: u64) -> Result<C
     buffer.try_reserve_exact(CHUNK).map_err(|_| Errno::NOMEM)?;
     loop {
         buffer.clear();
-        let count = retry_on_intr(|| rustix::io::read(source, spare_capacity(&mut buffer)))?;
-        if count == 0 {
+        if files::read(source, &mut buffer)? == 0 {
             return Ok(Copied { bytes, method: Method::Loop });
         }
         contents::write_all(target, &buffer)?;

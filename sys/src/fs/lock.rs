@@ -1,15 +1,11 @@
 //! Advisory locks that belong to the open file, not to the process: closing another descriptor of the
 //! same file keeps them, unlike the locks of POSIX (fcntl_locking(2), "Open file description locks").
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::ops::Range;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-
+use crate::platform::{Errno, Open, files};
 use crate::{Op, SysError};
 
 /// An advisory lock on a file (`flock`), released on drop and by the kernel when the process dies.
@@ -23,17 +19,12 @@ pub struct FileLock {
 impl FileLock {
     /// Takes the lock or answers `None` when someone else holds it. Makes the file, mode 0600.
     pub fn try_exclusive(path: &Path) -> Result<Option<Self>, SysError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
+        let file = files::open(path, Open::READ_WRITE, 0o600)
             .map_err(|error| SysError::new(Op::Open, path, error))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { file, path: path.to_path_buf() })),
-            Err(Errno::WOULDBLOCK) => Ok(None),
+        let file = File::from(file);
+        match files::try_lock(&file) {
+            Ok(true) => Ok(Some(Self { file, path: path.to_path_buf() })),
+            Ok(false) => Ok(None),
             Err(error) => Err(SysError::new(Op::Lock, path, error)),
         }
     }
@@ -80,7 +71,8 @@ pub enum Sharing {
 #[derive(Debug)]
 pub struct RangeLock<'file> {
     file: &'file File,
-    range: libc::flock,
+    start: i64,
+    length: i64,
 }
 
 impl<'file> RangeLock<'file> {
@@ -89,7 +81,7 @@ impl<'file> RangeLock<'file> {
     ///
     /// # Errors
     /// `EBADF` when the file is not open for reading (shared) or writing (exclusive), `EINVAL` for an
-    /// empty range or one beyond 2^63, `ENOLCK`.
+    /// empty range or one beyond 2^63, `ENOLCK`; `EOPNOTSUPP` on the BSDs, which have no such locks.
     pub fn try_take(
         file: &'file File,
         range: Range<u64>,
@@ -106,49 +98,16 @@ impl<'file> RangeLock<'file> {
                 .and_then(|length| i64::try_from(length).ok())
                 .ok_or(fail(Errno::INVAL))?,
         };
-        let kind = match sharing {
-            Sharing::Shared => libc::F_RDLCK,
-            Sharing::Exclusive => libc::F_WRLCK,
-        };
-        let range = description(kind, start, length);
-        match set(file, &range) {
-            Ok(()) => Ok(Some(Self { file, range })),
-            Err(Errno::AGAIN | Errno::ACCESS) => Ok(None),
-            Err(errno) => Err(fail(errno)),
+        match files::try_lock_range(file, start, length, sharing == Sharing::Exclusive) {
+            Ok(true) => Ok(Some(Self { file, start, length })),
+            Ok(false) => Ok(None),
+            Err(error) => Err(fail(error)),
         }
     }
 }
 
 impl Drop for RangeLock<'_> {
     fn drop(&mut self) {
-        let free = description(libc::F_UNLCK, self.range.l_start, self.range.l_len);
-        // Freeing a range we hold can fail only for lack of memory to split it; close frees it then.
-        let _ = set(self.file, &free);
-    }
-}
-
-fn description(kind: i32, start: i64, length: i64) -> libc::flock {
-    libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: start,
-        l_len: length,
-        // Must be zero for this kind of lock.
-        l_pid: 0,
-    }
-}
-
-fn set(file: &File, range: &libc::flock) -> Result<(), Errno> {
-    loop {
-        // SAFETY: the descriptor is open as long as `file` is borrowed, and F_OFD_SETLK reads one
-        // `struct flock`, which `range` points to.
-        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, std::ptr::from_ref(range)) };
-        if result == 0 {
-            return Ok(());
-        }
-        match crate::ffi::last_errno() {
-            Errno::INTR => {}
-            errno => return Err(errno),
-        }
+        files::unlock_range(self.file, self.start, self.length);
     }
 }

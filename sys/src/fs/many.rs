@@ -1,16 +1,13 @@
 //! Thousands of small files: names relative to an open directory, one stat each, buffers used again,
 //! and one pass that asks the disk for everything when the first file is not in memory.
 use std::ffi::OsStr;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Advice, Mode, OFlags, Stat};
-use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
-
-use super::contents::{self, READ_FLAGS};
-use super::{FileStamp, Root};
+use super::{FileStamp, Root, contents};
+use crate::platform::handle::{OwnedHandle, borrow};
+use crate::platform::{Errno, Open, Stat, files};
 use crate::{Op, SysError};
 
 /// Files opened ahead of the reading when they are not in memory. Below the usual limit of 1024 open
@@ -33,8 +30,16 @@ pub struct Reader {
     now: Vec<u8>,
     /// For what does not come at once.
     later: Vec<u8>,
-    ahead: Vec<(usize, io::Result<(OwnedFd, Stat)>)>,
+    ahead: Vec<(usize, io::Result<(OwnedHandle, Stat)>)>,
+    /// Whether files were met that belong to others, see [`open`].
+    foreign: bool,
+    /// Files still to be read without asking whether they are in memory.
+    presumed: u32,
 }
+
+/// How many files are presumed to be in memory after one that was. To ask costs 5 % of a small file;
+/// to presume wrongly costs waiting for as many files one after the other, once.
+const PRESUMED: u32 = 15;
 
 /// Files larger than this are read by the patient way: one more call is nothing beside their bytes.
 const SMALL: u64 = 1 << 20;
@@ -72,7 +77,7 @@ impl Reader {
         while next < names.len() {
             let index = next;
             next += 1;
-            let (descriptor, stat) = match open(root, path(index)) {
+            let (descriptor, stat) = match open(root, path(index), &mut self.foreign) {
                 Ok(opened) => opened,
                 Err(error) => {
                     if visit(Visit { index, file: Err(fail(index, error)) }).is_break() {
@@ -84,7 +89,7 @@ impl Reader {
             match self.attempt(&descriptor, &stat, limit) {
                 Attempt::Whole(length) => {
                     let bytes = self.now.get(..length).unwrap_or_default();
-                    if visit(Visit { index, file: Ok((bytes, FileStamp::of_stat(&stat))) }).is_break() {
+                    if visit(Visit { index, file: Ok((bytes, FileStamp::of(&stat))) }).is_break() {
                         return;
                     }
                     continue;
@@ -98,8 +103,8 @@ impl Reader {
             for (index, opened) in self.ahead.drain(..) {
                 self.later.clear();
                 let read = opened.and_then(|(descriptor, stat)| {
-                    contents::read_into(&descriptor, contents::size(&stat), limit, &mut self.later)?;
-                    Ok(FileStamp::of_stat(&stat))
+                    contents::read_into(&descriptor, stat.size, limit, &mut self.later)?;
+                    Ok(FileStamp::of(&stat))
                 });
                 let file = match read {
                     Ok(stamp) => Ok((self.later.as_slice(), stamp)),
@@ -122,22 +127,21 @@ impl Reader {
         path: impl Fn(usize) -> &'n Path,
     ) -> usize {
         while next < count && self.ahead.len() < AHEAD {
-            let opened = open(root, path(next));
-            if matches!(&opened, Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error())) {
+            let opened = open(root, path(next), &mut self.foreign);
+            if matches!(&opened, Err(error) if Errno::from_io_error(error) == Some(Errno::MFILE)) {
                 break;
             }
             self.ahead.push((next, opened));
             next += 1;
         }
         for (descriptor, _) in self.ahead.iter().filter_map(|(_, opened)| opened.as_ref().ok()) {
-            // Advice: a file system that cannot take it reads later.
-            let _ = rustix::fs::fadvise(descriptor, 0, None, Advice::WillNeed);
+            files::will_need(descriptor);
         }
         next
     }
 
-    fn attempt(&mut self, descriptor: &OwnedFd, stat: &Stat, limit: u64) -> Attempt {
-        let size = contents::size(stat);
+    fn attempt(&mut self, descriptor: &OwnedHandle, stat: &Stat, limit: u64) -> Attempt {
+        let size = stat.size;
         // A file that reports nothing may be one of procfs, which can have anything.
         if size == 0 || size > limit.min(SMALL) {
             return Attempt::Unclear;
@@ -148,31 +152,56 @@ impl Reader {
             self.now.resize(wanted.next_power_of_two(), 0);
         }
         let Some(buffer) = self.now.get_mut(..wanted) else { return Attempt::Unclear };
-        let mut slices = [IoSliceMut::new(buffer)];
-        match retry_on_intr(|| rustix::io::preadv2(descriptor, &mut slices, 0, ReadWriteFlags::NOWAIT)) {
-            Ok(count) if count as u64 == size => Attempt::Whole(count),
+        let presumed = self.presumed;
+        let answer = if presumed > 0 {
+            self.presumed -= 1;
+            files::read_start(descriptor, buffer)
+        } else {
+            files::read_cached(descriptor, buffer)
+        };
+        match answer {
+            Ok(count) if count as u64 == size => {
+                if presumed == 0 {
+                    self.presumed = PRESUMED;
+                }
+                Attempt::Whole(count)
+            }
             // Part of it is in memory, or it grew.
             Ok(_) => Attempt::Unclear,
             Err(Errno::AGAIN) => Attempt::Cold,
-            Err(_) => Attempt::Unclear,
+            Err(_) => {
+                // Most likely a file system that cannot be asked, tmpfs for one.
+                self.presumed = PRESUMED;
+                Attempt::Unclear
+            }
         }
     }
 }
 
-/// Opens a regular file.
-fn open(root: &Root, path: &Path) -> io::Result<(OwnedFd, Stat)> {
+/// Opens a regular file; `foreign` is kept from one to the next.
+///
+/// Reading does not touch the time of last access: ten thousand of them would have to be written to
+/// the disk for nobody. Only the owner may ask for that, so the first refusal ends the asking.
+fn open(root: &Root, path: &Path, foreign: &mut bool) -> io::Result<(OwnedHandle, Stat)> {
+    if !*foreign {
+        match open_as(root, path, Open { quiet: true, ..Open::READ }) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::PERM) => *foreign = true,
+            answer => return answer,
+        }
+    }
+    open_as(root, path, Open::READ)
+}
+
+fn open_as(root: &Root, path: &Path, how: Open) -> io::Result<(OwnedHandle, Stat)> {
     let descriptor = match root.plain(path) {
         // One name that is no link cannot lead outside.
-        Some(name) => {
-            let flags = READ_FLAGS | OFlags::NOFOLLOW;
-            match retry_on_intr(|| rustix::fs::openat(root.as_fd(), name, flags, Mode::empty())) {
-                Err(Errno::LOOP) => root.resolve(path, READ_FLAGS, 0)?,
-                answer => answer?,
-            }
-        }
-        None => root.resolve(path, READ_FLAGS, 0)?,
+        Some(name) => match files::open_at(borrow(root), name, how.no_follow(), 0) {
+            Err(Errno::LOOP) => root.resolve(path, how, 0)?,
+            answer => answer?,
+        },
+        None => root.resolve(path, how, 0)?,
     };
-    let stat = rustix::fs::fstat(&descriptor)?;
+    let stat = files::stat(&descriptor)?;
     contents::regular(&stat)?;
     Ok((descriptor, stat))
 }

@@ -4,13 +4,10 @@
 //! The functions of this module take paths as the user wrote them; those of [`Root`] take paths that
 //! somebody else wrote.
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Mode;
-use rustix::io::Errno;
-
+use crate::platform::handle::borrow;
+use crate::platform::{Errno, NodeKind, Open, Stat, files};
 use crate::{Op, SysError};
 
 mod contents; // bytes in and out of one open file
@@ -59,53 +56,36 @@ pub enum FileKind {
 }
 
 impl FileStamp {
-    fn of_stat(stat: &rustix::fs::Stat) -> Self {
-        let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-            rustix::fs::FileType::RegularFile => FileKind::File,
-            rustix::fs::FileType::Directory => FileKind::Directory,
-            _ => FileKind::Other,
-        };
-        let nanoseconds =
-            |seconds: i64, fraction: u64| i128::from(seconds) * 1_000_000_000 + i128::from(fraction);
+    fn of(stat: &Stat) -> Self {
         Self {
-            kind,
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            modified_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
-            changed_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+            kind: FileKind::of(stat.kind),
+            device: stat.device,
+            inode: stat.inode,
+            size: stat.size,
+            modified_ns: stat.modified_ns,
+            changed_ns: stat.changed_ns,
         }
     }
+}
 
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        let kind = if metadata.is_file() {
-            FileKind::File
-        } else if metadata.is_dir() {
-            FileKind::Directory
-        } else {
-            FileKind::Other
-        };
-        let nanoseconds =
-            |seconds: i64, fraction: i64| i128::from(seconds) * 1_000_000_000 + i128::from(fraction);
-        Self {
-            kind,
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+impl FileKind {
+    fn of(kind: NodeKind) -> Self {
+        match kind {
+            NodeKind::File => Self::File,
+            NodeKind::Directory => Self::Directory,
+            NodeKind::Link | NodeKind::Other => Self::Other,
         }
     }
 }
 
 /// The stamp of what `path` names, symlinks followed. `None` when nothing is there.
+///
+/// # Errors
+/// Those of stat(2) but `ENOENT` and `ENOTDIR`: a path below a regular file names nothing either.
 pub fn stamp(path: &Path) -> Result<Option<FileStamp>, SysError> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(Some(FileStamp::of(&metadata))),
-        // A path below a regular file names nothing either.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+    match files::stat_path(path) {
+        Ok(stat) => Ok(Some(FileStamp::of(&stat))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(SysError::new(Op::Stat, path, error)),
     }
 }
@@ -125,8 +105,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, SysError> {
 /// # Errors
 /// Those of [`read`], and `EFBIG`.
 pub fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, SysError> {
-    let open = || rustix::fs::open(path, contents::READ_FLAGS, Mode::empty());
-    rustix::io::retry_on_intr(open)
+    files::open(path, Open::READ, 0)
         .map_err(io::Error::from)
         .and_then(|file| contents::read_regular(&file, limit))
         .map_err(|error| SysError::new(Op::Read, path, error))
@@ -151,9 +130,8 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> 
         return Err(SysError::new(Op::Write, path, Errno::ISDIR));
     };
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let open = || rustix::fs::open(parent, contents::directory_flags(durability), Mode::empty());
-    rustix::io::retry_on_intr(open)
-        .and_then(|directory| contents::replace_at(directory.as_fd(), name, bytes, mode, durability))
+    files::open(parent, contents::directory_for(durability), 0)
+        .and_then(|directory| contents::replace_at(borrow(&directory), name, bytes, mode, durability))
         .map_err(|error| SysError::new(Op::Write, path, error))
 }
 
@@ -169,10 +147,10 @@ pub fn canonical(path: &Path) -> Result<PathBuf, SysError> {
 
 /// Whether the file at `path` exists, is regular and may be executed by someone.
 pub fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    files::is_executable(path)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;

@@ -1,92 +1,62 @@
-//! From a relative path to a descriptor, never leaving the directory it is relative to.
+//! From a relative path to an open file, never leaving the directory it is relative to.
 //!
-//! `openat2` with `RESOLVE_BENEATH` does it in one call. Where the kernel or a sandbox has no such
-//! call, a walker opens one component at a time with `O_NOFOLLOW`, keeps the directories it came
-//! through, answers `..` from that list instead of asking the kernel, and reads links itself.
+//! Linux does it in one call (openat2 with RESOLVE_BENEATH). Elsewhere, and where a sandbox hides that
+//! call, a walker opens one component at a time and no link, keeps the directories it came through,
+//! answers `..` from that list instead of asking the kernel, and reads links itself.
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path};
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
-use rustix::io::{Errno, retry_on_intr};
 
 use super::root::{Links, Mounts, Policy};
+use crate::platform::handle::{BorrowedHandle, OwnedHandle, borrow};
+use crate::platform::{Errno, NodeKind, Open, Stat, files};
 
-/// Links followed in one path, as in the kernel (path_resolution(7)).
+/// Links followed in one path, as in the kernel of Linux (path_resolution(7)).
 const LINKS_MAX: usize = 40;
-
-/// `openat2` says EAGAIN when something was renamed while it looked at a `..`; somebody who renames
-/// without end must not hold us for ever.
-const ATTEMPTS: usize = 128;
-
-/// Only the failure is remembered: a sandbox can take the call away later, never give it back.
-static OPENAT2_MISSING: AtomicBool = AtomicBool::new(false);
 
 /// Opens `path` below `directory`.
 ///
 /// `EXDEV` says that the path leads outside, `ELOOP` that it has a link which the policy refuses or
 /// too many of them.
 pub(super) fn open(
-    directory: BorrowedFd<'_>,
+    directory: BorrowedHandle<'_>,
     path: &Path,
-    flags: OFlags,
-    mode: Mode,
+    how: Open,
+    mode: u32,
     policy: Policy,
-) -> Result<OwnedFd, Errno> {
-    if !OPENAT2_MISSING.load(Ordering::Relaxed) {
-        match open_by_kernel(directory, path, flags, mode, policy) {
-            Err(Errno::NOSYS) => OPENAT2_MISSING.store(true, Ordering::Relaxed),
-            // Either the answer about this path, or a sandbox that refuses the call as such.
-            Err(Errno::PERM) if !kernel_call_works(directory) => {
-                OPENAT2_MISSING.store(true, Ordering::Relaxed);
+) -> Result<OwnedHandle, Errno> {
+    let (links, mounts) = allowed(policy);
+    match files::open_beneath(directory, path, how, mode, links, mounts) {
+        Some(answer) => answer,
+        None => walk(directory, path, how.directory, policy, |parent, name, must_be_directory| {
+            let how = Open { directory: how.directory || must_be_directory, ..how };
+            files::open_at(parent, name, how.no_follow(), mode)
+        }),
+    }
+}
+
+/// What is known of what `path` names below `directory`, links that stay inside followed.
+pub(super) fn stat(directory: BorrowedHandle<'_>, path: &Path, policy: Policy) -> Result<Stat, Errno> {
+    let (links, mounts) = allowed(policy);
+    match files::stat_beneath(directory, path, links, mounts) {
+        Some(answer) => answer,
+        None => walk(directory, path, false, policy, |parent, name, must_be_directory| {
+            let stat = match name == "." {
+                true => files::stat(parent)?,
+                false => files::stat_at(parent, name)?,
+            };
+            match stat.kind {
+                NodeKind::Link => Err(Errno::LOOP),
+                NodeKind::Directory => Ok(stat),
+                NodeKind::File | NodeKind::Other if must_be_directory => Err(Errno::NOTDIR),
+                NodeKind::File | NodeKind::Other => Ok(stat),
             }
-            answer => return answer,
-        }
-    }
-    match policy.mounts {
-        Mounts::Cross => walk(directory, path, flags, mode, policy.links),
-        // A bind mount within one file system cannot be told without `openat2`.
-        Mounts::Refuse => Err(Errno::OPNOTSUPP),
+        }),
     }
 }
 
-/// Whether `openat2` works at all in this process.
-pub(crate) fn kernel_call_works(directory: BorrowedFd<'_>) -> bool {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    !matches!(
-        rustix::fs::openat2(directory, ".", flags, Mode::empty(), ResolveFlags::BENEATH),
-        Err(Errno::NOSYS | Errno::PERM)
-    )
-}
-
-fn open_by_kernel(
-    directory: BorrowedFd<'_>,
-    path: &Path,
-    flags: OFlags,
-    mode: Mode,
-    policy: Policy,
-) -> Result<OwnedFd, Errno> {
-    let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    if policy.links == Links::Refuse {
-        resolve |= ResolveFlags::NO_SYMLINKS;
-    }
-    if policy.mounts == Mounts::Refuse {
-        resolve |= ResolveFlags::NO_XDEV;
-    }
-    // The kernel refuses a mode that would not be used.
-    let mode = if flags.contains(OFlags::CREATE) { mode } else { Mode::empty() };
-    let mut answer = Err(Errno::AGAIN);
-    for _ in 0..ATTEMPTS {
-        answer = retry_on_intr(|| rustix::fs::openat2(directory, path, flags, mode, resolve));
-        // EAGAIN of a file under a lease would also end here, after as many tries.
-        if !matches!(answer, Err(Errno::AGAIN)) {
-            break;
-        }
-    }
-    answer
+fn allowed(policy: Policy) -> (bool, bool) {
+    (policy.links == Links::Inside, policy.mounts == Mounts::Cross)
 }
 
 /// A component still to be walked.
@@ -108,27 +78,38 @@ fn steps(path: &Path) -> Result<Vec<Step>, Errno> {
     Ok(steps)
 }
 
-/// The way without `openat2`. Directories that are moved outside while we are in them stay reachable,
-/// as they do for any process that has one open.
-pub(super) fn walk(
-    directory: BorrowedFd<'_>,
+/// The way without the kernel's help: `last` gets the directory of the last component and its name, or
+/// `.`, and whether it must be a directory; it answers with `LOOP` (or `NOTDIR`) for a link.
+/// Directories that are moved outside while we are in them stay reachable, as they do for any process
+/// that has one open.
+///
+/// `directory_wanted` says that `last` opens directories only, for which a link is `NOTDIR` as well.
+pub(super) fn walk<T>(
+    directory: BorrowedHandle<'_>,
     path: &Path,
-    flags: OFlags,
-    mode: Mode,
-    links: Links,
-) -> Result<OwnedFd, Errno> {
+    directory_wanted: bool,
+    policy: Policy,
+    mut last: impl FnMut(BorrowedHandle<'_>, &OsStr, bool) -> Result<T, Errno>,
+) -> Result<T, Errno> {
     if path.as_os_str().is_empty() {
         return Err(Errno::NOENT);
     }
+    let device = match policy.mounts {
+        Mounts::Cross => None,
+        Mounts::Refuse if files::MOUNTS_HAVE_DEVICES => Some(files::stat(directory)?.device),
+        // A bind mount within one file system cannot be told without the kernel's help.
+        Mounts::Refuse => return Err(Errno::OPNOTSUPP),
+    };
+    let same_device = |found: BorrowedHandle<'_>| match device {
+        Some(device) if files::stat(found)?.device != device => Err(Errno::XDEV),
+        Some(_) | None => Ok(()),
+    };
     // `a/` and `a/.` mean a directory, which `components` forgets.
-    let bytes = path.as_os_str().as_bytes();
-    let flags =
-        if bytes.ends_with(b"/") || bytes.ends_with(b"/.") { flags | OFlags::DIRECTORY } else { flags };
+    let must_be_directory = ends_as_directory(path);
     let mut queue = VecDeque::from(steps(path)?);
-    let mut above: Vec<OwnedFd> = Vec::new();
+    let mut above: Vec<OwnedHandle> = Vec::new();
     let mut followed = 0;
-    let reopen = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let mut current = retry_on_intr(|| rustix::fs::openat(directory, ".", reopen, Mode::empty()))?;
+    let mut current = files::open_at(directory, OsStr::new("."), Open::DIRECTORY, 0)?;
     while let Some(step) = queue.pop_front() {
         let name = match step {
             Step::Up => {
@@ -137,60 +118,42 @@ pub(super) fn walk(
             }
             Step::Down(name) => name,
         };
+        let inside = borrow(&current);
         if queue.is_empty() {
-            match open_last(current.as_fd(), &name, flags, mode)? {
-                Last::Opened(file) => return Ok(file),
-                Last::Link(target) => follow(&target, &mut queue, &mut followed, links)?,
+            let refused = match last(inside, &name, must_be_directory) {
+                Err(error @ Errno::LOOP) => error,
+                Err(error @ Errno::NOTDIR) if directory_wanted || must_be_directory => error,
+                answer => return answer,
+            };
+            match files::read_link_at(inside, &name) {
+                Ok(target) => follow(&target, &mut queue, &mut followed, policy.links)?,
+                // Not a link, so the first answer was about something else.
+                Err(Errno::INVAL) => return Err(refused),
+                Err(error) => return Err(error),
             }
             continue;
         }
-        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = retry_on_intr(|| rustix::fs::openat(&current, &name, look, Mode::empty()))?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&next)?.st_mode) {
-            FileType::Directory => above.push(std::mem::replace(&mut current, next)),
-            FileType::Symlink => follow(&read_link(next.as_fd())?, &mut queue, &mut followed, links)?,
-            _ => return Err(Errno::NOTDIR),
+        match files::open_at(inside, &name, Open::DIRECTORY.no_follow(), 0) {
+            Ok(next) => {
+                same_device(borrow(&next))?;
+                above.push(std::mem::replace(&mut current, next));
+            }
+            Err(Errno::LOOP | Errno::NOTDIR) => match files::read_link_at(inside, &name) {
+                Ok(target) => follow(&target, &mut queue, &mut followed, policy.links)?,
+                Err(Errno::INVAL) => return Err(Errno::NOTDIR),
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
         }
     }
     // The path ended in `.` or `..`: the directory itself.
-    retry_on_intr(|| rustix::fs::openat(&current, ".", flags, mode))
+    last(borrow(&current), OsStr::new("."), true)
 }
 
-enum Last {
-    Opened(OwnedFd),
-    Link(OsString),
-}
-
-fn open_last(parent: BorrowedFd<'_>, name: &OsStr, flags: OFlags, mode: Mode) -> Result<Last, Errno> {
-    let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let wants_link = flags.contains(OFlags::NOFOLLOW);
-    if flags.contains(OFlags::PATH) && !wants_link {
-        // With O_PATH the kernel opens the link itself and does not say so.
-        let found = retry_on_intr(|| rustix::fs::openat(parent, name, look, Mode::empty()))?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
-            FileType::Symlink => return Ok(Last::Link(read_link(found.as_fd())?)),
-            FileType::Directory => return Ok(Last::Opened(found)),
-            _ if flags.contains(OFlags::DIRECTORY) => return Err(Errno::NOTDIR),
-            _ => return Ok(Last::Opened(found)),
-        }
-    }
-    match retry_on_intr(|| rustix::fs::openat(parent, name, flags | OFlags::NOFOLLOW, mode)) {
-        Ok(file) => Ok(Last::Opened(file)),
-        // O_DIRECTORY on a link says ENOTDIR.
-        Err(error @ (Errno::LOOP | Errno::NOTDIR)) if !wants_link => {
-            let found = retry_on_intr(|| rustix::fs::openat(parent, name, look, Mode::empty()))?;
-            match FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) {
-                FileType::Symlink => Ok(Last::Link(read_link(found.as_fd())?)),
-                _ => Err(error),
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn read_link(link: BorrowedFd<'_>) -> Result<OsString, Errno> {
-    let target = retry_on_intr(|| rustix::fs::readlinkat(link, "", Vec::new()))?;
-    Ok(OsString::from_vec(target.into_bytes()))
+fn ends_as_directory(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let end = bytes.strip_suffix(b".").unwrap_or(bytes).last();
+    end.is_some_and(|end| std::path::is_separator(char::from(*end)))
 }
 
 /// Puts the target of a link before what is left of the path.

@@ -2,15 +2,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
-
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
-use rustix::io::{Errno, retry_on_intr};
 
 use super::contents::{self, Durability};
 use super::{Copied, FileKind, FileStamp, copy, resolve, tree};
+use crate::platform::handle::{OwnedHandle, borrow, stands_for_handle};
+use crate::platform::{Errno, NodeKind, Open, Stat, files};
 use crate::{Op, SysError};
 
 /// What symbolic links inside a [`Root`] may do.
@@ -58,13 +55,11 @@ pub struct Entry {
 /// The directory is held open, so that it may be renamed without changing what the root means.
 #[derive(Debug)]
 pub struct Root {
-    directory: OwnedFd,
+    directory: OwnedHandle,
     /// For messages only.
     path: PathBuf,
     policy: Policy,
 }
-
-const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Root {
     /// The directory `path`, symbolic links in it followed, with the usual policy.
@@ -80,8 +75,8 @@ impl Root {
     /// # Errors
     /// Those of open(2).
     pub fn with_policy(path: &Path, policy: Policy) -> Result<Self, SysError> {
-        let directory = retry_on_intr(|| rustix::fs::open(path, DIRECTORY, Mode::empty()))
-            .map_err(|error| SysError::new(Op::Open, path, error))?;
+        let directory =
+            files::open(path, Open::DIRECTORY, 0).map_err(|error| SysError::new(Op::Open, path, error))?;
         Ok(Self { directory, path: path.to_path_buf(), policy })
     }
 
@@ -91,7 +86,7 @@ impl Root {
     /// Those of openat2(2).
     pub fn below(&self, path: impl AsRef<Path>) -> Result<Self, SysError> {
         let path = path.as_ref();
-        let directory = self.resolve(path, DIRECTORY, 0).map_err(self.fail(Op::Open, path))?;
+        let directory = self.resolve(path, Open::DIRECTORY, 0).map_err(self.fail(Op::Open, path))?;
         Ok(Self { directory, path: self.path.join(path), policy: self.policy })
     }
 
@@ -106,7 +101,7 @@ impl Root {
     /// Those of openat2(2).
     pub fn open_file(&self, path: impl AsRef<Path>) -> Result<File, SysError> {
         let path = path.as_ref();
-        self.resolve(path, contents::READ_FLAGS, 0).map(File::from).map_err(self.fail(Op::Open, path))
+        self.resolve(path, Open::READ, 0).map(File::from).map_err(self.fail(Op::Open, path))
     }
 
     /// Opens the file `path` for reading and writing and makes it, with permission bits `mode` less the
@@ -116,8 +111,7 @@ impl Root {
     /// Those of openat2(2).
     pub fn open_writable(&self, path: impl AsRef<Path>, mode: u32) -> Result<File, SysError> {
         let path = path.as_ref();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        self.resolve(path, flags, mode).map(File::from).map_err(self.fail(Op::Open, path))
+        self.resolve(path, Open::READ_WRITE, mode).map(File::from).map_err(self.fail(Op::Open, path))
     }
 
     /// Reads a whole regular file of at most `limit` bytes.
@@ -126,7 +120,7 @@ impl Root {
     /// Those of openat2(2) and read(2); `EISDIR`, `EFBIG`; a refusal for other things.
     pub fn read(&self, path: impl AsRef<Path>, limit: u64) -> Result<Vec<u8>, SysError> {
         let path = path.as_ref();
-        self.resolve(path, contents::READ_FLAGS, 0)
+        self.resolve(path, Open::READ, 0)
             .map_err(io::Error::from)
             .and_then(|file| contents::read_regular(&file, limit))
             .map_err(self.fail(Op::Read, path))
@@ -144,9 +138,8 @@ impl Root {
         durability: Durability,
     ) -> Result<(), SysError> {
         let path = path.as_ref();
-        let flags = contents::directory_flags(durability);
-        self.parent_as(path, flags)
-            .and_then(|(parent, name)| contents::replace_at(parent.as_fd(), name, bytes, mode, durability))
+        self.parent_as(path, contents::directory_for(durability))
+            .and_then(|(parent, name)| contents::replace_at(borrow(&parent), name, bytes, mode, durability))
             .map_err(self.fail(Op::Write, path))
     }
 
@@ -157,18 +150,15 @@ impl Root {
     pub fn copy(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Copied, SysError> {
         let (from, to) = (from.as_ref(), to.as_ref());
         let copied = || -> io::Result<Copied> {
-            let source = File::from(self.resolve(from, contents::READ_FLAGS, 0)?);
-            let stat = rustix::fs::fstat(&source)?;
+            let source = File::from(self.resolve(from, Open::READ, 0)?);
+            let stat = files::stat(&source)?;
             contents::regular(&stat)?;
             let (parent, name) = self.parent(to)?;
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let mode = Mode::from_raw_mode(stat.st_mode & 0o777);
-            let target = retry_on_intr(|| rustix::fs::openat(&parent, name, flags, mode))?;
-            let target = File::from(target);
-            let copied = copy::copy_contents(&source, &target, contents::size(&stat));
+            let target = File::from(files::open_at(borrow(&parent), name, Open::NEW, stat.mode & 0o777)?);
+            let copied = copy::copy_contents(&source, &target, stat.size);
             if copied.is_err() {
                 // Half a copy is of no use; the error that matters is the copy's.
-                let _ = rustix::fs::unlinkat(&parent, name, AtFlags::empty());
+                let _ = files::remove_file_at(borrow(&parent), name);
             }
             Ok(copied?)
         };
@@ -184,14 +174,14 @@ impl Root {
         let path = path.as_ref();
         let stat = match self.plain(path) {
             // One name that is no link cannot lead outside: one call is enough.
-            Some(name) => match rustix::fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => self.stat(path),
+            Some(name) => match files::stat_at(borrow(&self.directory), name) {
+                Ok(stat) if stat.kind == NodeKind::Link => self.stat(path),
                 answer => answer,
             },
             None => self.stat(path),
         };
         match stat {
-            Ok(stat) => Ok(Some(FileStamp::of_stat(&stat))),
+            Ok(stat) => Ok(Some(FileStamp::of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(self.fail(Op::Stat, path)(error)),
         }
@@ -203,11 +193,9 @@ impl Root {
     /// Those of openat2(2) but `ENOENT` and `ENOTDIR`.
     pub fn stamp_of_link(&self, path: impl AsRef<Path>) -> Result<Option<FileStamp>, SysError> {
         let path = path.as_ref();
-        let stat = self
-            .parent(path)
-            .and_then(|(parent, name)| rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW));
+        let stat = self.parent(path).and_then(|(parent, name)| files::stat_at(borrow(&parent), name));
         match stat {
-            Ok(stat) => Ok(Some(FileStamp::of_stat(&stat))),
+            Ok(stat) => Ok(Some(FileStamp::of(&stat))),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(self.fail(Op::Stat, path)(error)),
         }
@@ -220,34 +208,22 @@ impl Root {
     pub fn entries(&self, path: impl AsRef<Path>) -> Result<Vec<Entry>, SysError> {
         let path = path.as_ref();
         let list = || -> Result<Vec<Entry>, Errno> {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let directory = self.resolve(path, flags, 0)?;
+            let directory = self.resolve(path, Open::LIST, 0)?;
             let mut entries = Vec::new();
-            for entry in Dir::read_from(&directory)? {
-                let entry = entry?;
-                let name = entry.file_name().to_bytes();
-                if matches!(name, b"." | b"..") {
-                    continue;
-                }
-                let file_type = match entry.file_type() {
+            let mut listing = files::Listing::of(&directory)?;
+            while let Some(entry) = listing.next() {
+                let (name, kind) = entry?;
+                let kind = match kind {
+                    Some(kind) => kind,
                     // Some file systems do not say.
-                    FileType::Unknown => {
-                        let flags = AtFlags::SYMLINK_NOFOLLOW;
-                        match rustix::fs::statat(&directory, entry.file_name(), flags) {
-                            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                            // Removed meanwhile.
-                            Err(Errno::NOENT) => continue,
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    known => known,
+                    None => match files::stat_at(borrow(&directory), &name) {
+                        Ok(stat) => stat.kind,
+                        // Removed meanwhile.
+                        Err(Errno::NOENT) => continue,
+                        Err(error) => return Err(error),
+                    },
                 };
-                let kind = match file_type {
-                    FileType::RegularFile => FileKind::File,
-                    FileType::Directory => FileKind::Directory,
-                    _ => FileKind::Other,
-                };
-                entries.push(Entry { name: OsStr::from_bytes(name).to_owned(), kind });
+                entries.push(Entry { name, kind: FileKind::of(kind) });
             }
             entries.sort();
             Ok(entries)
@@ -272,7 +248,7 @@ impl Root {
                 }
             }
         }
-        tree::create_below(self.directory.as_fd(), names.into_iter(), 0o777)
+        tree::create_below(borrow(&self.directory), names.into_iter(), 0o777)
             .map(drop)
             .map_err(self.fail(Op::Create, path))
     }
@@ -284,9 +260,7 @@ impl Root {
     pub fn remove_file(&self, path: impl AsRef<Path>) -> Result<(), SysError> {
         let path = path.as_ref();
         self.parent(path)
-            .and_then(|(parent, name)| {
-                retry_on_intr(|| rustix::fs::unlinkat(&parent, name, AtFlags::empty()))
-            })
+            .and_then(|(parent, name)| files::remove_file_at(borrow(&parent), name))
             .map_err(self.fail(Op::Remove, path))
     }
 
@@ -297,7 +271,7 @@ impl Root {
     pub fn remove_tree(&self, path: impl AsRef<Path>) -> Result<(), SysError> {
         let path = path.as_ref();
         self.parent(path)
-            .and_then(|(parent, name)| tree::remove_at(parent.as_fd(), name))
+            .and_then(|(parent, name)| tree::remove_at(borrow(&parent), name))
             .map_err(self.fail(Op::Remove, path))
     }
 
@@ -306,7 +280,7 @@ impl Root {
     /// # Errors
     /// Those of renameat2(2).
     pub fn rename(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), SysError> {
-        self.rename_with(from.as_ref(), to.as_ref(), RenameFlags::empty())
+        self.rename_with(from.as_ref(), to.as_ref(), true)
     }
 
     /// Renames `from` to `to`, where nothing may be.
@@ -314,14 +288,15 @@ impl Root {
     /// # Errors
     /// Those of renameat2(2); `EEXIST`.
     pub fn rename_new(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), SysError> {
-        self.rename_with(from.as_ref(), to.as_ref(), RenameFlags::NOREPLACE)
+        self.rename_with(from.as_ref(), to.as_ref(), false)
     }
 
-    fn rename_with(&self, from: &Path, to: &Path, flags: RenameFlags) -> Result<(), SysError> {
+    fn rename_with(&self, from: &Path, to: &Path, replace: bool) -> Result<(), SysError> {
         let renamed = || {
             let (from_parent, from_name) = self.parent(from)?;
             let (to_parent, to_name) = self.parent(to)?;
-            retry_on_intr(|| rustix::fs::renameat_with(&from_parent, from_name, &to_parent, to_name, flags))
+            let rename = if replace { files::rename_at } else { files::rename_new_at };
+            rename(borrow(&from_parent), from_name, borrow(&to_parent), to_name)
         };
         renamed().map_err(|error| self.fail(Op::Rename, from)(error).and(&self.path.join(to)))
     }
@@ -334,9 +309,7 @@ impl Root {
     pub fn symlink(&self, target: impl AsRef<OsStr>, path: impl AsRef<Path>) -> Result<(), SysError> {
         let path = path.as_ref();
         self.parent(path)
-            .and_then(|(parent, name)| {
-                retry_on_intr(|| rustix::fs::symlinkat(target.as_ref(), &parent, name))
-            })
+            .and_then(|(parent, name)| files::make_link_at(target.as_ref(), borrow(&parent), name))
             .map_err(self.fail(Op::Link, path))
     }
 
@@ -347,34 +320,35 @@ impl Root {
     pub fn read_link(&self, path: impl AsRef<Path>) -> Result<PathBuf, SysError> {
         let path = path.as_ref();
         self.parent(path)
-            .and_then(|(parent, name)| retry_on_intr(|| rustix::fs::readlinkat(&parent, name, Vec::new())))
-            .map(|words| PathBuf::from(OsString::from_vec(words.into_bytes())))
+            .and_then(|(parent, name)| files::read_link_at(borrow(&parent), name))
+            .map(PathBuf::from)
             .map_err(self.fail(Op::ReadLink, path))
     }
 
-    /// Opens `path` with `flags`, never outside.
-    pub(super) fn resolve(&self, path: &Path, flags: OFlags, mode: u32) -> Result<OwnedFd, Errno> {
-        resolve::open(self.directory.as_fd(), path, flags, Mode::from_raw_mode(mode), self.policy)
+    /// Opens `path`, never outside.
+    pub(super) fn resolve(&self, path: &Path, how: Open, mode: u32) -> Result<OwnedHandle, Errno> {
+        resolve::open(borrow(&self.directory), path, how, mode, self.policy)
     }
 
-    fn stat(&self, path: &Path) -> Result<rustix::fs::Stat, Errno> {
-        rustix::fs::fstat(self.resolve(path, OFlags::PATH | OFlags::CLOEXEC, 0)?)
+    fn stat(&self, path: &Path) -> Result<Stat, Errno> {
+        resolve::stat(borrow(&self.directory), path, self.policy)
     }
 
     /// `path` when it is one ordinary name and mounts need no check.
     pub(super) fn plain<'p>(&self, path: &'p Path) -> Option<&'p OsStr> {
         let name = path.as_os_str();
-        let special = name.is_empty() || name == "." || name == ".." || name.as_bytes().contains(&b'/');
-        (self.policy.mounts == Mounts::Cross && !special).then_some(name)
+        let mut components = path.components();
+        let plain = matches!((components.next(), components.next()), (Some(Component::Normal(one)), None) if one == name);
+        (self.policy.mounts == Mounts::Cross && plain).then_some(name)
     }
 
-    fn parent<'p>(&self, path: &'p Path) -> Result<(OwnedFd, &'p OsStr), Errno> {
-        self.parent_as(path, DIRECTORY)
+    fn parent<'p>(&self, path: &'p Path) -> Result<(OwnedHandle, &'p OsStr), Errno> {
+        self.parent_as(path, Open::DIRECTORY)
     }
 
-    /// The directory of `path`, opened with `flags`, and the last name in it, which is neither `.` nor
+    /// The directory of `path`, opened as `how` says, and the last name in it, which is neither `.` nor
     /// `..`.
-    fn parent_as<'p>(&self, path: &'p Path, flags: OFlags) -> Result<(OwnedFd, &'p OsStr), Errno> {
+    fn parent_as<'p>(&self, path: &'p Path, how: Open) -> Result<(OwnedHandle, &'p OsStr), Errno> {
         if path.as_os_str().is_empty() {
             return Err(Errno::NOENT);
         }
@@ -384,7 +358,7 @@ impl Root {
             _ => Errno::INVAL,
         })?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Ok((self.resolve(parent.unwrap_or(Path::new(".")), flags, 0)?, name))
+        Ok((self.resolve(parent.unwrap_or(Path::new(".")), how, 0)?, name))
     }
 
     fn fail<E: Into<io::Error>>(&self, op: Op, path: &Path) -> impl FnOnce(E) -> SysError {
@@ -392,8 +366,4 @@ impl Root {
     }
 }
 
-impl AsFd for Root {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-}
+stands_for_handle!(Root, directory, "The open directory.");

@@ -1,16 +1,11 @@
 //! Trees made and removed without ever following a symbolic link.
-use std::ffi::{CStr, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::OsStr;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
-use rustix::io::{Errno, retry_on_intr};
-
 use super::contents;
+use crate::platform::handle::{BorrowedHandle, OwnedHandle, borrow};
+use crate::platform::{Errno, NodeKind, Open, files};
 use crate::{Op, SysError};
-
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Directories open at one time. Deeper ones are moved up first, so that neither descriptors nor the
 /// stack run out however deep the tree is.
@@ -28,15 +23,12 @@ pub fn remove_tree(path: &Path) -> Result<(), SysError> {
     let fail = |error: Errno| SysError::new(Op::Remove, path, error);
     let name = path.file_name().ok_or(fail(Errno::INVAL))?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    retry_on_intr(|| rustix::fs::open(parent, flags, Mode::empty()))
-        .and_then(|parent| remove_at(parent.as_fd(), name))
-        .map_err(fail)
+    files::open(parent, Open::DIRECTORY, 0).and_then(|parent| remove_at(borrow(&parent), name)).map_err(fail)
 }
 
 /// Removes `name`, which is one component, from `directory`.
-pub(super) fn remove_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
-    let refused = match retry_on_intr(|| rustix::fs::unlinkat(directory, name, AtFlags::empty())) {
+pub(super) fn remove_at(directory: BorrowedHandle<'_>, name: &OsStr) -> Result<(), Errno> {
+    let refused = match files::remove_file_at(directory, name) {
         // Linux says EISDIR, POSIX says EPERM.
         Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         done => return done,
@@ -47,7 +39,7 @@ pub(super) fn remove_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), E
     })?;
     for _ in 0..PATIENCE {
         empty(&top, &top, 0)?;
-        match remove_directory(directory, name) {
+        match files::remove_directory_at(directory, name) {
             Err(Errno::NOTEMPTY | Errno::EXIST) => {}
             done => return done,
         }
@@ -55,31 +47,25 @@ pub(super) fn remove_at(directory: BorrowedFd<'_>, name: &OsStr) -> Result<(), E
     Err(Errno::NOTEMPTY)
 }
 
-fn open_directory(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<OwnedFd, Errno> {
-    retry_on_intr(|| rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty()))
-}
-
-fn remove_directory(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<(), Errno> {
-    retry_on_intr(|| rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR))
+fn open_directory(parent: BorrowedHandle<'_>, name: &OsStr) -> Result<OwnedHandle, Errno> {
+    files::open_at(parent, name, Open::LIST.no_follow(), 0)
 }
 
 /// Removes the entries of `directory`, which is `depth` below `top`.
-fn empty(top: &OwnedFd, directory: &OwnedFd, depth: usize) -> Result<(), Errno> {
-    let mut entries = Dir::read_from(directory)?;
-    while let Some(entry) = entries.read() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        let removed = match entry.file_type() {
-            FileType::Directory => Err(Errno::ISDIR),
-            _ => retry_on_intr(|| rustix::fs::unlinkat(directory, name, AtFlags::empty())),
+fn empty(top: &OwnedHandle, directory: &OwnedHandle, depth: usize) -> Result<(), Errno> {
+    let mut entries = files::Listing::of(directory)?;
+    while let Some(entry) = entries.next() {
+        let (name, kind) = entry?;
+        let removed = match kind {
+            Some(NodeKind::Directory) => Err(Errno::ISDIR),
+            Some(NodeKind::File | NodeKind::Link | NodeKind::Other) | None => {
+                files::remove_file_at(borrow(directory), &name)
+            }
         };
         match removed {
             Ok(()) | Err(Errno::NOENT) => {}
             // EPERM: POSIX's word for a directory here; for another thing, opening it says ENOTDIR.
-            Err(error @ (Errno::ISDIR | Errno::PERM)) => match remove_below(top, directory, name, depth) {
+            Err(error @ (Errno::ISDIR | Errno::PERM)) => match remove_below(top, directory, &name, depth) {
                 Err(Errno::NOTDIR) if error == Errno::PERM => return Err(error),
                 // Exchanged for something else meanwhile: the next turn sees what it is now.
                 Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NOTEMPTY | Errno::EXIST) => {
@@ -92,35 +78,35 @@ fn empty(top: &OwnedFd, directory: &OwnedFd, depth: usize) -> Result<(), Errno> 
     Ok(())
 }
 
-fn remove_below(top: &OwnedFd, parent: &OwnedFd, name: &CStr, depth: usize) -> Result<(), Errno> {
-    match remove_directory(parent, name) {
+fn remove_below(top: &OwnedHandle, parent: &OwnedHandle, name: &OsStr, depth: usize) -> Result<(), Errno> {
+    let parent = borrow(parent);
+    match files::remove_directory_at(parent, name) {
         Err(Errno::NOTEMPTY | Errno::EXIST) => {}
         done => return done,
     }
     if depth == DEPTH {
         let aside = contents::temporary_name(OsStr::new("deep"));
-        return retry_on_intr(|| rustix::fs::renameat(parent, name, top, &aside));
+        return files::rename_at(parent, name, borrow(top), &aside);
     }
     let directory = open_directory(parent, name)?;
     empty(top, &directory, depth + 1)?;
-    remove_directory(parent, name)
+    files::remove_directory_at(parent, name)
 }
 
 /// Makes the directories `names` below one another, following no link on the way. Directories that
 /// are there already are used. Answers with the last one.
 pub(super) fn create_below<'n>(
-    directory: BorrowedFd<'_>,
+    directory: BorrowedHandle<'_>,
     names: impl Iterator<Item = &'n OsStr>,
     mode: u32,
-) -> Result<OwnedFd, Errno> {
+) -> Result<OwnedHandle, Errno> {
     let mut current = directory.try_clone_to_owned().map_err(|_| Errno::MFILE)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for name in names {
-        match retry_on_intr(|| rustix::fs::mkdirat(&current, name, Mode::from_raw_mode(mode))) {
+        match files::make_directory_at(borrow(&current), name, mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
-        current = retry_on_intr(|| rustix::fs::openat(&current, name, flags, Mode::empty()))?;
+        current = files::open_at(borrow(&current), name, Open::DIRECTORY.no_follow(), 0)?;
     }
     Ok(current)
 }

@@ -1,13 +1,10 @@
-//! The supervisor of a started program, as its parent sees it.
+//! A started program, as its parent sees it.
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, ExitStatus};
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions};
-
-use super::control_group::ControlGroups;
-use super::plan::KILL_TREE;
+use crate::platform;
+use crate::platform::handle::{OwnedHandle, stands_for_handle};
+use crate::platform::process::Tree;
 use crate::sandbox::Confinement;
 
 /// A started program. Dropping it neither ends nor reaps anything.
@@ -19,11 +16,10 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The other end of its standard error, when that is a pipe.
     pub stderr: Option<ChildStderr>,
-    pub(super) id: u32,
-    pub(super) descriptor: OwnedFd,
-    pub(super) status: Option<ExitStatus>,
-    pub(super) groups: ControlGroups,
-    pub(super) confinement: Confinement,
+    pub(crate) id: u32,
+    pub(crate) tree: Tree,
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) confinement: Confinement,
 }
 
 impl Child {
@@ -45,7 +41,7 @@ impl Child {
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
         loop {
-            if let Some(status) = self.reap(WaitOptions::empty())? {
+            if let Some(status) = self.reap(true)? {
                 return Ok(status);
             }
         }
@@ -56,7 +52,7 @@ impl Child {
     /// # Errors
     /// What `waitpid` says.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.reap(WaitOptions::NOHANG)
+        self.reap(false)
     }
 
     /// Kills the program and all it started, in whatever group or session. Returns at once; [`wait`]
@@ -65,30 +61,19 @@ impl Child {
     /// [`wait`]: Self::wait
     pub fn kill_tree(&mut self) {
         if self.status.is_none() {
-            self.groups.kill();
-            end_group(self.id, Termination::Kill);
+            self.tree.kill();
         }
     }
 
-    fn reap(&mut self, options: WaitOptions) -> io::Result<Option<ExitStatus>> {
+    fn reap(&mut self, wait: bool) -> io::Result<Option<ExitStatus>> {
         if self.status.is_none() {
-            let pid = pid(self.id)?;
-            let ended = rustix::io::retry_on_intr(|| rustix::process::waitpid(Some(pid), options))?;
-            self.status = ended.map(|(_, status)| ExitStatus::from_raw(status.as_raw()));
-            if self.status.is_some() {
-                self.groups.remove();
-            }
+            self.status = self.tree.reap(wait)?;
         }
         Ok(self.status)
     }
 }
 
-impl AsFd for Child {
-    /// The pidfd: readable once the program and all it started have ended.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
-    }
-}
+stands_for_handle!(Child, tree.descriptor, "Readable once the program and all it started have ended.");
 
 /// The signals that the tools of this workspace send by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,45 +90,21 @@ pub enum Termination {
 /// # Errors
 /// `ESRCH` when the group is gone, `EINVAL` for a number that is no signal.
 pub fn signal_group(leader: u32, signal: i32) -> io::Result<()> {
-    let signal = Signal::from_named_raw(signal).ok_or(io::Error::from(rustix::io::Errno::INVAL))?;
-    let pid = pid(leader)?;
-    if signal == Signal::KILL {
-        rustix::process::test_kill_process_group(pid)?;
-        end_group(leader, Termination::Kill);
-        return Ok(());
-    }
-    rustix::process::kill_process_group(pid, signal)?;
-    Ok(())
+    platform::process::signal_group(leader, signal)
 }
 
 /// Asks the group led by `leader`, a [`Child`]'s id, to end, or kills the whole tree. A group that is
 /// already gone is no error.
 pub fn end_group(leader: u32, how: Termination) {
-    let Ok(pid) = pid(leader) else { return };
-    match how {
-        Termination::Ask => {
-            let _ = rustix::process::kill_process_group(pid, Signal::TERM);
-        }
-        // The supervisor has ended, perhaps killed by its own program: the group is what is left.
-        Termination::Kill if !matches!(peek_end(leader), Ok(None)) => {
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
-        }
-        Termination::Kill => {
-            // SAFETY: kill takes two integers and touches no memory of ours. The supervisor, our child,
-            // was not reaped a moment ago, so the id is still its own.
-            unsafe { libc::kill(pid.as_raw_nonzero().get(), KILL_TREE) };
-            // A stopped supervisor cannot follow the order.
-            let _ = rustix::process::kill_process(pid, Signal::CONT);
-        }
-    }
+    platform::process::end_group(leader, how);
 }
 
 /// A descriptor that becomes readable when the child `id` ends.
 ///
 /// # Errors
 /// What `pidfd_open` says.
-pub fn end_notifier(id: u32) -> io::Result<OwnedFd> {
-    Ok(rustix::process::pidfd_open(pid(id)?, PidfdFlags::NONBLOCK)?)
+pub fn end_notifier(id: u32) -> io::Result<OwnedHandle> {
+    platform::process::end_notifier(id)
 }
 
 /// How a child ended.
@@ -161,15 +122,5 @@ pub enum Ended {
 /// # Errors
 /// What `waitid` says.
 pub fn peek_end(id: u32) -> io::Result<Option<Ended>> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    let Some(status) = rustix::process::waitid(WaitId::Pid(pid(id)?), options)? else { return Ok(None) };
-    Ok(match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Some(Ended::Exited(code)),
-        (None, Some(signal)) => Some(Ended::Signaled(signal)),
-        (None, None) => None,
-    })
-}
-
-fn pid(id: u32) -> io::Result<Pid> {
-    i32::try_from(id).ok().and_then(Pid::from_raw).ok_or_else(|| rustix::io::Errno::SRCH.into())
+    platform::process::peek_end(id)
 }

@@ -2,16 +2,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, AtFlags, CWD};
-
-use super::plan::*;
-use super::{Child, launch};
-use crate::SysError;
+use super::Child;
+use crate::platform::handle::OwnedHandle;
 use crate::sandbox::Policy;
+use crate::{SysError, platform};
 
 /// Limits that a child starts with; `None` keeps ours.
 ///
@@ -38,11 +34,11 @@ pub struct Limits {
 
 /// Where one of the child's three standard descriptors leads.
 #[derive(Debug, Default)]
-pub struct Stdio(pub(super) Target);
+pub struct Stdio(pub(crate) Target);
 
 /// See [`Stdio`].
 #[derive(Debug, Default)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Where ours leads.
     #[default]
     Inherit,
@@ -51,7 +47,7 @@ pub(super) enum Target {
     /// A new pipe, whose other end is in the [`Child`].
     Pipe,
     /// This.
-    Descriptor(OwnedFd),
+    Descriptor(OwnedHandle),
 }
 
 impl Stdio {
@@ -71,8 +67,8 @@ impl Stdio {
     }
 }
 
-impl From<OwnedFd> for Stdio {
-    fn from(descriptor: OwnedFd) -> Self {
+impl From<OwnedHandle> for Stdio {
+    fn from(descriptor: OwnedHandle) -> Self {
         Self(Target::Descriptor(descriptor))
     }
 }
@@ -82,14 +78,14 @@ impl From<OwnedFd> for Stdio {
 #[derive(Debug)]
 pub struct Command {
     program: OsString,
-    pub(super) arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
     /// Changes to our environment; `None` removes.
     changes: BTreeMap<OsString, Option<OsString>>,
     cleared: bool,
-    pub(super) directory: Option<PathBuf>,
-    pub(super) standard: [Stdio; 3],
-    pub(super) session: bool,
-    pub(super) policy: Option<Policy>,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) standard: [Stdio; 3],
+    pub(crate) session: bool,
+    pub(crate) policy: Option<Policy>,
 }
 
 impl Command {
@@ -197,14 +193,22 @@ impl Command {
     /// strongest rung that the policy accepts and that failed.
     pub fn spawn(self, limits: Limits) -> Result<Child, SpawnError> {
         let program = PathBuf::from(&self.program);
-        launch::launch(self, limits).map_err(|(stage, source)| SpawnError { stage, program, source })
+        platform::process::launch(self, limits).map_err(|(stage, source)| SpawnError {
+            stage,
+            program,
+            source,
+        })
     }
 
     /// The environment of the child, as `NAME=value`, sorted by name.
-    pub(super) fn environment(&self) -> Vec<OsString> {
+    pub(crate) fn environment(&self) -> Vec<OsString> {
         let mut all: BTreeMap<OsString, OsString> =
             if self.cleared { BTreeMap::new() } else { std::env::vars_os().collect() };
         for (name, value) in &self.changes {
+            // There `Path` and `PATH` are one variable.
+            if cfg!(windows) {
+                all.retain(|other, _| !other.eq_ignore_ascii_case(name));
+            }
             match value {
                 Some(value) => all.insert(name.clone(), value.clone()),
                 None => all.remove(name),
@@ -219,28 +223,22 @@ impl Command {
             .collect()
     }
 
-    /// The path to execute.
-    pub(super) fn resolve(&self) -> io::Result<PathBuf> {
-        if self.program.as_bytes().contains(&b'/') {
-            return Ok(PathBuf::from(&self.program));
-        }
+    /// The file to execute.
+    pub(crate) fn resolve(&self) -> io::Result<PathBuf> {
         let path = match self.changes.get(OsStr::new("PATH")) {
             Some(value) => value.clone(),
             None => std::env::var_os("PATH"),
         };
-        // What the C library looks through when there is no PATH.
-        let path = path.unwrap_or_else(|| "/bin:/usr/bin".into());
-        let mut answer = rustix::io::Errno::NOENT;
-        for folder in std::env::split_paths(&path) {
-            let candidate = folder.join(&self.program);
-            match rustix::fs::accessat(CWD, &candidate, Access::EXEC_OK, AtFlags::EACCESS) {
-                Ok(()) if candidate.is_file() => return Ok(candidate),
-                Err(rustix::io::Errno::ACCESS) => answer = rustix::io::Errno::ACCESS,
-                Ok(()) | Err(_) => {}
-            }
-        }
-        Err(answer.into())
+        platform::process::find_program(&self.program, path.as_deref())
     }
+}
+
+/// A stage and the system's answer in it.
+pub(crate) type Failure = (Stage, io::Error);
+
+/// An error as a failure of `stage`.
+pub(crate) fn at<E: Into<io::Error>>(stage: Stage) -> impl Fn(E) -> Failure {
+    move |error| (stage, error.into())
 }
 
 /// Starts `command` under `limits`: [`Command::spawn`] with the error of this crate.
@@ -287,27 +285,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The stage that the helper reported.
-    pub(super) fn reported(number: u32) -> Self {
-        match number {
-            STAGE_PLAN => Self::Plan,
-            STAGE_GROUP => Self::Group,
-            STAGE_DEATH_SIGNAL => Self::DeathSignal,
-            STAGE_NAMESPACES => Self::Namespaces,
-            STAGE_ID_MAPS => Self::IdMaps,
-            STAGE_MOUNTS => Self::Mounts,
-            STAGE_FORK => Self::Fork,
-            STAGE_CGROUP => Self::ControlGroup,
-            STAGE_DIRECTORY => Self::Directory,
-            STAGE_LIMITS => Self::Limits,
-            STAGE_PRIVILEGES => Self::Privileges,
-            STAGE_LANDLOCK => Self::Landlock,
-            STAGE_FILTER => Self::Filter,
-            STAGE_EXEC => Self::Exec,
-            _ => Self::Prepare,
-        }
-    }
-
     /// What was going on, in words that follow "while".
     pub fn describe(self) -> &'static str {
         match self {

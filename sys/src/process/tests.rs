@@ -1,7 +1,29 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 use super::*;
 use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
+
+/// What a test needs that an emulator of user programs may lack; see `.ci/steps/sys-cross-test`.
+#[derive(PartialEq)]
+enum Needs {
+    /// Programs of the emulated machine that start others of it.
+    Programs,
+    /// Orphans adopted by the supervisor, and limits on memory.
+    Kernel,
+}
+
+/// Whether it is missing here, with a line that says so.
+fn missing(test: &str, needs: Needs) -> bool {
+    let reason = match (std::env::var("VITTE_TEST_NO_SPAWN"), std::env::var("VITTE_TEST_EMULATOR")) {
+        (Ok(reason), _) => reason,
+        (Err(_), Ok(emulator)) if needs == Needs::Kernel => {
+            format!("{emulator} knows neither PR_SET_CHILD_SUBREAPER nor RLIMIT_AS")
+        }
+        (Err(_), _) => return false,
+    };
+    println!("SKIP {test}: {reason}");
+    true
+}
 
 fn shell(script: &str) -> Command {
     let mut command = Command::new("/bin/sh");
@@ -30,6 +52,9 @@ fn dies(process: &str) -> bool {
 
 #[test]
 fn a_group_dies_whole() {
+    if missing("a_group_dies_whole", Needs::Kernel) {
+        return;
+    }
     let mut child = spawn(shell("sleep 1000 & echo $!; wait"), Limits::default()).unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -45,6 +70,9 @@ fn a_group_dies_whole() {
 
 #[test]
 fn those_who_left_the_group_die_too() {
+    if missing("those_who_left_the_group_die_too", Needs::Kernel) {
+        return;
+    }
     // A double fork into a new session, with a parent that is gone.
     let script = "(setsid sh -c 'sleep 1000 & echo $!; echo x >&2; wait' &) ; sleep 1000";
     let mut child = spawn(shell(script), Limits::default()).unwrap();
@@ -57,6 +85,9 @@ fn those_who_left_the_group_die_too() {
 
 #[test]
 fn orphans_end_with_the_program() {
+    if missing("orphans_end_with_the_program", Needs::Kernel) {
+        return;
+    }
     let mut child =
         spawn(shell("(setsid sleep 1000 >/dev/null & echo $!); exit 3"), Limits::default()).unwrap();
     let mut line = String::new();
@@ -67,6 +98,9 @@ fn orphans_end_with_the_program() {
 
 #[test]
 fn the_end_is_the_programs_own() {
+    if missing("the_end_is_the_programs_own", Needs::Programs) {
+        return;
+    }
     use std::os::unix::process::ExitStatusExt;
     let status = |script: &str| spawn(shell(script), Limits::default()).unwrap().wait().unwrap();
     assert_eq!(status("exit 0").code(), Some(0));
@@ -79,6 +113,9 @@ fn the_end_is_the_programs_own() {
 
 #[test]
 fn a_polite_signal_reaches_the_program() {
+    if missing("a_polite_signal_reaches_the_program", Needs::Programs) {
+        return;
+    }
     let script = "trap 'echo asked; exit 5' TERM; echo ready; while :; do sleep 0.01; done";
     let mut child = spawn(shell(script), Limits::default()).unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -90,6 +127,9 @@ fn a_polite_signal_reaches_the_program() {
 
 #[test]
 fn failures_name_their_stage() {
+    if missing("failures_name_their_stage", Needs::Programs) {
+        return;
+    }
     let error = Command::new("/no/such/program").spawn(Limits::default()).unwrap_err();
     assert_eq!((error.stage, error.source.kind()), (Stage::Exec, io::ErrorKind::NotFound));
     let error = Command::new("no-such-program-anywhere").spawn(Limits::default()).unwrap_err();
@@ -111,6 +151,9 @@ fn failures_name_their_stage() {
 
 #[test]
 fn no_descriptor_leaks() {
+    if missing("no_descriptor_leaks", Needs::Programs) {
+        return;
+    }
     // Not even those that lack the close-on-exec flag.
     let file = std::fs::File::open("/dev/zero").unwrap();
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
@@ -121,6 +164,9 @@ fn no_descriptor_leaks() {
 
 #[test]
 fn arguments_environment_and_directory_arrive() {
+    if missing("arguments_environment_and_directory_arrive", Needs::Programs) {
+        return;
+    }
     let mut command = shell("echo \"$1|$GREETING|$(pwd)\"; env | grep -c .");
     command.args(["name", "a b\nc"]).env_clear().env("GREETING", "hello").env("PATH", "/usr/bin:/bin");
     command.current_dir("/usr");
@@ -134,6 +180,9 @@ fn arguments_environment_and_directory_arrive() {
 
 #[test]
 fn limits_hold() {
+    if missing("limits_hold", Needs::Kernel) {
+        return;
+    }
     let run = |script: &str, limits| spawn(shell(script), limits).map(output);
     let limits = Limits { core_bytes: Some(0), open_files: Some(17), ..Limits::default() };
     assert_eq!(run("ulimit -c; ulimit -n", limits).unwrap(), "0\n17\n");
@@ -150,6 +199,9 @@ fn limits_hold() {
 
 #[test]
 fn a_session_is_its_own() {
+    if missing("a_session_is_its_own", Needs::Programs) {
+        return;
+    }
     let mut command = shell("ps -o pid=,sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat");
     command.new_session();
     let child = command.spawn(Limits::default()).unwrap();
@@ -160,6 +212,9 @@ fn a_session_is_its_own() {
 
 #[test]
 fn many_threads_spawn_at_once() {
+    if missing("many_threads_spawn_at_once", Needs::Programs) {
+        return;
+    }
     std::thread::scope(|scope| {
         for number in 0..8 {
             scope.spawn(move || {

@@ -321,6 +321,19 @@ pub const ALL: &[Attempt] = &[
         let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
         Ok(socket.send_to(b"x", ("127.0.0.1", number("UDP_PORT") as u16)).is_ok())
     }),
+    confined("send_to_abstract", || {
+        let name = SocketAddr::from_abstract_name(variable("ABSTRACT"))?;
+        UnixDatagram::unbound()?.connect_addr(&name)?;
+        Ok(true)
+    }),
+    confined("raw_packets", || {
+        // SAFETY: integers only.
+        done(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) }.into())
+    }),
+    confined("sockets_of_the_hypervisor", || {
+        // SAFETY: integers only.
+        done(unsafe { libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0) }.into())
+    }),
     confined("netlink", || {
         // SAFETY: integers only.
         done(unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) }.into())
@@ -382,6 +395,30 @@ pub const ALL: &[Attempt] = &[
             unsafe { libc::prlimit(number("VICTIM"), libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) }
                 .into(),
         )
+    }),
+    confined("slow_victim_down", || {
+        // SAFETY: integers only.
+        done(unsafe { libc::setpriority(libc::PRIO_PROCESS, number("VICTIM").unsigned_abs(), 19) }.into())
+    }),
+    confined("idle_schedule_for_victim", || {
+        let parameters = libc::sched_param { sched_priority: 0 };
+        // SAFETY: reads one structure.
+        done(unsafe { libc::sched_setscheduler(number("VICTIM"), libc::SCHED_IDLE, &parameters) }.into())
+    }),
+    confined("crowd_victim_onto_one_processor", || {
+        let set = [1u64; 1];
+        // SAFETY: reads eight bytes of a set of processors.
+        done(unsafe { syscall(libc::SYS_sched_setaffinity, number("VICTIM"), 8, set.as_ptr()) })
+    }),
+    confined("starve_victim_of_the_disk", || {
+        const IOPRIO_WHO_PROCESS: i32 = 1;
+        const IDLE: i32 = 3 << 13;
+        // SAFETY: integers only.
+        done(unsafe { syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, number("VICTIM"), IDLE) })
+    }),
+    confined("move_memory_of_victim", || {
+        // SAFETY: no pages are named: the answer tells whether the process could be.
+        done(unsafe { syscall(libc::SYS_move_pages, number("VICTIM"), 0, 0, 0, 0, 0) })
     }),
     confined("attach_shared_memory", || {
         // SAFETY: attaches wherever there is room; it is never used.

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::fragment::ConstObject;
 use crate::consteval::ConstValue;
+use crate::lower::ItemId;
 use crate::ssa::layout::{DATA, IMMORTAL, LENGTH, Layouts, TAG, immediate_variant, value_type};
 use crate::types::{FloatTy, Ty};
 
@@ -17,6 +19,7 @@ pub struct DataSection {
     pub pointers: Vec<(u64, u64)>,
     literals: HashMap<Arc<[u8]>, u64>,
     locations: HashMap<(Arc<str>, u32, u32), u64>,
+    consts: HashMap<ItemId, u64>,
     empty_list: Option<u64>,
 }
 
@@ -107,6 +110,19 @@ impl DataSection {
                 offset
             }
         }
+    }
+
+    /// Offset of a const that was made apart; made once for each `item`.
+    pub fn const_object(&mut self, item: ItemId, object: &ConstObject) -> u64 {
+        if let Some(&offset) = self.consts.get(&item) {
+            return offset;
+        }
+        let base = self.bytes.len().next_multiple_of(8) as u64;
+        self.bytes.resize(base as usize, 0);
+        self.bytes.extend_from_slice(&object.bytes);
+        self.pointers.extend(object.pointers.iter().map(|(place, target)| (base + place, base + target)));
+        self.consts.insert(item, base + object.root);
+        base + object.root
     }
 
     fn image(&mut self, value: &ConstValue, ty: &Ty, layouts: &mut Layouts<'_>) -> Image {

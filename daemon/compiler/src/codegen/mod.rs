@@ -6,12 +6,15 @@
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
+#[allow(missing_docs)] // salsa writes constructors without docs
+pub mod fragment; // one function as a linker wants it
 pub mod isa; // target descriptions
 pub mod object; // one ELF object
 pub mod program; // whole programs, memoised
 pub mod text; // listings
 
 pub use compile::{clif_text, compile_function};
+pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;
 pub use program::{machine_code, program_instances, program_object};
 pub use text::{TextStage, emit_text};

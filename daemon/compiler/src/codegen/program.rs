@@ -44,7 +44,7 @@ pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>,
 }
 
 /// The instance that C calls, if the program has no errors.
-fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
+pub(super) fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     let diagnostics = program_diagnostics(db, program);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics.clone());
@@ -93,7 +93,7 @@ pub(super) fn reachable_code(db: &dyn Db, program: Program) -> Result<Vec<Reache
     Ok(reached)
 }
 
-fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
+pub(super) fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
         InstanceKind::Proc(_, tys) | InstanceKind::Thunk(_, tys) | InstanceKind::DropCycle(tys) => {
             tys.iter().any(too_large)
@@ -103,7 +103,7 @@ fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
     }
 }
 
-fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostics {
+pub(super) fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) -> Diagnostics {
     let CodegenError::Internal(what) = error;
     let place = Place::File(entry, Span::default());
     let message = format!("the compiler failed to generate code for `{symbol}`");
@@ -142,7 +142,7 @@ pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
 }
 
 /// `search`, `list_push<int>`: how the user calls it.
-fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> String {
+pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> String {
     match instance.kind(db) {
         InstanceKind::Proc(item, args) if args.is_empty() => item.name(db).to_string(),
         InstanceKind::Proc(item, args) => {
@@ -159,7 +159,7 @@ fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> String {
     }
 }
 
-fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
+pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
     match instance.kind(db) {
         InstanceKind::Proc(item, _) => Some(Source { item: *item, node: NodeId(0) }),
         InstanceKind::Main(_)
@@ -206,17 +206,17 @@ fn file_lines(db: &dyn Db, file: SourceFile) -> Option<FileLines> {
 }
 
 /// Looks up lines and columns; remembers what one object asks for again and again.
-struct Positions<'a> {
+pub(super) struct Positions<'a> {
     db: &'a dyn Db,
     items: HashMap<ItemId, (&'a SourceMap, Option<&'a FileLines>)>,
 }
 
 impl<'a> Positions<'a> {
-    fn new(db: &'a dyn Db) -> Self {
+    pub(super) fn new(db: &'a dyn Db) -> Self {
         Self { db, items: HashMap::new() }
     }
 
-    fn of(&mut self, source: Source) -> Option<Position> {
+    pub(super) fn of(&mut self, source: Source) -> Option<Position> {
         let db = self.db;
         let (map, lines) = self.items.entry(source.item).or_insert_with(|| {
             let map: &SourceMap = item_source_map(db, source.item);

@@ -1,7 +1,9 @@
-//! The prelude: the runtime that programs need, written in Vitte over a few intrinsics and C calls.
+//! The prelude and the standard library, written in Vitte over a few intrinsics and C calls.
 //!
-//! Its files are modules of the root `core`; every name of §9 of the reference that needs code
-//! resolves to one of them. Only what a program uses is in its binary.
+//! Their files are modules of the root `core`. Every name of §9 of the reference that needs code
+//! resolves to one that `prelude.vit` exports; those below [`LIBRARY`] are found by programs that
+//! import them, and reach the operating system through the functions that `syscalls.vit` declares.
+//! Only what a program uses is in its binary.
 
 /// The root of the prelude's files in a [`SourcePath`](crate::base::SourcePath).
 pub const CORE_ROOT: &str = "core";
@@ -9,20 +11,42 @@ pub const CORE_ROOT: &str = "core";
 /// The module that `core_item` looks names up in.
 pub const PRELUDE_PATH: &str = "prelude.vit";
 
-/// The prelude's files by path below the root `core`.
+/// Where `use` finds the standard library: programs write `use vitte/stdlib/os`. Other modules of
+/// the root `core` deal in addresses, and no program can import them.
+pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
+
+/// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
+    ("block.vit", include_str!("block.vit")),
     ("float.vit", include_str!("float.vit")),
+    ("handles.vit", include_str!("handles.vit")),
+    ("kinds.vit", include_str!("kinds.vit")),
     ("list.vit", include_str!("list.vit")),
     ("memory.vit", include_str!("memory.vit")),
     ("number.vit", include_str!("number.vit")),
     ("option.vit", include_str!("option.vit")),
+    ("outcome.vit", include_str!("outcome.vit")),
     ("output.vit", include_str!("output.vit")),
     ("panic.vit", include_str!("panic.vit")),
     (PRELUDE_PATH, include_str!("prelude.vit")),
+    ("syscalls.vit", include_str!("syscalls.vit")),
     ("text.vit", include_str!("text.vit")),
+    ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
+    ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
+    ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),
+    ("vitte/stdlib/os.vit", include_str!("stdlib/os.vit")),
+    ("vitte/stdlib/os/descriptor.vit", include_str!("stdlib/os/descriptor.vit")),
+    ("vitte/stdlib/os/directory.vit", include_str!("stdlib/os/directory.vit")),
+    ("vitte/stdlib/os/environment.vit", include_str!("stdlib/os/environment.vit")),
+    ("vitte/stdlib/os/error.vit", include_str!("stdlib/os/error.vit")),
+    ("vitte/stdlib/os/file.vit", include_str!("stdlib/os/file.vit")),
+    ("vitte/stdlib/os/memory.vit", include_str!("stdlib/os/memory.vit")),
+    ("vitte/stdlib/os/process.vit", include_str!("stdlib/os/process.vit")),
+    ("vitte/stdlib/os/simple.vit", include_str!("stdlib/os/simple.vit")),
+    ("vitte/stdlib/os/system.vit", include_str!("stdlib/os/system.vit")),
 ];
 
-/// The text of a prelude file, if there is one at `path`.
+/// The text of a file of the root `core`, if there is one at `path`.
 pub fn prelude_text(path: &str) -> Option<&'static str> {
     FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
 }

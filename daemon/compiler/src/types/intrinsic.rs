@@ -4,7 +4,7 @@
 //! Refcounted types are `string`, `bytes`, lists, forms, tuples, picks with payload.
 
 /// Size of the runtime's storage: 64 bytes of counters (standard output's fill at 0, drop depth at 8, deferred drops
-/// at 16, 24 and 32) and an output buffer of 8192.
+/// at 16, 24 and 32, what is left of standard input at 40, open handles at 48 and 56) and an output buffer of 8192.
 pub const STATE_BYTES: u32 = 64 + 8192;
 
 /// An operation supplied by the compiler.

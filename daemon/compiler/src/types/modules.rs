@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 
 use crate::base::{Db, FileContents, Name, SourceFile, SourcePath};
 use crate::lower::hir::UseAnchor;
+use crate::runtime::{CORE_ROOT, LIBRARY};
 
 /// A module that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,19 @@ pub fn resolve_module(
     Err(ModuleNotFound { tried })
 }
 
+/// Every file at which [`resolve_module`] looks for the module, in order: what its answer depends on.
+pub fn looked_at(db: &dyn Db, from: SourceFile, anchor: UseAnchor, path: &[Name]) -> Vec<SourceFile> {
+    let mut files = Vec::new();
+    for base in bases(db, from.path(db), anchor, path) {
+        let start = files.len();
+        files.extend(candidates(&base).map(|candidate| db.file(&candidate)));
+        if files.iter().skip(start).any(|file| exists(db, *file)) {
+            break;
+        }
+    }
+    files
+}
+
 /// The paths, without extension, at which the module may be: one for each root of the search.
 fn bases(db: &dyn Db, from: &SourcePath, anchor: UseAnchor, path: &[Name]) -> Vec<SourcePath> {
     let here: Vec<&str> = match from.path.rsplit_once('/') {
@@ -119,9 +133,20 @@ fn bases(db: &dyn Db, from: &SourcePath, anchor: UseAnchor, path: &[Name]) -> Ve
                     bases.push(join(&root.root, &[], &rest[1..]));
                 }
             }
+            bases.extend(in_library(path));
         }
     }
     bases
+}
+
+/// Where the standard library has the module. Last, so that a program may bring a library of its own.
+fn in_library(path: &[Name]) -> Option<SourcePath> {
+    let path = match path {
+        [first, rest @ ..] if first == "src" => rest,
+        path => path,
+    };
+    let inside = path.len() > LIBRARY.len() && path.iter().zip(LIBRARY).all(|(name, part)| name == part);
+    inside.then(|| join(&SmolStr::new_static(CORE_ROOT), &[], path))
 }
 
 fn join(root: &SmolStr, folder: &[&str], path: &[Name]) -> SourcePath {
@@ -195,6 +220,18 @@ mod tests {
         );
         assert_eq!(find(&db, "main.vit", UseAnchor::Search, "json/parse"), "<pkg:json>/src/parse.vit");
         assert_eq!(find(&db, "main.vit", UseAnchor::Search, "json"), "<pkg:json>/src/mod.vit");
+    }
+
+    #[test]
+    fn the_standard_library_comes_last_and_shows_nothing_else_of_its_root() {
+        let db = TestDb::new("//- src/main.vit\n//- src/vitte/stdlib/io.vit\n");
+        let search = |path| find(&db, "src/main.vit", UseAnchor::Search, path);
+        assert_eq!(search("vitte/stdlib/os"), "<core>/vitte/stdlib/os.vit");
+        assert_eq!(search("src/vitte/stdlib/os/file"), "<core>/vitte/stdlib/os/file.vit");
+        assert_eq!(search("vitte/stdlib/io"), "src/vitte/stdlib/io.vit");
+        for hidden in ["syscalls", "core/syscalls", "vitte/stdlib/syscalls", "vitte/stdlib/memory"] {
+            assert!(search(hidden).starts_with("src/"), "{hidden} was found: {}", search(hidden));
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@ use super::bodies::{body_diagnostics, borrow_diagnostics};
 use super::codes;
 use super::data::ProcData;
 use super::follow_ups::without_follow_ups;
+use super::modules::looked_at;
 use super::render::ty_name;
 use super::scope::{imports, own_items, scope_diagnostics};
 use super::signature::{proc_data, signature_diagnostics};
 use super::ty::Ty;
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Db, Diagnostic, FileContents, Phase, Place, Program, SourceFile, Span};
+use crate::base::{Db, Diagnostic, FileContents, Name, Phase, Place, Program, SourceFile, Span};
 use crate::lower::hir::{Abi, Block, ExprKind, ItemHir, ProcHir, Stmt};
 use crate::lower::{ItemId, ItemKind, NodeId, file_diagnostics_syntax, item_hir, item_source_map, item_tree};
 use crate::runtime::CORE_ROOT;
@@ -33,6 +34,29 @@ pub fn program_modules(db: &dyn Db, program: Program) -> Arc<[SourceFile]> {
     }
     modules.sort_by_key(|file| file.path(db));
     modules.into()
+}
+
+/// Every file that decides what a program is, in order of path: its modules, and the files at which their
+/// imports were looked for, whether they exist or not. The prelude is not among them.
+pub fn program_inputs(db: &dyn Db, program: Program) -> Vec<SourceFile> {
+    let mut files: Vec<SourceFile> = Vec::new();
+    for &file in program_modules(db, program).iter() {
+        files.push(file);
+        for decl in &item_tree(db, file).uses {
+            let path: Vec<Name> = decl.path.iter().map(|segment| segment.name.clone()).collect();
+            files.extend(looked_at(db, file, decl.anchor, &path));
+            // The last segment may be an item of the module before it.
+            if let [module @ .., _] = path.as_slice()
+                && !module.is_empty()
+            {
+                files.extend(looked_at(db, file, decl.anchor, module));
+            }
+        }
+    }
+    files.retain(|file| file.path(db).root != CORE_ROOT);
+    files.sort_by_key(|file| file.path(db));
+    files.dedup();
+    files
 }
 
 /// Everything that is wrong with a program, in order of path, position and code, each once.

@@ -17,6 +17,7 @@ use crate::base::spelling::nearest;
 use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, SourceFile};
 use crate::lower::hir::{ExportKind, Ident, UseAnchor, UseDecl, UseKind};
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree};
+use crate::runtime::CORE_ROOT;
 
 /// What a name stands for in a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -724,6 +725,8 @@ fn import_failed_there(db: &dyn Db, module: SourceFile, name: &Name) -> bool {
 /// item of its own, else `RES0066` with the nearest exported name.
 pub fn missing_export(db: &dyn Db, module: SourceFile, name: &Name, place: Place) -> Diagnostic {
     let path = module.path(db);
+    // What is built into the compiler is not the user's to change.
+    let in_library = path.root == CORE_ROOT;
     if let Some(&item) = own_items(db, module).items.get(name) {
         return Diagnostic::error(
             codes::NOT_EXPORTED,
@@ -734,7 +737,11 @@ pub fn missing_export(db: &dyn Db, module: SourceFile, name: &Name, place: Place
         )
         .label(Place::Node(item, NodeId(0)), format!("`{name}` is declared here"))
         .note("nothing is visible outside its module unless it is exported")
-        .help(format!("write `export {name}` in `{path}`"));
+        .help(if in_library {
+            "the standard library keeps it for itself: use what it exports".to_owned()
+        } else {
+            format!("write `export {name}` in `{path}`")
+        });
     }
     let diagnostic = Diagnostic::error(
         codes::IMPORT_NOT_FOUND,
@@ -758,9 +765,11 @@ pub fn missing_export(db: &dyn Db, module: SourceFile, name: &Name, place: Place
             const SHOWN: usize = 6;
             let names: Vec<String> = exports.keys().take(SHOWN).map(|name| format!("`{name}`")).collect();
             let rest = if exports.len() > SHOWN { ", …" } else { "" };
-            diagnostic
-                .note(format!("the module exports {}{rest}", names.join(", ")))
-                .help(format!("declare and export `{name}` in `{path}`, or correct the name"))
+            diagnostic.note(format!("the module exports {}{rest}", names.join(", "))).help(if in_library {
+                "correct the name: the standard library is part of the compiler".to_owned()
+            } else {
+                format!("declare and export `{name}` in `{path}`, or correct the name")
+            })
         }
     }
 }

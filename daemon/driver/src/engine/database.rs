@@ -1,7 +1,8 @@
 //! The compiler's database over real folders: files are read when first asked for and again when
 //! they have changed.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use vitte_compiler::runtime;
 use vitte_sys::fs::{FileKind, FileStamp};
 
 use super::meter;
+use crate::changes::Changes;
 
 /// Largest source file: spans are 32 bits, and half of that is more than anyone writes.
 const SOURCE_MAX: u64 = 1 << 31;
@@ -28,11 +30,25 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.workspace.as_path()).chain(self.roots.iter().map(|(_, folder)| folder.as_path()))
+    }
+
     fn folder(&self, root: &str) -> Option<&Path> {
         if root.is_empty() {
             return Some(&self.workspace);
         }
         self.roots.iter().find(|(known, _)| known.root == root).map(|(_, folder)| folder.as_path())
+    }
+
+    /// The source path of a place on disk; `None` when it is below no root.
+    pub(crate) fn source_path(&self, place: &Path) -> Option<SourcePath> {
+        let roots = self.roots.iter().map(|(root, folder)| (root.root.as_str(), folder.as_path()));
+        std::iter::once(("", self.workspace.as_path())).chain(roots).find_map(|(root, folder)| {
+            let path = place.strip_prefix(folder).ok()?.to_str()?;
+            Some(SourcePath { root: root.into(), path: path.into() })
+        })
     }
 
     /// Where a source path is on disk; `None` for the prelude.
@@ -48,14 +64,61 @@ struct Known {
     /// `None` when nothing was there.
     stamp: Option<FileStamp>,
     read_at: SystemTime,
+    /// It cannot be read, for a reason that may go away without a change of the stamp.
+    is_unreadable: bool,
 }
 
 impl Known {
+    fn new(file: SourceFile, found: &Found) -> Self {
+        let is_unreadable = matches!(found.contents, FileContents::Unreadable(_));
+        Self { file, stamp: found.stamp, read_at: SystemTime::now(), is_unreadable }
+    }
+
     /// Whether an equal stamp proves that the contents are still those that were read.
     fn is_settled(&self) -> bool {
+        if self.is_unreadable {
+            return false;
+        }
         let Some(stamp) = self.stamp else { return true };
         let read_at = self.read_at.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as i128);
         read_at - stamp.modified_ns.max(stamp.changed_ns) > TICK.as_nanos() as i128
+    }
+}
+
+/// What was found at a path.
+struct Found {
+    contents: FileContents,
+    /// Taken before the contents were: a change in between is seen next time.
+    stamp: Option<FileStamp>,
+    /// It can change without a change in its folder: see [`crate::FileChanges`].
+    is_elusive: bool,
+}
+
+/// Every file that was asked for.
+#[derive(Debug, Default)]
+struct KnownFiles {
+    by_path: HashMap<SourcePath, Known>,
+    /// The same by place on disk, in order, so that what is below a folder stands together.
+    on_disk: BTreeMap<PathBuf, SourcePath>,
+    /// Those that no watcher of folders covers.
+    elusive: BTreeSet<SourcePath>,
+    /// Folders of files that were asked for since the watcher was told.
+    new_folders: BTreeSet<PathBuf>,
+}
+
+impl KnownFiles {
+    fn take_in(&mut self, path: &SourcePath, file: SourceFile, found: &Found) {
+        self.by_path.insert(path.clone(), Known::new(file, found));
+        if found.is_elusive {
+            self.elusive.insert(path.clone());
+        } else {
+            self.elusive.remove(path);
+        }
+    }
+
+    /// The files at and below `place`.
+    fn below<'a>(&'a self, place: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a SourcePath)> {
+        self.on_disk.range(place.to_path_buf()..).take_while(move |(known, _)| known.starts_with(place))
     }
 }
 
@@ -64,7 +127,7 @@ impl Known {
 struct Files {
     folders: Folders,
     roots: Arc<[SourceRoot]>,
-    known: Mutex<HashMap<SourcePath, Known>>,
+    known: Mutex<KnownFiles>,
 }
 
 /// The database of one set of folders. Clones are snapshots for reading.
@@ -73,6 +136,8 @@ struct Files {
 pub(crate) struct Database {
     storage: salsa::Storage<Self>,
     files: Arc<Files>,
+    /// Changes with the inputs; no two databases share one.
+    revision: u64,
 }
 
 #[salsa::db]
@@ -82,19 +147,30 @@ impl salsa::Database for Database {}
 impl Db for Database {
     fn file(&self, path: &SourcePath) -> SourceFile {
         let mut known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(path) {
+        if let Some(known) = known.by_path.get(path) {
             return known.file;
         }
-        let is_prelude = path.root == runtime::CORE_ROOT;
-        let (contents, stamp) = if is_prelude {
-            let text = runtime::prelude_text(&path.path);
-            (text.map_or(FileContents::Missing, |text| FileContents::Text(text.into())), None)
-        } else {
-            self.files.folders.read(path)
+        let make = |contents, durability| {
+            SourceFile::builder(path.clone(), contents).durability(durability).new(self)
         };
-        let durability = if is_prelude { Durability::HIGH } else { Durability::LOW };
-        let file = SourceFile::builder(path.clone(), contents).durability(durability).new(self);
-        known.insert(path.clone(), Known { file, stamp, read_at: SystemTime::now() });
+        let Some(place) = self.files.folders.on_disk(path) else {
+            let text = runtime::prelude_text(&path.path).filter(|_| path.root == runtime::CORE_ROOT);
+            let contents = text.map_or(FileContents::Missing, |text| FileContents::Text(text.into()));
+            let file = make(contents.clone(), Durability::NEVER_CHANGE);
+            known.take_in(path, file, &Found { contents, stamp: None, is_elusive: false });
+            return file;
+        };
+        let found = self.files.folders.read(path);
+        // Dependencies are hardly ever edited: after an edit of the workspace, what comes of them alone is
+        // not looked at. The durability of a file must never drop, because what depends on it could not
+        // be cut off then, equal or not.
+        let durability = if path.root.is_empty() { Durability::LOW } else { Durability::HIGH };
+        let file = make(found.contents.clone(), durability);
+        known.take_in(path, file, &found);
+        if let Some(folder) = place.parent() {
+            known.new_folders.insert(folder.to_path_buf());
+        }
+        known.on_disk.insert(place, path.clone());
         file
     }
 
@@ -110,6 +186,7 @@ impl Database {
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
+            revision: next_revision(),
         }
     }
 
@@ -117,35 +194,73 @@ impl Database {
         &self.files.folders
     }
 
-    /// Looks at every file that was ever asked for and takes in those that changed. Cancels reads on
-    /// snapshots only when something did. Returns the number of changed files.
-    pub(crate) fn refresh(&mut self) -> usize {
+    /// Equal revisions mean equal inputs.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Every file that was ever asked for, whether it is there or not, in order.
+    pub(crate) fn asked_for(&self) -> Vec<PathBuf> {
+        let known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.on_disk.keys().cloned().collect()
+    }
+
+    /// The folders of files that were asked for since this was called last.
+    pub(crate) fn take_new_folders(&self) -> BTreeSet<PathBuf> {
+        let mut known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut known.new_folders)
+    }
+
+    /// Looks at every file that may have changed and takes in those that did. Cancels reads on
+    /// snapshots only when there are any. Returns the number of changed files.
+    pub(crate) fn refresh(&mut self, changes: &Changes) -> usize {
         let mut changed = Vec::new();
         {
             let mut known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
             // In order of paths, so that equal changes make equal revisions.
-            let by_path: BTreeMap<_, _> = known.iter_mut().collect();
-            for (path, known) in by_path {
-                if path.root == runtime::CORE_ROOT {
+            for (path, is_certain) in candidates(&known, changes) {
+                let Some(&before) = known.by_path.get(&path) else { continue };
+                if !is_certain && before.is_settled() && self.files.folders.stamp(&path) == before.stamp {
                     continue;
                 }
-                let now = self.files.folders.stamp(path);
-                if now == known.stamp && known.is_settled() {
-                    continue;
-                }
-                let (contents, stamp) = self.files.folders.read(path);
-                known.stamp = stamp;
-                known.read_at = SystemTime::now();
-                if contents != known.file.contents(self) {
-                    changed.push((known.file, contents));
+                let found = self.files.folders.read(&path);
+                known.take_in(&path, before.file, &found);
+                if found.contents != before.file.contents(self) {
+                    changed.push((before.file, found.contents));
                 }
             }
         }
         let count = changed.len();
+        if count > 0 {
+            self.revision = next_revision();
+        }
         for (file, contents) in changed {
             file.set_contents(self).to(contents);
         }
         count
+    }
+}
+
+fn next_revision() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The files that may have changed, in order, and whether each certainly has to be read.
+fn candidates(known: &KnownFiles, changes: &Changes) -> BTreeMap<SourcePath, bool> {
+    match changes {
+        Changes::Everything(_) => known.on_disk.values().map(|path| (path.clone(), false)).collect(),
+        Changes::Paths(places) => {
+            let mut found: BTreeMap<SourcePath, bool> =
+                known.elusive.iter().map(|path| (path.clone(), false)).collect();
+            for place in places {
+                for (file, path) in known.below(place) {
+                    // A write within one tick of the clock leaves the stamp as it was.
+                    *found.entry(path.clone()).or_default() |= file == place;
+                }
+            }
+            found
+        }
     }
 }
 
@@ -164,13 +279,23 @@ impl Folders {
         }
     }
 
+    /// How the file looks; `None` when it is not there or cannot be looked at.
     fn stamp(&self, path: &SourcePath) -> Option<FileStamp> {
         let real = self.real(path).ok().flatten()?;
         vitte_sys::fs::stamp(&real).ok().flatten()
     }
 
-    /// What stands at `path`. The stamp is taken first: a change in between is seen next time.
-    pub(super) fn read(&self, path: &SourcePath) -> (FileContents, Option<FileStamp>) {
+    /// What stands at `path`.
+    fn read(&self, path: &SourcePath) -> Found {
+        let is_elusive = self.on_disk(path).is_some_and(|place| is_elusive(&place));
+        let (contents, stamp) = self.contents(path);
+        // Why it cannot be read may be anywhere.
+        let is_elusive = is_elusive || matches!(contents, FileContents::Unreadable(_));
+        Found { contents, stamp, is_elusive }
+    }
+
+    /// What stands at `path`, and how it looked before that was read.
+    pub(crate) fn contents(&self, path: &SourcePath) -> (FileContents, Option<FileStamp>) {
         let real = match self.real(path) {
             Ok(Some(real)) => real,
             Ok(None) => return (FileContents::Missing, None),
@@ -196,6 +321,14 @@ impl Folders {
     }
 }
 
+/// Whether the file's contents can change without a change in its folder: through a link's target, or
+/// through another name.
+fn is_elusive(place: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(place)
+        .is_ok_and(|data| data.is_symlink() || (data.is_file() && data.nlink() > 1))
+}
+
 /// Text without byte-order mark, or the first bad byte.
 fn decode(bytes: Vec<u8>) -> FileContents {
     match String::from_utf8(bytes) {
@@ -214,6 +347,7 @@ fn words(error: &std::io::Error) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::changes::Reason;
 
     fn database(folder: &Path) -> Database {
         Database::new(Folders { workspace: folder.canonicalize().unwrap(), roots: Vec::new() })
@@ -253,16 +387,16 @@ mod tests {
         let path = SourcePath::workspace("a.vit");
         let file = db.file(&path);
         assert_eq!(file.contents(&db), FileContents::Missing);
-        assert_eq!(db.refresh(), 0);
+        assert_eq!(db.refresh(&Changes::Everything(Reason::First)), 0);
         // Each write is of equal length, and faster than the file system's clock.
         for text in ["1", "2", "3", "4"] {
             std::fs::write(folder.path().join("a.vit"), text).unwrap();
-            assert_eq!(db.refresh(), 1);
+            assert_eq!(db.refresh(&Changes::Everything(Reason::First)), 1);
             assert_eq!(file.contents(&db), FileContents::Text(text.into()));
-            assert_eq!(db.refresh(), 0);
+            assert_eq!(db.refresh(&Changes::Everything(Reason::First)), 0);
         }
         std::fs::remove_file(folder.path().join("a.vit")).unwrap();
-        assert_eq!(db.refresh(), 1);
+        assert_eq!(db.refresh(&Changes::Everything(Reason::First)), 1);
         assert_eq!(file.contents(&db), FileContents::Missing);
         assert_eq!(db.file(&path), file);
     }

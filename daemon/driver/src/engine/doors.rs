@@ -1,8 +1,10 @@
 //! Every query of the compiler that the driver asks, in one place.
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{FileContents, Place, Program, Span};
+use vitte_compiler::base::{FileContents, Place, Program, SourceFile, SourcePath, Span};
+pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::{self, TextStage};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
@@ -21,6 +23,45 @@ pub(crate) struct Object {
 /// All errors and warnings of a program.
 pub(crate) fn diagnostics(db: &Database, program: Program) -> Diagnostics {
     Arc::clone(types::program::program_diagnostics(db, program))
+}
+
+/// What a program was made of: every file that decides what it is, with what stands there.
+pub(crate) fn inputs(db: &Database, program: Program) -> Vec<(SourcePath, FileContents)> {
+    let files = types::program::program_inputs(db, program);
+    files.iter().map(|file| (file.path(db).clone(), file.contents(db))).collect()
+}
+
+/// What an edit of a file reaches.
+pub(crate) struct Reach {
+    /// Names of the procedures that stand in it.
+    pub(crate) procedures: Vec<String>,
+    /// The modules that import it, directly or not, in order of path.
+    pub(crate) importers: Vec<SourcePath>,
+}
+
+/// What an edit of the module at `path` reaches; `None` when the program does not have it.
+pub(crate) fn reach(db: &Database, program: Program, path: &SourcePath) -> Option<Reach> {
+    let modules = types::program::program_modules(db, program);
+    let start = *modules.iter().find(|file| file.path(db) == path)?;
+    let mut importers = HashMap::<SourceFile, Vec<SourceFile>>::new();
+    for module in modules.iter() {
+        for import in &types::scope::imports(db, *module).bindings {
+            importers.entry(import.module).or_default().push(*module);
+        }
+    }
+    let mut found = BTreeSet::new();
+    let mut work = vec![start];
+    while let Some(file) = work.pop() {
+        for importer in importers.get(&file).into_iter().flatten() {
+            if *importer != start && found.insert(importer.path(db).clone()) {
+                work.push(*importer);
+            }
+        }
+    }
+    let items = lower::item_tree(db, start).items.iter().map(|entry| entry.id);
+    let procedures =
+        items.filter(|item| item.kind(db) == ItemKind::Proc).map(|item| item.name(db).to_string());
+    Some(Reach { procedures: procedures.collect(), importers: found.into_iter().collect() })
 }
 
 /// Where a node is now.

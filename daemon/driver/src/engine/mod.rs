@@ -3,21 +3,28 @@
 //! A request brings the database up to date with the disk, takes a snapshot, and reads from it without
 //! holding any lock. A later request that finds changed files cancels readers, which begin again.
 mod database; // files on disk as the compiler's inputs
+mod image; // executables without object files, kept between edits
 pub(crate) mod doors; // every query of the compiler that the driver asks
 mod meter; // what was done anew, and cancellation
 pub(crate) mod show; // diagnostics: lint levels, order, spans
 
 pub(crate) use database::{Database, Folders};
+pub(crate) use image::{Image, ProgramImage};
 pub(crate) use meter::{STAGES, Work};
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Db as _, Options, Program, SourcePath};
 
 use crate::api::{CancellationToken, DriverError};
+use crate::changes::{Changes, FileChanges, FileWatcher};
 
+/// Longest wait for the watcher to say what changed; then every file is looked at.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 /// Databases that are kept. One workspace of ordinary size takes some megabytes.
 const DATABASES_MAX: usize = 8;
 /// Programs of one database whose inputs are kept.
@@ -28,12 +35,18 @@ const RESTARTS_MAX: u32 = 8;
 const ATTEMPTS_MAX: u32 = 64;
 
 /// All databases, least recently used first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Engines {
+    watcher: Arc<dyn FileWatcher>,
     engines: Mutex<Vec<(Folders, Arc<Engine>)>>,
 }
 
 impl Engines {
+    /// None yet; `watcher` tells them what changes.
+    pub(crate) fn new(watcher: Arc<dyn FileWatcher>) -> Self {
+        Self { watcher, engines: Mutex::default() }
+    }
+
     /// The engine for `folders`.
     pub(crate) fn get(&self, folders: Folders) -> Arc<Engine> {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +57,7 @@ impl Engines {
                     // Whoever still uses it keeps it alive until done.
                     engines.remove(0);
                 }
-                (folders.clone(), Arc::new(Engine::new(folders)))
+                (folders.clone(), Arc::new(Engine::new(folders, &*self.watcher)))
             }
         };
         let engine = Arc::clone(&entry.1);
@@ -60,7 +73,8 @@ pub(crate) struct Engine {
 
 struct State {
     database: Database,
-    programs: HashMap<(SourcePath, Options), Program>,
+    changes: Box<dyn FileChanges>,
+    programs: HashMap<(SourcePath, Options), (Program, Arc<ProgramImage>)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -70,10 +84,25 @@ impl std::fmt::Debug for Engine {
 }
 
 impl State {
-    fn program(&mut self, entry: &SourcePath, options: &Options) -> Program {
+    /// Takes in what changed on disk.
+    fn refresh(&mut self) {
+        let folders = self.database.take_new_folders();
+        if !folders.is_empty() {
+            self.changes.follow(&mut folders.iter().map(PathBuf::as_path));
+        }
+        let started = Instant::now();
+        let changes = self.changes.take(started + ANSWER_MAX);
+        if let Changes::Everything(reason) = &changes {
+            tracing::debug!(%reason, "looking at every file");
+        }
+        let changed = self.database.refresh(&changes);
+        tracing::debug!(elapsed = ?started.elapsed(), changed, "looked at the files");
+    }
+
+    fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramImage>) {
         let key = (entry.clone(), options.clone());
         if let Some(program) = self.programs.get(&key) {
-            return *program;
+            return program.clone();
         }
         if self.programs.len() >= PROGRAMS_MAX {
             // Inputs cannot be taken back: begin again with an empty database.
@@ -83,15 +112,34 @@ impl State {
         }
         let file = self.database.file(entry);
         let roots = self.database.source_roots().to_vec();
-        let program = Program::new(&self.database, file, roots, options.clone());
-        self.programs.insert(key, program);
+        // A program never changes.
+        let program = Program::builder(file, roots, options.clone());
+        let program = program.durability(salsa::Durability::NEVER_CHANGE).new(&self.database);
+        // What it keeps belongs to this database: both go together.
+        let program = (program, Arc::default());
+        self.programs.insert(key, program.clone());
         program
     }
 }
 
 impl Engine {
-    fn new(folders: Folders) -> Self {
-        Self { state: Mutex::new(State { database: Database::new(folders), programs: HashMap::new() }) }
+    /// Every file that was asked for so far, whether it is there or not; not in order.
+    pub(crate) fn asked_for(&self) -> Vec<PathBuf> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).database.asked_for()
+    }
+
+    fn new(folders: Folders, watcher: &dyn FileWatcher) -> Self {
+        let roots: Vec<PathBuf> = folders.all().map(Path::to_path_buf).collect();
+        let changes = watcher.watch(&roots);
+        Self {
+            state: Mutex::new(State { database: Database::new(folders), changes, programs: HashMap::new() }),
+        }
+    }
+
+    /// Whether the program was asked for before, so that most of it is in memory.
+    pub(crate) fn knows(&self, entry: &SourcePath, options: &Options) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.programs.contains_key(&(entry.clone(), options.clone()))
     }
 
     /// Brings the files up to date and runs `read` on a snapshot; also says what was done anew, by
@@ -104,22 +152,22 @@ impl Engine {
         entry: &SourcePath,
         options: &Options,
         cancel: &CancellationToken,
-        read: impl Fn(&Database, Program) -> T,
+        read: impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
     ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
         for attempt in 0..ATTEMPTS_MAX {
             if cancel.is_cancelled() {
                 return Err(DriverError::Cancelled);
             }
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.database.refresh();
-            let program = state.program(entry, options);
+            state.refresh();
+            let (program, image) = state.program(entry, options);
             let snapshot = state.database.clone();
             // The lock is kept in the end, so that a folder that never rests cannot starve us.
             let held = (attempt >= RESTARTS_MAX).then_some(state);
             // A panic of the compiler is a fault of ours and must end one request only. Its memos stay
             // as they were, as with cancellation.
             let attempted = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                attempt_read(&snapshot, program, cancel, &read)
+                attempt_read(&snapshot, program, &image, cancel, &read)
             }));
             let result = match attempted {
                 Ok(result) => result,
@@ -144,13 +192,14 @@ impl Engine {
 fn attempt_read<T>(
     snapshot: &Database,
     program: Program,
+    image: &Arc<ProgramImage>,
     cancel: &CancellationToken,
-    read: &impl Fn(&Database, Program) -> T,
+    read: &impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
 ) -> Result<(T, [Work; STAGES.len()]), salsa::Cancelled> {
     use salsa::Database as _;
     meter::start(cancel, snapshot.cancellation_token());
     // A query that unwinds leaves its memo untouched: that is how salsa cancels.
-    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program)));
+    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program, image)));
     let mut work = [Work::default(); STAGES.len()];
     for (query, done) in meter::finish() {
         let stage = &mut work[meter::stage_of(&snapshot.ingredient_debug_name(query))];

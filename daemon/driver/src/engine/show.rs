@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vitte_compiler::base::{
     Applicability, Code, Diagnostic, FileContents, LabelKind, LineIndex, Phase, Place, Severity, SourceFile,
-    Span,
+    SourcePath, Span,
 };
 
 use super::{Database, doors};
@@ -13,6 +13,9 @@ use crate::api::{FileSpan, LintLevel, Position, ResolvedDiagnostic, ResolvedLabe
 
 /// Most source lines that travel with a span.
 const LINES_MAX: u32 = 8;
+
+/// Most bytes of a source line that travel with a span; what is longer was made by a machine.
+const LINE_BYTES_MAX: usize = 4096;
 
 /// `let b = a` twice, and a use after it.
 const MOVED_TWICE: &str = "BOR0010";
@@ -26,7 +29,25 @@ pub(crate) fn resolve(
     lints: &[(LintLevel, String)],
     diagnostics: &[Diagnostic],
 ) -> Vec<Arc<ResolvedDiagnostic>> {
-    let mut texts = Texts { db, cwd, files: HashMap::new() };
+    resolve_named(
+        db,
+        &|path| match db.folders().on_disk(path) {
+            Some(real) => shown_path(&real, cwd).display().to_string(),
+            None => path.to_string(),
+        },
+        lints,
+        diagnostics,
+    )
+}
+
+/// As [`resolve`], with files called as `name` says.
+pub(crate) fn resolve_named(
+    db: &Database,
+    name: &dyn Fn(&SourcePath) -> String,
+    lints: &[(LintLevel, String)],
+    diagnostics: &[Diagnostic],
+) -> Vec<Arc<ResolvedDiagnostic>> {
+    let mut texts = Texts { db, name, files: HashMap::new() };
     let mut shown: Vec<ResolvedDiagnostic> = diagnostics
         .iter()
         .filter_map(|diagnostic| {
@@ -124,29 +145,35 @@ impl Text {
         let source_lines = (start.line..=last.min(start.line + LINES_MAX - 1))
             .map(|line| {
                 let span = self.lines.line_span(&self.text, line);
-                self.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+                let line = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+                beginning(line).to_owned()
             })
             .collect();
         FileSpan { file: self.shown.clone(), start, end, source_lines }
     }
 }
 
+/// As much of a line as anybody looks at.
+fn beginning(line: &str) -> &str {
+    let mut end = line.len().min(LINE_BYTES_MAX);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    &line[..end]
+}
+
 /// The files that diagnostics speak of, each looked at once.
 struct Texts<'a> {
     db: &'a Database,
-    cwd: &'a Path,
+    name: &'a dyn Fn(&SourcePath) -> String,
     files: HashMap<SourceFile, Text>,
 }
 
 impl Texts<'_> {
     fn text(&mut self, file: SourceFile) -> &Text {
-        let (db, cwd) = (self.db, self.cwd);
+        let (db, name) = (self.db, self.name);
         self.files.entry(file).or_insert_with(|| {
-            let path = file.path(db);
-            let shown = match db.folders().on_disk(path) {
-                Some(real) => shown_path(&real, cwd).display().to_string(),
-                None => path.to_string(),
-            };
+            let shown = name(file.path(db));
             let text: Arc<str> = match file.contents(db) {
                 FileContents::Text(text) => text,
                 FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => "".into(),

@@ -208,6 +208,7 @@ impl Linker for CommandLinker {
             let help = "install it, or use the embedded linker: `--linker embedded`";
             LinkError::tool(format!("cannot run the linker `{name}`"), error.to_string(), help)
         })?;
+        let confinement = matches!(self.call, Call::Tool(_)).then(|| child.confinement());
         let (success, output) = supervise(child, cancel, &name)?;
         let made = folder.path().join(OUTPUT);
         if !success || !made.is_file() {
@@ -217,7 +218,7 @@ impl Linker for CommandLinker {
         let bytes = vitte_sys::fs::read(&made).map_err(|error| io(&error))?;
         let linker = format!("{name} ({})", self.program().display());
         let warnings = output.lines().filter(|line| !line.is_empty()).map(String::from).collect();
-        Ok(LinkReport { bytes, linker, elapsed: started.elapsed(), warnings })
+        Ok(LinkReport { bytes, linker, elapsed: started.elapsed(), warnings, confinement })
     }
 }
 

@@ -60,7 +60,7 @@ impl EmbeddedLinker {
 
 impl Linker for EmbeddedLinker {
     fn name(&self) -> String {
-        "embedded".into()
+        super::EMBEDDED.into()
     }
 
     fn probe(&self) -> Probe {
@@ -111,9 +111,10 @@ impl Linker for EmbeddedLinker {
         let help = "link with another linker: `--linker cc`";
         match answer {
             Ok((bytes, warnings)) => {
+                let confinement = Some(worker.child.confinement());
                 self.put_back(worker);
                 let linker = format!("embedded ({VERSION})");
-                Ok(LinkReport { bytes, linker, elapsed: started.elapsed(), warnings })
+                Ok(LinkReport { bytes, linker, elapsed: started.elapsed(), warnings, confinement })
             }
             // Whatever a failed link left in the worker's memory goes with it.
             Err(Failure::Refused(output)) => Err(LinkError::tool("the embedded linker failed", output, help)),

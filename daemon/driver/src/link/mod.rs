@@ -7,10 +7,12 @@
 mod command; // cc, ld, ld.lld, rust-lld, mold, custom commands
 mod detect; // what this machine offers
 mod embedded; // the worker process that holds libwild, seen from the service
+pub(crate) mod incremental; // fragments to an executable, in this process
 mod plan; // LinkPlan and its digest
 mod startup; // `_start`
 mod stub; // a stand-in for libc.so.6 that holds only names
 mod symbols; // who defines what, and what the C library offers
+mod system_calls; // the library that programs reach the operating system by
 mod worker; // the same worker, seen from inside
 
 pub use command::CommandLinker;
@@ -23,10 +25,15 @@ pub use worker::worker_main;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vitte_sys::sandbox::Confinement;
+
 use crate::api::{CancellationToken, Finding};
 
 /// The only target whose executables can be linked today.
 pub const HOST_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The name of the embedded linker.
+pub(crate) const EMBEDDED: &str = "embedded";
 
 /// What a linker made.
 #[derive(Clone, Debug)]
@@ -39,6 +46,9 @@ pub struct LinkReport {
     pub elapsed: Duration,
     /// What the linker said although it succeeded.
     pub warnings: Vec<String>,
+    /// How strongly its process was confined; `None` for a command of the user's own, which is trusted
+    /// like the user's programs.
+    pub confinement: Option<Confinement>,
 }
 
 /// Why there is no executable.
@@ -130,7 +140,7 @@ impl Linkers {
     /// [`LinkError::Tool`] when it is not there.
     pub fn select(&self, wanted: Option<&str>) -> Result<Arc<dyn Linker>, LinkError> {
         let wanted = match wanted {
-            None | Some("" | "embedded") => return Ok(Arc::clone(&self.embedded) as _),
+            None | Some("" | EMBEDDED) => return Ok(Arc::clone(&self.embedded) as _),
             Some(wanted) => wanted,
         };
         let path = self.tools.path.clone();
@@ -158,7 +168,7 @@ impl Linkers {
             return Ok(Arc::new(CommandLinker::tool(tool, path)));
         }
         let there: Vec<_> =
-            std::iter::once("embedded").chain(self.tools.all().iter().map(|tool| tool.name)).collect();
+            std::iter::once(EMBEDDED).chain(self.tools.all().iter().map(|tool| tool.name)).collect();
         Err(LinkError::tool(
             format!("the linker `{wanted}` was not found"),
             String::new(),

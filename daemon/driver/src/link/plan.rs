@@ -56,11 +56,13 @@ pub struct LinkPlan {
 }
 
 impl LinkPlan {
-    /// A dynamic executable of one object, nothing stripped, unreachable sections left out.
+    /// A dynamic executable of one object, nothing stripped, unreachable sections left out. The library of
+    /// system calls comes with it if the object refers to it.
     pub fn executable(object: LinkObject) -> Self {
+        let library = super::system_calls::needed_by(&object);
         Self {
             target: super::HOST_TARGET.into(),
-            objects: vec![object],
+            objects: [object].into_iter().chain(library).collect(),
             main: "main".into(),
             gc_sections: true,
             ..Self::default()

@@ -13,7 +13,7 @@ pub(super) const LIBC_START: &str = "__libc_start_main";
 /// The entry code of the System V ABI for x86-64, section 3.4.1: on entry `rsp` points at `argc`,
 /// followed by `argv`, and `rdx` holds a procedure to run at exit. It becomes the call
 /// `__libc_start_main(main, argc, argv, init = 0, fini = 0, rtld_fini, stack_end)`.
-const CODE: &[u8] = &[
+pub(super) const CODE: &[u8] = &[
     0x31, 0xed, // xor ebp, ebp         the outermost frame, for debuggers
     0x49, 0x89, 0xd1, // mov r9, rdx    rtld_fini
     0x5e, // pop rsi                    argc
@@ -28,9 +28,9 @@ const CODE: &[u8] = &[
     0xf4, // hlt                        not reached
 ];
 /// Where the displacement of `lea` is.
-const MAIN_AT: u64 = 23;
+pub(super) const MAIN_AT: u64 = 23;
 /// Where the displacement of `call` is.
-const LIBC_START_AT: u64 = 29;
+pub(super) const LIBC_START_AT: u64 = 29;
 
 /// An object that defines [`ENTRY`] and calls `main`.
 pub(super) fn object(main: &str) -> Result<Vec<u8>, object::write::Error> {

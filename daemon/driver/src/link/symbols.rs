@@ -66,6 +66,14 @@ fn exports() -> &'static HashMap<&'static str, (usize, Export)> {
     })
 }
 
+/// A function of the C library under `name`: the table's own copy of the name, and the library's soname.
+pub(super) fn function(name: &str) -> Option<(&'static str, &'static str)> {
+    match exports().get_key_value(name)? {
+        (&known, &(library, Export::Function)) => Some((known, LIBRARIES[library].soname)),
+        (_, (_, Export::Data(_))) => None,
+    }
+}
+
 /// Whether every linker defines `name` itself.
 fn is_linker_defined(name: &str) -> bool {
     const NAMES: [&str; 18] = [

@@ -11,7 +11,7 @@ pub use manifest::{
     Dependency, DependencySource, LinkSettings, Manifest, PackageKind, Profile, WorkspaceManifest,
 };
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -119,6 +119,17 @@ impl Project {
                 .map_or_else(|| "program".into(), |stem| stem.to_string_lossy().into_owned()),
         };
         Ok(Self { root, package, entry, entry_file, roots, name })
+    }
+
+    /// Where project files are that say something about this project, or would if they were there.
+    pub fn project_files(&self, cwd: &Path) -> BTreeSet<PathBuf> {
+        let entry_folder = self.entry_file.parent().unwrap_or(&self.root);
+        let around = [entry_folder, cwd]
+            .into_iter()
+            .flat_map(Path::ancestors)
+            .filter(|folder| folder.starts_with(&self.root))
+            .chain(self.roots.iter().map(|(_, folder)| folder.as_path()));
+        around.flat_map(|folder| [folder.join(PACKAGE_FILE), folder.join(WORKSPACE_FILE)]).collect()
     }
 
     /// Where the executable goes when the user names no place: `target/PROFILE/NAME` below the package

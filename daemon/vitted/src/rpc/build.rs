@@ -1,11 +1,10 @@
 //! `BuildService`.
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status};
-use vitte_driver::BuildRequest;
+use vitte_driver::{BuildRequest, CancellationToken, Driver};
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_server::BuildService;
 use vitte_proto::v1::event::Kind;
@@ -115,6 +114,23 @@ impl BuildService for Build {
         Ok(Response::new(v1::ExplainResponse { markdown }))
     }
 
+    async fn explain_rebuild(
+        &self,
+        request: Request<v1::ExplainRebuildRequest>,
+    ) -> Result<Response<v1::ExplainRebuildResponse>, Status> {
+        let v1::ExplainRebuildRequest { options, touched } = request.into_inner();
+        let build = parse(&self.0, options)?;
+        let touched = Some(PathBuf::from(touched)).filter(|path| !path.as_os_str().is_empty());
+        if touched.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err(Refusal::bad_field("touched", "must be an absolute path").into());
+        }
+        let explain = move |driver: &Driver| {
+            driver.explain_rebuild(&build, touched.as_deref(), &CancellationToken::new())
+        };
+        let report = self.0.ask(explain).await?.map_err(Refusal::from)?;
+        Ok(Response::new(convert::rebuild_report(report)))
+    }
+
     async fn clean(&self, request: Request<v1::CleanRequest>) -> Result<Response<v1::CleanResponse>, Status> {
         let cwd = PathBuf::from(request.into_inner().cwd);
         let removed = self.0.ask(move |_| clean(&cwd)).await??;
@@ -150,19 +166,13 @@ fn clean(cwd: &Path) -> Result<Option<PathBuf>, Refusal> {
             .help("`clean` works in a folder with a `vitte-package.json`, or below one")
         })?;
     let target = package.join("target");
-    let io_error =
-        |source| vitte_driver::DriverError::Io { operation: "remove", path: target.clone(), source };
-    match fs::symlink_metadata(&target) {
+    // A link may lead anywhere: the link goes, what it leads to stays. So it is with links inside.
+    match vitte_sys::fs::remove_tree(&target) {
+        Ok(()) => Ok(Some(target)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_error(error).into()),
-        // A link may lead anywhere: removing the link is enough and harms nobody.
-        Ok(data) if data.is_symlink() => {
-            fs::remove_file(&target).map_err(io_error)?;
-            Ok(Some(target))
-        }
-        Ok(_) => {
-            fs::remove_dir_all(&target).map_err(io_error)?;
-            Ok(Some(target))
+        Err(error) => {
+            let source = error.into();
+            Err(vitte_driver::DriverError::Io { operation: "remove", path: target, source }.into())
         }
     }
 }

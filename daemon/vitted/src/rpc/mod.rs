@@ -1,14 +1,18 @@
 //! The gRPC services: parse, call, render.
 mod build;
+mod cache;
 mod operation;
 mod page;
 mod run;
 mod stream;
 mod system;
+mod watch;
 mod workspace;
 
 pub use build::Build;
+pub use cache::CacheApi;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;
+pub use watch::WatchApi;
 pub use workspace::WorkspacesApi;

@@ -25,7 +25,7 @@ use crate::status::Refusal;
 use crate::workspaces::Trust;
 
 /// Most arguments and environment variables together; execve would refuse more bytes anyway.
-const STRINGS_MAX: usize = 65_536;
+pub(super) const STRINGS_MAX: usize = 65_536;
 /// SIGWINCH
 const WINDOW_CHANGED: u32 = 28;
 
@@ -187,7 +187,7 @@ async fn fatal(signals: &mut tokio::sync::mpsc::Receiver<i32>) -> Option<i32> {
     }
 }
 
-fn text(field: &str, value: String) -> Result<OsString, Refusal> {
+pub(super) fn text(field: &str, value: String) -> Result<OsString, Refusal> {
     if value.contains('\0') {
         Err(Refusal::bad_field(field, "must not contain NUL"))
     } else {
@@ -196,7 +196,7 @@ fn text(field: &str, value: String) -> Result<OsString, Refusal> {
 }
 
 /// The program's whole environment. A workspace that is not trusted may not run at all.
-fn environment_of(
+pub(super) fn environment_of(
     service: &Service,
     options: Option<&v1::BuildOptions>,
     given: Vec<v1::EnvironmentVariable>,

@@ -16,6 +16,7 @@ use crate::convert;
 use crate::operation::duration;
 use crate::service::Service;
 use crate::status::Refusal;
+use crate::watcher::{Trouble, WatcherStatus};
 
 /// Most bytes of the log that are searched for its last lines, and read at once when following.
 const LOG_READ_MAX: u64 = 1 << 20;
@@ -53,6 +54,12 @@ impl SystemService for System {
         } else {
             v1::ServiceState::Serving
         };
+        let WatcherStatus { folders, overflows, troubles, troubles_hidden } = service.watcher.status();
+        let troubles = troubles.into_iter().map(|Trouble { path, reason, help }| v1::WatchTrouble {
+            path: path.to_string_lossy().into_owned(),
+            reason,
+            help,
+        });
         Ok(Response::new(v1::StatusResponse {
             version: VERSION.to_owned(),
             pid: std::process::id(),
@@ -62,6 +69,10 @@ impl SystemService for System {
             operations_running: service.operations.running(),
             operations_finished: service.operations.finished(),
             workspaces: service.workspaces.len() as u64,
+            watched_folders: folders,
+            watch_overflows: overflows,
+            watch_troubles: troubles.collect(),
+            watch_troubles_hidden: troubles_hidden,
         }))
     }
 

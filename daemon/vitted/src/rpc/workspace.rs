@@ -1,13 +1,19 @@
 //! `WorkspaceService`.
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use vitte_proto::v1;
 use vitte_proto::v1::workspace_service_server::WorkspaceService;
 
 use super::page::page;
+use crate::convert;
 use crate::service::Service;
+use crate::status::Refusal;
 use crate::workspaces::Trust;
+
+/// Longest wait for the file system when the caller sets none.
+const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// The implementation over [`Service`].
 #[derive(Clone)]
@@ -51,7 +57,20 @@ impl WorkspaceService for WorkspacesApi {
         &self,
         request: Request<v1::WaitForFileSystemRequest>,
     ) -> Result<Response<v1::WaitForFileSystemResponse>, Status> {
-        let clock = self.0.workspaces.barrier(&request.into_inner().name)?;
+        let v1::WaitForFileSystemRequest { name, timeout } = request.into_inner();
+        let timeout = timeout.map(|timeout| convert::positive("timeout", timeout)).transpose()?;
+        let timeout = timeout.unwrap_or(WAIT_DEFAULT);
+        // A name that is not known needs no wait.
+        self.0.workspaces.get(&name)?;
+        let deadline = Instant::now().checked_add(timeout).unwrap_or_else(|| Instant::now() + WAIT_DEFAULT);
+        let watcher = self.0.watcher.clone();
+        // It may wait for the system, and this thread serves everyone.
+        let passed = tokio::task::spawn_blocking(move || watcher.barrier(deadline)).await;
+        if !passed.map_err(|error| Refusal::internal(&error.to_string()))? {
+            let message = format!("the system did not say within {timeout:.1?} what happened");
+            return Err(Refusal::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message).into());
+        }
+        let clock = self.0.workspaces.barrier(&name)?;
         Ok(Response::new(v1::WaitForFileSystemResponse { clock }))
     }
 }

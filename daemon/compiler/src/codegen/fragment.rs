@@ -1,0 +1,392 @@
+//! One function with everything that a linker needs of it, whatever the rest of the program looks like.
+//!
+//! An executable is its fragments one after the other with their references filled in. Each is a query,
+//! so that after an edit all but the edited ones are at hand, and laying them out is copying.
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use cranelift_codegen::isa::TargetIsa;
+use gimli::write::{Address, EhFrame, EndianVec, FrameTable};
+
+use super::data::DataSection;
+use super::isa::target_isa;
+use super::object::Position;
+use super::program::{Positions, debugger_name, declaration, has_large_type, internal, main_instance};
+use super::{CodegenError, MachineCode, machine_code, program_instances};
+use crate::base::diagnostic::Diagnostics;
+use crate::base::{Db, Name, OptLevel, Program};
+use crate::consteval::{ConstValue, const_value};
+use crate::lower::ItemId;
+use crate::mono::{Instance, InstanceKind, symbol_name};
+use crate::ssa::layout::Layouts;
+use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
+use crate::types::{Ty, const_ty};
+
+/// A function, ready to be laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Its unique symbol.
+    pub symbol: Arc<str>,
+    /// Whether it is the program's C `main`.
+    pub is_main: bool,
+    /// Its code.
+    pub code: Arc<MachineCode>,
+    /// What each relocation of the code refers to, in the same order.
+    pub targets: Vec<FragmentTarget>,
+    /// Call frame instructions, padded as a frame description entry wants them.
+    pub frame: Option<Vec<u8>>,
+    /// What debuggers want to know, if the program has debug information.
+    pub debug: Option<FragmentDebug>,
+}
+
+/// What a relocation refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FragmentTarget {
+    /// Code of an instance.
+    Function(Instance),
+    /// A C function or object.
+    Extern(Name),
+    /// The immortal string or bytes object with this content.
+    Literal(Arc<[u8]>),
+    /// The list without elements.
+    EmptyList,
+    /// The prelude's zero-initialised storage.
+    State,
+    /// The object of a top-level const.
+    Const(ItemId, Arc<ConstObject>),
+    /// The `{file, line, column}` record of a place.
+    Location(Position),
+}
+
+/// A top-level const as data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConstObject {
+    /// Objects, aligned to 8.
+    pub bytes: Vec<u8>,
+    /// Places of 8 bytes that hold the address of another place of `bytes`: `(place, target)`.
+    pub pointers: Vec<(u64, u64)>,
+    /// Where in `bytes` the const itself is.
+    pub root: u64,
+}
+
+/// A function as a debugger sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FragmentDebug {
+    /// Its name as the user calls it.
+    pub name: String,
+    /// Where it is declared.
+    pub declared: Option<Position>,
+    /// From which offset on the code belongs to which place, by offset; `None` is the compiler's own.
+    pub rows: Vec<(u32, Option<Position>)>,
+}
+
+/// An instance with all that its fragment depends on besides its code. Interned, so that asking for a
+/// fragment again is a look-up by number.
+///
+/// `unsafe(no_lifetime)` is sound: interned values are never collected.
+#[salsa::interned(unsafe(no_lifetime), revisions = usize::MAX, debug)]
+pub struct FragmentKey {
+    /// Which function.
+    #[returns(copy)]
+    pub instance: Instance,
+    /// How its code is made.
+    #[returns(copy)]
+    pub options: CodeOptions,
+    /// Whether debuggers shall know it.
+    #[returns(copy)]
+    pub debug: bool,
+}
+
+/// The fragment of one instance. Calls for different ones can run at once.
+///
+/// # Errors
+/// A fault of ours.
+#[salsa::tracked(returns(ref))]
+pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenError> {
+    let (instance, options, debug) = (key.instance(db), key.options(db), key.debug(db));
+    let code = machine_code(db, instance, options).as_ref().map_err(Clone::clone)?;
+    let mut positions = Positions::new(db);
+    let mut targets = Vec::with_capacity(code.relocations.len());
+    for relocation in &code.relocations {
+        targets.push(match &relocation.target {
+            Symbol::Instance(instance) => FragmentTarget::Function(*instance),
+            Symbol::Extern(name) => FragmentTarget::Extern(name.clone()),
+            Symbol::Literal(content) => FragmentTarget::Literal(content.clone()),
+            Symbol::EmptyList => FragmentTarget::EmptyList,
+            Symbol::State => FragmentTarget::State,
+            Symbol::Const(item) => FragmentTarget::Const(*item, const_object(db, *item).clone()),
+            Symbol::Location(source) => {
+                FragmentTarget::Location(positions.of(*source).unwrap_or_else(unknown))
+            }
+        });
+    }
+    let symbol: Arc<str> = symbol_name(db, instance).into();
+    let debug = debug.then(|| FragmentDebug {
+        name: debugger_name(db, instance, &symbol),
+        declared: declaration(db, instance).and_then(|source| positions.of(source)),
+        rows: rows(code, declaration(db, instance), &mut positions),
+    });
+    let isa = target_isa(options.level(db))?;
+    Ok(Arc::new(Fragment {
+        is_main: matches!(instance.kind(db), InstanceKind::Main(_)),
+        frame: frame_instructions(code, &*isa)?,
+        symbol,
+        code: code.clone(),
+        targets,
+        debug,
+    }))
+}
+
+fn unknown() -> Position {
+    Position { file: Arc::from("?"), line: 0, column: 0 }
+}
+
+/// The rows of a function's line table: its declaration first, then every change of place.
+pub(super) fn rows(
+    code: &MachineCode,
+    declared: Option<Source>,
+    positions: &mut Positions<'_>,
+) -> Vec<(u32, Option<Position>)> {
+    // The code of the compiler's own at the start is the prologue: it belongs to the declaration.
+    let mut all = vec![(0, declared.and_then(|source| positions.of(source)))];
+    all.extend(code.lines.iter().filter_map(|row| Some((row.offset, Some(positions.of(row.source?)?)))));
+    let mut rows: Vec<(u32, Option<Position>)> = Vec::with_capacity(all.len());
+    let offsets: Vec<u32> = all.iter().skip(1).map(|(offset, _)| *offset).collect();
+    for (index, (offset, position)) in all.into_iter().enumerate() {
+        let superseded = offsets.get(index) == Some(&offset);
+        // The first row stands even then: without it the function has no declaration line.
+        if superseded && index > 0 || rows.last().is_some_and(|(_, last)| *last == position) {
+            continue;
+        }
+        rows.push((offset, position));
+    }
+    rows
+}
+
+/// A top-level const's objects.
+#[salsa::tracked(returns(ref))]
+fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
+    let (value, ty) = match const_value(db, item) {
+        Ok(value) => (value.clone(), const_ty(db, item).clone()),
+        // A program with such a const has errors and is never laid out.
+        Err(_) => (ConstValue::Unit, Ty::Unit),
+    };
+    let types = DbTypes { db };
+    let mut data = DataSection::default();
+    let root = data.constant(&value, &ty, &mut Layouts::new(&types));
+    Arc::new(ConstObject { bytes: data.bytes, pointers: data.pointers, root })
+}
+
+/// The common information entry with which all frames begin, and the length of that.
+///
+/// # Errors
+/// A fault of ours.
+pub fn common_frame(level: OptLevel) -> Result<Vec<u8>, CodegenError> {
+    let isa = target_isa(level)?;
+    let (mut bytes, split) = frame_bytes(&*isa, None)?;
+    bytes.truncate(split);
+    Ok(bytes)
+}
+
+/// What follows a frame description entry's address range: no augmentation data, instructions, padding.
+fn frame_instructions(code: &MachineCode, isa: &dyn TargetIsa) -> Result<Option<Vec<u8>>, CodegenError> {
+    /// Length, pointer to the common entry, address and range, four bytes each.
+    const HEADER: usize = 16;
+    let Some(unwind) = &code.unwind else { return Ok(None) };
+    let (bytes, split) = frame_bytes(isa, Some(unwind))?;
+    match bytes.get(split + HEADER..) {
+        Some(instructions) => Ok(Some(instructions.to_vec())),
+        None => Err(CodegenError::Internal("a frame without instructions".into())),
+    }
+}
+
+/// An `.eh_frame` section of one function, and where its entry begins: after the common one.
+fn frame_bytes(
+    isa: &dyn TargetIsa,
+    unwind: Option<&cranelift_codegen::isa::unwind::systemv::UnwindInfo>,
+) -> Result<(Vec<u8>, usize), CodegenError> {
+    let internal = |what: &str| CodegenError::Internal(format!("call frames: {what}"));
+    let mut cie = isa.create_systemv_cie().ok_or_else(|| internal("the target has none"))?;
+    // Relative, so that a position-independent executable needs no relocation at run time.
+    cie.fde_address_encoding = gimli::DwEhPe(gimli::DW_EH_PE_pcrel.0 | gimli::DW_EH_PE_sdata4.0);
+    let mut table = FrameTable::default();
+    let cie = table.add_cie(cie);
+    // The common entry is written with the first entry only.
+    let fde = match unwind {
+        Some(unwind) => unwind.to_fde(Address::Constant(0)),
+        None => gimli::write::FrameDescriptionEntry::new(Address::Constant(0), 0),
+    };
+    table.add_fde(cie, fde);
+    let mut section = EhFrame(EndianVec::new(gimli::LittleEndian));
+    table.write_eh_frame(&mut section).map_err(|error| internal(&error.to_string()))?;
+    let bytes = section.0.into_vec();
+    let length = bytes.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize + 4);
+    Ok((bytes, length))
+}
+
+/// A map by small numbers, for which a cheap hash is good enough.
+type ByInstance<T> = HashMap<Instance, T, BuildHasherDefault<rustc_hash::FxHasher>>;
+
+/// The fragments that a program reaches, in order of symbol; kept by whoever asks again after an edit.
+#[derive(Debug, Default)]
+pub struct Fragments {
+    /// Of what kind they are.
+    made_for: Option<(CodeOptions, bool)>,
+    /// In order of symbol.
+    entries: Vec<Entry>,
+    index: ByInstance<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    instance: Instance,
+    key: FragmentKey,
+    fragment: Arc<Fragment>,
+    /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
+    callees: Vec<u32>,
+}
+
+/// Stands for a target that is no function.
+pub const NO_FUNCTION: u32 = u32::MAX;
+
+impl Fragments {
+    /// Brings the list up to date with the program; whether anything changed. Costs a look-up for each
+    /// fragment that stayed the same.
+    ///
+    /// # Errors
+    /// What is wrong with the program; then the list is as it was.
+    pub fn update(&mut self, db: &dyn Db, program: Program) -> Result<bool, Diagnostics> {
+        let main = main_instance(db, program)?;
+        let options = CodeOptions::of(db, program.options(db));
+        let debug = program.options(db).debug_info;
+        let fetch = |key: FragmentKey| {
+            let failed = |error| internal(program.entry(db), &symbol_name(db, key.instance(db)), error);
+            fragment(db, key).as_ref().map_err(failed)
+        };
+        let fetch_new = |instance: Instance| {
+            if has_large_type(db, instance) {
+                // Only a program that needs endlessly many instances gets here; this says so.
+                program_instances(db, program)?;
+            }
+            let key = FragmentKey::new(db, instance, options, debug);
+            Ok::<_, Diagnostics>((key, fetch(key)?))
+        };
+        if self.made_for != Some((options, debug)) {
+            *self = Self { made_for: Some((options, debug)), ..Self::default() };
+        }
+        // Old entries that are still reached, by old index; new ones follow.
+        let mut seen = vec![false; self.entries.len()];
+        let mut changed: Vec<(u32, &Arc<Fragment>)> = Vec::new();
+        let mut added: Vec<(Instance, FragmentKey, &Arc<Fragment>)> = Vec::new();
+        let mut added_index: ByInstance<()> = ByInstance::default();
+        let mut work: Vec<Instance> = Vec::new();
+        let mut old_work: Vec<u32> = Vec::new();
+        let mut reached = 0;
+        let mut visit =
+            |instance: Instance, work: &mut Vec<Instance>, old_work: &mut Vec<u32>, seen: &mut [bool]| {
+                match self.index.get(&instance) {
+                    Some(&index) => {
+                        if !std::mem::replace(&mut seen[index as usize], true) {
+                            old_work.push(index);
+                        }
+                    }
+                    None => {
+                        if added_index.insert(instance, ()).is_none() {
+                            work.push(instance);
+                        }
+                    }
+                }
+            };
+        visit(main, &mut work, &mut old_work, &mut seen);
+        loop {
+            if let Some(index) = old_work.pop() {
+                reached += 1;
+                let entry = &self.entries[index as usize];
+                let now = fetch(entry.key)?;
+                if Arc::ptr_eq(now, &entry.fragment) {
+                    for &callee in &entry.callees {
+                        if callee != NO_FUNCTION && !std::mem::replace(&mut seen[callee as usize], true) {
+                            old_work.push(callee);
+                        }
+                    }
+                } else {
+                    changed.push((index, now));
+                    for target in &now.targets {
+                        if let FragmentTarget::Function(next) = target {
+                            visit(*next, &mut work, &mut old_work, &mut seen);
+                        }
+                    }
+                }
+            } else if let Some(instance) = work.pop() {
+                let (key, now) = fetch_new(instance)?;
+                added.push((instance, key, now));
+                for target in &now.targets {
+                    if let FragmentTarget::Function(next) = target {
+                        visit(*next, &mut work, &mut old_work, &mut seen);
+                    }
+                }
+            } else {
+                break;
+            }
+        }
+        let is_changed = !(changed.is_empty() && added.is_empty() && reached == self.entries.len());
+        let same_members = added.is_empty() && reached == self.entries.len();
+        let changed: Vec<(u32, Arc<Fragment>)> =
+            changed.into_iter().map(|(index, fragment)| (index, fragment.clone())).collect();
+        for (index, fragment) in changed {
+            let entry = &mut self.entries[index as usize];
+            entry.fragment = fragment;
+            if same_members {
+                entry.callees = callees(&self.index, &entry.fragment);
+            }
+        }
+        if !same_members {
+            let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
+            let kept = std::mem::take(&mut self.entries).into_iter().zip(seen);
+            let kept =
+                kept.filter(|(_, seen)| *seen).map(|(entry, _)| (entry.instance, entry.key, entry.fragment));
+            self.rebuild(kept.chain(added).collect());
+        }
+        Ok(is_changed)
+    }
+
+    fn rebuild(&mut self, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+        all.sort_by(|a, b| a.2.symbol.cmp(&b.2.symbol));
+        self.index =
+            all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
+        self.entries = all
+            .into_iter()
+            .map(|(instance, key, fragment)| Entry {
+                instance,
+                key,
+                callees: callees(&self.index, &fragment),
+                fragment,
+            })
+            .collect();
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none: before the first update.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The fragments in order of symbol. With each, by relocation, the index of the function that it
+    /// refers to, or [`NO_FUNCTION`].
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Fragment>, &[u32])> {
+        self.entries.iter().map(|entry| (&entry.fragment, entry.callees.as_slice()))
+    }
+}
+
+fn callees(index: &ByInstance<u32>, fragment: &Fragment) -> Vec<u32> {
+    let number = |target: &FragmentTarget| match target {
+        FragmentTarget::Function(instance) => index.get(instance).copied().unwrap_or(NO_FUNCTION),
+        _ => NO_FUNCTION,
+    };
+    fragment.targets.iter().map(number).collect()
+}

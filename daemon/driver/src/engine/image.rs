@@ -1,0 +1,101 @@
+//! Executables that are laid out from the compiler's fragments, kept between edits.
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use vitte_compiler::base::diagnostic::Diagnostics;
+use vitte_compiler::base::{OptLevel, Program};
+
+use super::{Database, doors};
+use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit};
+
+/// Most memory that is kept for the next executable.
+const BUFFER_MAX: usize = 64 << 20;
+
+/// What is kept of one program between its builds.
+#[derive(Debug, Default)]
+pub(crate) struct ProgramImage {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The revision of the database that `fragments` was brought up to.
+    revision: Option<u64>,
+    fragments: doors::Fragments,
+    linker: IncrementalLinker,
+    /// Changes whenever the program or `strip` does.
+    version: u64,
+    strip: bool,
+    /// Memory for the next executable.
+    buffer: Vec<u8>,
+}
+
+/// An executable: what the caller has of it already, or its bytes.
+#[derive(Clone, Debug)]
+pub(crate) enum Image<T> {
+    /// It is where the caller found it.
+    Known(T),
+    /// It was laid out.
+    New {
+        /// Equal versions mean equal bytes, within this process.
+        version: u64,
+        /// The file.
+        bytes: Vec<u8>,
+        /// Where they go when they have been written: see [`ProgramImage::recycle`].
+        home: Arc<ProgramImage>,
+        /// Time that laying it out took.
+        elapsed: Duration,
+    },
+}
+
+impl ProgramImage {
+    /// Takes the bytes of an executable back when they have been written.
+    pub(crate) fn recycle(&self, bytes: Vec<u8>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.capacity() > state.buffer.capacity() && bytes.capacity() <= BUFFER_MAX {
+            state.buffer = bytes;
+        }
+    }
+
+    /// The program's executable. `find` gives what the caller has of a version.
+    ///
+    /// # Errors
+    /// What is wrong with the program; or, inside, that it needs another linker.
+    pub(crate) fn link<T>(
+        self: &Arc<Self>,
+        db: &Database,
+        program: Program,
+        level: OptLevel,
+        strip: bool,
+        find: impl Fn(u64) -> Option<T>,
+    ) -> Result<Result<Image<T>, Unfit>, Diagnostics> {
+        /// One sequence for all programs of the process.
+        static VERSIONS: AtomicU64 = AtomicU64::new(1);
+        // Whoever unwound here was cancelled before anything was changed.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        let is_current = state.revision == Some(db.revision()) && state.strip == strip;
+        if !is_current {
+            state.revision = None;
+            let started = Instant::now();
+            if state.fragments.update(db, program)? || state.strip != strip || state.version == 0 {
+                state.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+                state.strip = strip;
+            }
+            state.revision = Some(db.revision());
+            tracing::debug!(elapsed = ?started.elapsed(), fragments = state.fragments.len(), "fragments brought up to date");
+        }
+        let version = state.version;
+        if let Some(known) = find(version) {
+            return Ok(Ok(Image::Known(known)));
+        }
+        let started = Instant::now();
+        let entry = program.entry(db).path(db).to_string();
+        // The memory of the last one: fresh pages take longer than what is written to them.
+        let mut bytes = std::mem::take(&mut state.buffer);
+        let options = ImageOptions { entry: &entry, strip, level };
+        let linked = state.linker.link(&state.fragments, options, &mut bytes);
+        Ok(linked.map(|()| Image::New { version, bytes, home: Arc::clone(self), elapsed: started.elapsed() }))
+    }
+}

@@ -1,0 +1,149 @@
+//! Puts executables in place, and remembers which are there.
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use vitte_sys::fs::{Durability, FileStamp};
+
+use crate::api::{DriverError, Event};
+use crate::digest;
+use crate::plan::{BuildPlan, Output};
+use crate::project::{bad_input, io_error};
+use crate::scratch;
+
+/// Outputs that are remembered; then all are forgotten, which costs a look at the files.
+const KNOWN_MAX: usize = 1024;
+
+/// The executables that this process has written, by where they were to go.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    known: Mutex<HashMap<(Output, String), Written>>,
+}
+
+/// An executable on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// Where. Absolute.
+    pub(crate) path: PathBuf,
+    /// SHA-256, lower-case hex.
+    pub(crate) sha256: String,
+    size: u64,
+    /// The version of the program that it is; 0 when it is not one of ours.
+    version: u64,
+    /// How the file looked right after it was written.
+    stamp: Option<FileStamp>,
+}
+
+impl Written {
+    /// Its bytes, if the file is still what was written.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let bytes = vitte_sys::fs::read(&self.path).ok()?;
+        (digest::sha256(&bytes) == self.sha256).then_some(bytes)
+    }
+
+    /// The event that tells of it.
+    pub(crate) fn event(&self) -> Event {
+        Event::Artifact {
+            kind: "executable",
+            path: self.path.clone(),
+            sha256: self.sha256.clone(),
+            size_bytes: self.size,
+        }
+    }
+}
+
+impl Outputs {
+    /// What stands at the plan's output, if it is `version` and nobody has touched it since.
+    pub(crate) fn find(&self, plan: &BuildPlan, version: u64) -> Option<Written> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = known.get(&key(plan)).filter(|written| written.version == version)?;
+        let stamp = vitte_sys::fs::stamp(&written.path).ok().flatten();
+        (stamp.is_some() && stamp == written.stamp).then(|| written.clone())
+    }
+
+    /// Whether what stands at the plan's output is a version of its program that we wrote.
+    fn other_version(&self, plan: &BuildPlan) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&key(plan)).is_some_and(|written| {
+            let stamp = vitte_sys::fs::stamp(&written.path).ok().flatten();
+            written.version != 0 && stamp.is_some() && stamp == written.stamp
+        })
+    }
+
+    /// Puts an executable where the plan wants it. One that is there already is left alone, times and all.
+    ///
+    /// # Errors
+    /// [`DriverError::Io`].
+    pub(crate) fn write(&self, plan: &BuildPlan, bytes: &[u8], version: u64) -> Result<Written, DriverError> {
+        let started = Instant::now();
+        // Another version of the same program is never the same file.
+        let is_ours = version != 0 && self.other_version(plan);
+        let (sha256, path) = match &plan.output {
+            Output::File(path) => {
+                // Both take about as long.
+                let (sha256, written) = std::thread::scope(|scope| {
+                    let sha256 = scope.spawn(|| digest::sha256(bytes));
+                    let written = write_executable(path, bytes, is_ours);
+                    (sha256.join().unwrap_or_else(|_| digest::sha256(bytes)), written)
+                });
+                written?;
+                (sha256, path.clone())
+            }
+            Output::Scratch(folder) => {
+                let sha256 = digest::sha256(bytes);
+                let path = scratch::place(folder, &plan.project.name, &sha256);
+                write_executable(&path, bytes, false)?;
+                scratch::sweep(folder, &path);
+                (sha256, path)
+            }
+        };
+        tracing::debug!(elapsed = ?started.elapsed(), bytes = bytes.len(), "written");
+        let stamp = vitte_sys::fs::stamp(&path).ok().flatten();
+        let written = Written { path, sha256, size: bytes.len() as u64, version, stamp };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(key(plan), written.clone());
+        Ok(written)
+    }
+}
+
+fn key(plan: &BuildPlan) -> (Output, String) {
+    (plan.output.clone(), plan.project.name.clone())
+}
+
+/// Refuses outputs that would destroy something, before any work is done.
+///
+/// # Errors
+/// [`DriverError::BadInput`].
+pub(crate) fn check(plan: &BuildPlan) -> Result<(), DriverError> {
+    let Output::File(output) = &plan.output else { return Ok(()) };
+    if output.is_dir() {
+        let message = format!("the output `{}` is a directory", output.display());
+        return Err(bad_input("IS_A_DIRECTORY", message, "name a file with `-o`"));
+    }
+    if vitte_sys::fs::canonical(output).is_ok_and(|output| output == plan.project.entry_file) {
+        let message = format!("the output `{}` is the source file", output.display());
+        return Err(bad_input("OUTPUT_IS_INPUT", message, "name another file with `-o`"));
+    }
+    Ok(())
+}
+
+/// Puts the executable in place, unless exactly it is there already. `is_other`: it is known not to be.
+fn write_executable(path: &Path, bytes: &[u8], is_other: bool) -> Result<(), DriverError> {
+    let same_size =
+        !is_other && std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
+    if same_size
+        && vitte_sys::fs::is_executable(path)
+        && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)
+    {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        vitte_sys::fs::create_directories(parent).map_err(io_error)?;
+    }
+    // What can be made again need not survive a crash of the machine.
+    vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
+}

@@ -1,0 +1,22 @@
+//! Processors on Linux.
+use rustix::thread::CpuSet;
+
+use super::handle::Errno;
+
+/// The processors that the calling thread may run on, ascending.
+pub(crate) fn affinity() -> Result<Vec<usize>, Errno> {
+    let set = rustix::thread::sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())
+}
+
+/// Lets the calling thread run on these processors only.
+pub(crate) fn set_affinity(processors: &[usize]) -> Result<(), Errno> {
+    let mut set = CpuSet::new();
+    for &processor in processors {
+        if processor >= CpuSet::MAX_CPU {
+            return Err(Errno::INVAL);
+        }
+        set.set(processor);
+    }
+    rustix::thread::sched_setaffinity(None, &set)
+}
