@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files;
 use super::handle::{Errno, OwnedHandle};
-use crate::platform::{Access, Create, Open};
+use crate::platform::{Access, Open};
 
 /// A file of this user that no directory names, in place of one in memory.
 pub(crate) fn file(name: &str) -> Result<OwnedHandle, Errno> {
@@ -13,7 +13,7 @@ pub(crate) fn file(name: &str) -> Result<OwnedHandle, Errno> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!(".vitte-{}-{number}", std::process::id()));
-    let how = Open { access: Access::ReadWrite, create: Create::New, directory: false, follow: false };
+    let how = Open { access: Access::ReadWrite, ..Open::NEW };
     let file = files::open(&path, how, 0o600)?;
     rustix::io::retry_on_intr(|| rustix::fs::unlink(&path))?;
     Ok(file)
