@@ -42,7 +42,9 @@ mod system;
 #[path = "wasi/mod.rs"]
 mod system;
 
-pub(crate) use open::{Access, Create, NodeKind, Open, Stat};
+#[cfg(not(target_os = "wasi"))]
+pub(crate) use open::{Access, Create};
+pub(crate) use open::{NodeKind, Open, Stat};
 pub(crate) use system::handle::Errno;
 pub(crate) use system::{caps, files, handle, memory, net, process, sandbox, service, signals, thread, time};
 

@@ -39,7 +39,7 @@ impl Child {
     /// # Errors
     /// What `waitpid` says.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
-        drop(self.stdin.take());
+        self.stdin = None;
         loop {
             if let Some(status) = self.reap(true)? {
                 return Ok(status);

@@ -74,9 +74,6 @@ fn kind(file_type: FileType) -> NodeKind {
 
 #[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
 fn known(stat: &rustix::fs::Stat) -> Stat {
-    #[cfg(target_os = "netbsd")]
-    let (modified, changed) = (stat.st_mtimensec, stat.st_ctimensec);
-    #[cfg(not(target_os = "netbsd"))]
     let (modified, changed) = (stat.st_mtime_nsec, stat.st_ctime_nsec);
     let nanoseconds =
         |seconds: i64, fraction: i64| i128::from(seconds) * 1_000_000_000 + i128::from(fraction);

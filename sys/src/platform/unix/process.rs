@@ -9,10 +9,10 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
 use super::handle::Errno;
-#[cfg(not(target_os = "openbsd"))]
+#[cfg(not(any(target_os = "openbsd", target_os = "netbsd")))]
 use crate::process::Ended;
 use crate::process::{Command, Target};
-#[cfg(target_os = "openbsd")]
+#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
 pub(crate) use peeking::{peek_end, reap};
 
 /// The effective user id of this process.
@@ -31,7 +31,7 @@ pub(crate) fn signal(number: i32) -> io::Result<Signal> {
 }
 
 /// See [`crate::process::peek_end`].
-#[cfg(not(target_os = "openbsd"))]
+#[cfg(not(any(target_os = "openbsd", target_os = "netbsd")))]
 pub(crate) fn peek_end(id: u32) -> io::Result<Option<Ended>> {
     use rustix::process::{WaitId, WaitIdOptions};
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -44,7 +44,7 @@ pub(crate) fn peek_end(id: u32) -> io::Result<Option<Ended>> {
 }
 
 /// The status of the child `leader`, which is reaped; waits for its end if told to.
-#[cfg(not(any(spawn_helper, target_os = "openbsd")))]
+#[cfg(not(any(spawn_helper, target_os = "openbsd", target_os = "netbsd")))]
 pub(crate) fn reap(leader: Pid, wait: bool) -> io::Result<Option<i32>> {
     use rustix::process::WaitOptions;
     let options = if wait { WaitOptions::empty() } else { WaitOptions::NOHANG };
@@ -158,10 +158,10 @@ pub(crate) fn runtime_root() -> PathBuf {
     Path::new("/tmp").join(format!("vitte-{}", effective_uid()))
 }
 
-/// OpenBSD's waitid(2) is not in the libraries below us. A child is reaped by the first question about
+/// What waitid(2) of OpenBSD and NetBSD answers, the libraries below us cannot read. A child is reaped by the first question about
 /// it and its status kept until it is asked for. Its number is free from then on, but stays its
 /// group's as long as the group has members.
-#[cfg(target_os = "openbsd")]
+#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
 mod peeking {
     use std::collections::BTreeMap;
     use std::collections::btree_map::Entry;
