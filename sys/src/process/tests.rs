@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::time::Duration;
 
 /// What a test needs that an emulator of user programs may lack; see `.ci/steps/sys-cross-test`.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Needs {
     /// Programs of the emulated machine that start others of it.
     Programs,
