@@ -118,7 +118,7 @@ pub enum Verb {
             vitte watch build --clear\n  vitte watch run hello.vit -- one two\n\n\
             Ctrl-C ends it, and the program with it. The program's standard input is empty."
     )]
-    Watch(WatchArgs),
+    Watch(Box<WatchArgs>),
     /// Show a stage of the pipeline
     #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
         vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
@@ -570,6 +570,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
     let Some((_, matches)) = matches.subcommand() else { return };
     let build = match &mut cli.verb {
         Verb::Watch(watch) => {
+            let watch = &mut **watch;
             let inner = matches.subcommand().map_or(matches, |(_, inner)| inner);
             let build = match &mut watch.goal {
                 None => &mut watch.rebuild.build,
@@ -675,7 +676,7 @@ mod tests {
     #[test]
     fn watching_has_goals() {
         let watch = |line: &str| match ok(line).verb {
-            Verb::Watch(watch) => watch,
+            Verb::Watch(watch) => *watch,
             other => panic!("{other:?}"),
         };
         let plain = watch("vitte watch a.vit --clear --deny A --allow B");

@@ -42,6 +42,7 @@ const AT_FDCWD: isize = -100;
 const O_WRONLY: usize = 1;
 const O_CLOEXEC: usize = 0o2_000_000;
 const ENOSYS: u32 = 38;
+const ETXTBSY: u32 = 26;
 const ECHILD: u32 = 10;
 const ESRCH: u32 = 3;
 
@@ -260,11 +261,26 @@ fn become_program(image: &Image, supervisor: usize) -> Failure {
     let plan = image.plan;
     let arguments = image.table(plan.arguments);
     let environment = image.table(plan.environment);
-    match syscall!(number::EXECVE, image.string(plan.program), arguments, environment) {
-        Ok(_) => at(STAGE_EXEC)(ENOSYS),
-        Err(errno) => at(STAGE_EXEC)(errno),
+    let mut tries = 0;
+    loop {
+        match syscall!(number::EXECVE, image.string(plan.program), arguments, environment) {
+            Ok(_) => return at(STAGE_EXEC)(ENOSYS),
+            // Whoever has just written the program may have forked meanwhile: until that child
+            // executes, it holds the file open for writing.
+            Err(ETXTBSY) if tries < BUSY_TRIES_MAX => {
+                tries += 1;
+                // Where the filter forbids it, the tries follow each other at once.
+                let _ = syscall!(number::NANOSLEEP, addr_of!(BUSY_PAUSE), 0);
+            }
+            Err(errno) => return at(STAGE_EXEC)(errno),
+        }
     }
 }
+
+/// Tries to execute a program that is being written, and the seconds and nanoseconds between two:
+/// together a tenth of a second.
+const BUSY_TRIES_MAX: u32 = 50;
+static BUSY_PAUSE: [i64; 2] = [0, 2_000_000];
 
 fn restrict(image: &Image, supervisor: usize) -> Result<(), Failure> {
     let plan = image.plan;

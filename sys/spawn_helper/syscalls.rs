@@ -10,6 +10,7 @@ pub mod number {
     pub const FSTAT: usize = 5;
     pub const MMAP: usize = 9;
     pub const SIGPROCMASK: usize = 14;
+    pub const NANOSLEEP: usize = 35;
     pub const GETPID: usize = 39;
     pub const CLONE: usize = 56;
     pub const EXECVE: usize = 59;
@@ -37,6 +38,7 @@ pub mod number {
     pub const FSTAT: usize = 80;
     pub const MMAP: usize = 222;
     pub const SIGPROCMASK: usize = 135;
+    pub const NANOSLEEP: usize = 101;
     pub const GETPID: usize = 172;
     pub const CLONE: usize = 220;
     pub const EXECVE: usize = 221;

@@ -1,5 +1,6 @@
 //! The same operations through `Root`, through the C library `ffi_syscalls` and through the standard
 //! library must give the same tree and the same kinds of answers.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 use std::collections::BTreeMap;
 use std::io;

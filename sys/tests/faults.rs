@@ -1,5 +1,6 @@
 //! Every errno that a function documents, produced by a seccomp filter on the call that gives it. The
 //! answer must carry that errno, the operation and the path, and nothing may be left behind.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 use std::path::{Path, PathBuf};
 

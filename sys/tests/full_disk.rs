@@ -1,4 +1,5 @@
 //! A full disk: the old file stays, nothing is left beside it, and the error says why.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 use std::process::Command;
 

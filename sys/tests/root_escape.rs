@@ -1,5 +1,6 @@
 //! Paths that try to leave a root: by links, by `..`, by procfs, by renames, and with `openat2` taken
 //! away by a seccomp filter so that the walker has to hold.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;

@@ -2,7 +2,8 @@
 //! replacing open files, locks, jobs, pipes, console events. `.ci/steps/sys-cross-test` runs it on
 //! Linux, under wine.
 #![cfg(windows)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::zombie_processes, reason = "children that nobody waits for are what is tested")]
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::windows::fs::OpenOptionsExt;

@@ -53,7 +53,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),
         Verb::Emit(args) => block_on(build::emit(&common, args)),
-        Verb::Watch(args) => block_on(watch::watch(&common, args)),
+        Verb::Watch(args) => block_on(watch::watch(&common, *args)),
         Verb::Why(args) => block_on(why::why(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {

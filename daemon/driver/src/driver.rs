@@ -470,7 +470,7 @@ impl Driver {
         let folders = plan.folders();
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let mut files = plan.project.project_files(&cwd);
-        files.insert(plan.project.entry_file.clone());
+        files.insert(plan.project.entry_file);
         let mut roots = vec![folders.workspace.clone()];
         roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
         files.extend(self.engines.get(folders).asked_for());

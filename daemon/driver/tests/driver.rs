@@ -100,7 +100,13 @@ fn reason(result: Result<(BuildOutcome, Told), DriverError>) -> &'static str {
 const HELLO: &str = "proc main() -> int {\n  println(\"hello\")\n  give 3\n}\n";
 
 fn output_of(executable: Option<&Path>) -> (String, Option<i32>) {
-    let output = Command::new(executable.unwrap()).output().unwrap();
+    let output = loop {
+        match Command::new(executable.unwrap()).output() {
+            // Another thread has just forked: until its child executes, that holds our file open too.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            result => break result.unwrap(),
+        }
+    };
     (String::from_utf8(output.stdout).unwrap(), output.status.code())
 }
 

@@ -70,7 +70,11 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
             // What the harness prints comes before, and the last line may be cut.
             let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
             let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
-            lines.inspect(|_| drop(sender.send(()))).collect::<Vec<_>>()
+            lines
+                .inspect(|_| {
+                    let _ = sender.send(());
+                })
+                .collect::<Vec<_>>()
         });
         // From the first acknowledgement on, or, one time in four, from the start of the process.
         if random.below(4) > 0 {

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// An answer without a path.
+const NOTHING: [PathBuf; 0] = [];
 
 fn soon() -> Instant {
     Instant::now() + PATIENCE
@@ -142,7 +144,7 @@ fn the_first_answer_is_everything_and_then_nothing() {
     changes.follow(&mut [world.at("lib").as_path()].into_iter());
     assert_eq!(paths(changes.take(soon())), [world.at("lib")], "new, and so looked at once more");
     changes.follow(&mut [world.at("lib").as_path()].into_iter());
-    assert_eq!(paths(changes.take(soon())), [PathBuf::new(); 0]);
+    assert_eq!(paths(changes.take(soon())), NOTHING);
     assert_eq!(fs::read_dir(world.own.path()).unwrap().count(), 0, "no file stays behind");
 }
 
@@ -157,7 +159,7 @@ fn a_write_names_the_file_and_nothing_else() {
     // Reading, listing and examining are no changes.
     fs::read(world.at("src/a.vit")).unwrap();
     fs::read_dir(world.at("src")).unwrap().for_each(drop);
-    assert_eq!(reader.check_paths(), [PathBuf::new(); 0]);
+    assert_eq!(reader.check_paths(), NOTHING);
     // Times alone count: whoever set them back may have written before.
     fs::File::options()
         .write(true)
@@ -220,7 +222,7 @@ fn folders_that_go_and_come_are_followed() {
     fs::rename(world.at("src"), world.at("gone")).unwrap();
     assert_eq!(reader.check_paths(), [world.at("gone"), world.at("src")]);
     world.write("gone/deep/a.vit", "not ours");
-    assert_eq!(reader.check_paths(), [PathBuf::new(); 0], "what moved away is not watched any more");
+    assert_eq!(reader.check_paths(), NOTHING, "what moved away is not watched any more");
     // Back, and another in its place.
     fs::rename(world.at("gone"), world.at("src")).unwrap();
     reader.check();
@@ -244,7 +246,7 @@ fn folders_that_go_and_come_are_followed() {
     assert_eq!(reader.check_paths(), [world.at("src/deep/a.vit")]);
     fs::remove_dir_all(world.at("src")).unwrap();
     reader.check();
-    assert_eq!(reader.check_paths(), [PathBuf::new(); 0]);
+    assert_eq!(reader.check_paths(), NOTHING);
 }
 
 #[test]

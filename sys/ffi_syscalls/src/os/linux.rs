@@ -33,12 +33,8 @@ unsafe fn system(first: c_int, second: Word, third: Word, number: c_long) -> Ret
 
 /// Where libc keeps the errno of this thread.
 pub(crate) fn errno_location() -> *mut c_int {
-    #[cfg(target_os = "android")]
     // SAFETY: the function has no conditions.
-    return unsafe { libc::__errno() };
-    #[cfg(not(target_os = "android"))]
-    // SAFETY: the function has no conditions.
-    return unsafe { libc::__errno_location() };
+    unsafe { libc::__errno_location() }
 }
 
 /// The variables of this process: pointers to `NAME=value`, the last one null.

@@ -70,10 +70,10 @@ impl Entry {
 }
 
 /// Batches of calls, which only Linux has.
-#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(feature = "wide", not(target_os = "linux")))]
 pub(crate) enum Ring {}
 
-#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(feature = "wide", not(target_os = "linux")))]
 impl Ring {
     /// The most calls in one batch.
     pub(crate) const MOST: usize = 64;

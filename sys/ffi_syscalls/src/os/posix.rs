@@ -9,7 +9,7 @@ use crate::errno::{Ret, check};
 use crate::file::RtStat;
 use crate::text::Text;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
 #[cfg(target_vendor = "apple")]

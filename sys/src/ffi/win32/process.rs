@@ -96,7 +96,7 @@ pub(crate) fn inheritable(handle: BorrowedHandle<'_>) -> Result<OwnedHandle, Err
 
 /// Starts a process whose first thread waits for [`resume`]. It inherits the standard handles and no
 /// others.
-pub(crate) fn start(start: Start<'_>) -> Result<Started, Errno> {
+pub(crate) fn start(start: &mut Start<'_>) -> Result<Started, Errno> {
     // The same handle twice is an error of the call.
     let mut handles: Vec<RawHandle> = Vec::new();
     for handle in start.standard.iter().flatten().map(AsRawHandle::as_raw_handle) {

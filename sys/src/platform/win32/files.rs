@@ -240,7 +240,8 @@ pub(crate) fn stat(file: impl AsHandle) -> Result<Stat, Errno> {
 
 /// What is known of what `path` names, links followed.
 pub(crate) fn stat_path(path: &Path) -> Result<Stat, Errno> {
-    let how = Open { access: Access::Look, create: Create::Never, directory: false, follow: true };
+    let how =
+        Open { access: Access::Look, create: Create::Never, directory: false, follow: true, quiet: false };
     stat(open(path, how, 0)?)
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     let environment = environment(&command).map_err(at(Stage::Prepare))?;
     let directory = command.directory.as_ref().map(|folder| text(folder.as_os_str())).transpose()?;
     let standard = [&input, &output, &errors].map(|handle| handle.as_ref().map(borrow));
-    let started = native::start(Start {
+    let started = native::start(&mut Start {
         program: &program_text,
         command_line: &mut line,
         environment: &environment,
