@@ -51,8 +51,45 @@ pub(crate) fn probe(number: libc::c_long, arguments: [usize; 4]) -> Result<usize
 pub(crate) fn seal(start: NonNull<u8>, length: NonZeroUsize) -> Result<(), Errno> {
     // SAFETY: the call reads and writes no memory; it only takes rights away from a range of this
     // process, or fails.
-    let result = unsafe { libc::syscall(libc::SYS_mseal, start.as_ptr(), length.get(), 0usize) };
+    let result = unsafe { libc::syscall(SYS_MSEAL, start.as_ptr(), length.get(), 0usize) };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// mseal(2) has one number on every machine, which the libc crate does not name for Android.
+pub(crate) const SYS_MSEAL: libc::c_long = 462;
+
+/// pidfd_open(2): a descriptor that stands for a process.
+pub(crate) fn pidfd_open(pid: rustix::process::Pid, nonblocking: bool) -> Result<OwnedFd, Errno> {
+    let flags = if nonblocking { libc::O_NONBLOCK } else { 0 };
+    // SAFETY: the call takes two numbers and touches no memory of ours.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw_nonzero().get(), flags) };
+    let descriptor = i32::try_from(result).ok().filter(|number| *number >= 0).ok_or_else(last_errno)?;
+    // SAFETY: the kernel has just opened this descriptor for us and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// pidfd_send_signal(2): signal `number` for the process that `pidfd` stands for.
+pub(crate) fn pidfd_signal(pidfd: impl AsFd, number: i32) -> Result<(), Errno> {
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is borrowed for the call; a null pointer asks the kernel to fill in itself
+    // what the signal carries.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_fd().as_raw_fd(), number, none, 0usize)
+    };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// preadv2(2) with RWF_NOWAIT from the beginning of a file: what is in memory, `AGAIN` when nothing is.
+#[cfg(not(target_os = "android"))]
+pub(crate) fn read_cached(file: impl AsFd, bytes: &mut [u8]) -> Result<usize, Errno> {
+    let mut slices = [std::io::IoSliceMut::new(bytes)];
+    rustix::io::preadv2(&file, &mut slices, 0, rustix::io::ReadWriteFlags::NOWAIT)
+}
+
+/// The C library of Android has no such call.
+#[cfg(target_os = "android")]
+pub(crate) fn read_cached(_: impl AsFd, _: &mut [u8]) -> Result<usize, Errno> {
+    Err(Errno::OPNOTSUPP)
 }
 
 /// User, group and process of the other end of a Unix socket. The process is 0 when our namespace has

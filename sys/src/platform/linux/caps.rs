@@ -2,7 +2,6 @@
 use std::path::Path;
 
 use rustix::fs::{MemfdFlags, Mode, OFlags, ResolveFlags, SealFlags};
-use rustix::process::PidfdFlags;
 
 use super::handle::Errno;
 use crate::caps::Facility;
@@ -33,17 +32,12 @@ pub(crate) fn ask(facility: Facility) -> Result<String, String> {
         }
         Facility::ReadNoWait => {
             let file = memory_file()?;
-            let mut byte = [0; 1];
-            let mut slices = [std::io::IoSliceMut::new(&mut byte)];
-            let flags = rustix::io::ReadWriteFlags::NOWAIT;
-            answer(rustix::io::preadv2(&file, &mut slices, 0, flags))
+            answer(ffi::read_cached(&file, &mut [0; 1]))
         }
         Facility::MemfdSeals => answer(rustix::fs::fcntl_add_seals(memory_file()?, SealFlags::SEAL)),
         // No bytes at all: the kernel checks its arguments and does nothing.
-        Facility::Mseal => answer(ffi::probe(libc::SYS_mseal, [0; 4])),
-        Facility::Pidfd => {
-            answer(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()))
-        }
+        Facility::Mseal => answer(ffi::probe(ffi::SYS_MSEAL, [0; 4])),
+        Facility::Pidfd => answer(ffi::pidfd_open(rustix::process::getpid(), false)),
         Facility::PeerPidfd => {
             let (one, _two) = crate::net::pair().map_err(|error| error.to_string())?;
             answer(ffi::peer_pidfd(one))

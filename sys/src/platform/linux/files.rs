@@ -1,12 +1,11 @@
 //! Files of Linux: openat2, reflinks, copies by the kernel, reads that do not wait.
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::IoSliceMut;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, Mode, OFlags, RenameFlags, ResolveFlags};
-use rustix::io::{ReadWriteFlags, retry_on_intr};
+use rustix::io::retry_on_intr;
 
 use super::handle::{AsHandle, BorrowedHandle, Errno, OwnedHandle};
 use crate::ffi::posix::{RangeChange, change_range};
@@ -133,8 +132,7 @@ pub(crate) fn will_need(file: impl AsHandle) {
 
 /// Reads from the beginning of a file what is in memory; `AGAIN` when nothing is.
 pub(crate) fn read_cached(file: impl AsHandle, bytes: &mut [u8]) -> Result<usize, Errno> {
-    let mut slices = [IoSliceMut::new(bytes)];
-    retry_on_intr(|| rustix::io::preadv2(&file, &mut slices, 0, ReadWriteFlags::NOWAIT))
+    retry_on_intr(|| crate::ffi::linux::read_cached(&file, bytes))
 }
 
 /// Lets the empty file `target` share the blocks of `source`.

@@ -6,7 +6,7 @@ use std::os::android::net::SocketAddrExt;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr;
 
-use rustix::process::{PidfdFlags, Signal};
+use rustix::process::Signal;
 
 use super::handle::{AsHandle, Errno, OwnedHandle};
 pub(crate) use crate::platform::unix::net::*;
@@ -35,12 +35,12 @@ pub(crate) fn peer_process(socket: impl AsHandle) -> Result<OwnedHandle, Errno> 
 pub(crate) fn process(pid: i32) -> Result<OwnedHandle, Errno> {
     // rustix takes a negative number for a mistake of its caller.
     let pid = (pid > 0).then(|| rustix::process::Pid::from_raw(pid)).flatten().ok_or(Errno::INVAL)?;
-    rustix::process::pidfd_open(pid, PidfdFlags::empty())
+    crate::ffi::linux::pidfd_open(pid, false)
 }
 
 /// Asks the process that `handle` stands for to end.
 pub(crate) fn terminate(handle: impl AsHandle) -> Result<(), Errno> {
-    rustix::process::pidfd_send_signal(handle, Signal::TERM)
+    crate::ffi::linux::pidfd_signal(handle, Signal::TERM.as_raw())
 }
 
 /// Listens on a name without a file.

@@ -5,8 +5,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::process::PidfdFlags;
-
 pub(crate) use crate::platform::unix::process::*;
 #[cfg(not(spawn_helper))]
 pub(crate) use crate::platform::unix::spawn::{Tree, end_group, launch, signal_group};
@@ -35,7 +33,7 @@ pub(crate) const FOLDERS: [&str; 3] = [".local/state", ".config", ".cache"];
 
 /// A descriptor that becomes readable when the child `id` ends.
 pub(crate) fn end_notifier(id: u32) -> io::Result<OwnedFd> {
-    Ok(rustix::process::pidfd_open(pid(id)?, PidfdFlags::NONBLOCK)?)
+    Ok(crate::ffi::linux::pidfd_open(pid(id)?, true)?)
 }
 
 /// Flags of posix_spawn(3) besides those that every Unix has.
