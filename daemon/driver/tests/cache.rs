@@ -174,10 +174,13 @@ fn damaged_entries_are_made_again() {
     let again = stage.build("one");
     assert!(!again.is_from_store());
     assert!(again.bytes() == first);
-    // A damaged blob is seen when it is read, and made again by whoever read it.
-    let next = stage.build("another/place");
-    assert!(next.bytes() == first);
-    assert!(stage.build("one").is_from_store());
+    // Damage is seen when an entry is read, and one build reads no further than to the first.
+    let healed = (0..4).any(|_| {
+        let next = stage.build("another/place");
+        assert!(next.bytes() == first);
+        next.is_from_store()
+    });
+    assert!(healed);
 }
 
 #[test]
