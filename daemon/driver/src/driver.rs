@@ -534,7 +534,7 @@ impl Driver {
     ) -> Result<Compiled, DriverError> {
         // Diagnostics show paths as the user would type them, and ours are free of symlinks.
         let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
-        events.event(Event::PhaseStarted { phase: STAGES[0].0 });
+        events.event(Event::PhaseStarted { phase: STAGES[0].name });
         let engine = self.engines.get(plan.folders());
         let (compiled, work) =
             engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
@@ -678,7 +678,8 @@ fn report_hit(events: &dyn EventSink, diagnostics: &[Arc<ResolvedDiagnostic>], a
 fn report_work(events: &dyn EventSink, work: &[Work; STAGES.len()], all: bool) {
     /// Stages up to this one belong to every request.
     const CHECK: usize = 2;
-    for (index, ((phase, _), work)) in STAGES.iter().zip(work).enumerate() {
+    for (index, (stage, work)) in STAGES.iter().zip(work).enumerate() {
+        let phase = stage.name;
         if index > CHECK && !all && work.executed == 0 {
             continue;
         }

@@ -119,4 +119,8 @@ pub trait Db: salsa::Database {
     ///
     /// One database serves one set of roots; a program with others gets a database of its own.
     fn source_roots(&self) -> Arc<[SourceRoot]>;
+
+    /// A query has its inputs and begins with its own work, which belongs to `stage`: for whoever measures
+    /// where time goes. Changes no result.
+    fn go_on(&self, _stage: &str) {}
 }

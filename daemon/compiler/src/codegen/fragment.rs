@@ -106,6 +106,7 @@ pub struct FragmentKey {
 pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenError> {
     let (instance, options, debug) = (key.instance(db), key.options(db), key.debug(db));
     let code = machine_code(db, instance, options).as_ref().map_err(Clone::clone)?;
+    db.go_on("codegen");
     let mut positions = Positions::new(db);
     let mut targets = Vec::with_capacity(code.relocations.len());
     for relocation in &code.relocations {

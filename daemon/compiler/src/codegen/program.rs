@@ -30,7 +30,9 @@ pub fn machine_code(
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
     let isa = target_isa(options.level(db))?;
-    compile_function(optimised_ssa(db, instance, options), &*isa).map(Arc::new)
+    let function = optimised_ssa(db, instance, options);
+    db.go_on("codegen");
+    compile_function(function, &*isa).map(Arc::new)
 }
 
 /// The instances that a program may need, in order of symbol name: what a driver can compile in

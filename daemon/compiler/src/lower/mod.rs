@@ -46,7 +46,9 @@ struct LoweredItem {
 
 #[salsa::tracked(returns(ref), no_eq)]
 fn lowered_file(db: &dyn Db, file: SourceFile) -> LoweredFile {
-    file::lower(db, file, &parse(db, file).tree)
+    let parsed = parse(db, file);
+    db.go_on("lower");
+    file::lower(db, file, &parsed.tree)
 }
 
 /// What a file declares.

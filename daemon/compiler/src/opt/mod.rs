@@ -124,6 +124,7 @@ pub fn run_pass(function: &mut Function, pass: &Pass, context: &Context<'_>) -> 
 #[salsa::tracked(returns(ref))]
 pub fn prepared_ssa(db: &dyn Db, instance: Instance, options: CodeOptions) -> Arc<Function> {
     let mut function = Function::clone(ssa(db, instance));
+    db.go_on("optimise");
     let context = Context { level: options.level(db), instance: Some(instance), callees: &NoCallees };
     for pass in PASSES {
         if pass.name != "inline" && !options.disabled_passes(db).iter().any(|name| name == pass.name) {
@@ -140,6 +141,7 @@ pub fn optimised(db: &dyn Db, instance: Instance, options: CodeOptions) -> Arc<F
         return ssa(db, instance).clone();
     }
     let mut function = Function::clone(prepared_ssa(db, instance, options));
+    db.go_on("optimise");
     let callees = DbCallees { db, options };
     let context = Context { level, instance: Some(instance), callees: &callees };
     run_passes(&mut function, &context, options.disabled_passes(db));

@@ -32,7 +32,9 @@ impl CodeOptions {
 /// The SSA of an instance as lowered.
 #[salsa::tracked(returns(ref))]
 pub fn ssa(db: &dyn Db, instance: Instance) -> Arc<Function> {
-    Arc::new(lower_mir(mir(db, instance), &DbTypes { db }))
+    let mir = mir(db, instance);
+    db.go_on("ssa");
+    Arc::new(lower_mir(mir, &DbTypes { db }))
 }
 
 /// The SSA of an instance after the passes of `options`.

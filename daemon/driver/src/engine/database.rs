@@ -177,6 +177,10 @@ impl Db for Database {
     fn source_roots(&self) -> Arc<[SourceRoot]> {
         Arc::clone(&self.files.roots)
     }
+
+    fn go_on(&self, stage: &str) {
+        meter::go_on(stage);
+    }
 }
 
 impl Database {

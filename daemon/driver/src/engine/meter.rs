@@ -1,7 +1,7 @@
 //! What the compiler did anew, by stage and with times; and the way in for cancellation.
 //!
 //! Queries call each other, so no stage has one beginning and one end. Time is given to the stage
-//! whose query began last, which is right up to the moments in which a query goes on after its inputs.
+//! whose query began last, until a query says that it goes on after its inputs ([`go_on`]).
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,11 +10,28 @@ use salsa::plumbing::IngredientIndex;
 
 use crate::api::CancellationToken;
 
-/// The stages in the order of the pipeline, with the queries that belong to each. What is in no list
-/// counts as `check`, the largest.
-pub(crate) const STAGES: [(&str, &[&str]); 9] = [
-    ("parse", &["parse"]),
-    (
+/// One stage of the pipeline.
+pub(crate) struct StageQueries {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The queries that are its work.
+    counted: &'static [&'static str],
+    /// Queries that take time in it but are not counted: they prepare what others made.
+    uncounted: &'static [&'static str],
+}
+
+const fn stage(
+    name: &'static str,
+    counted: &'static [&'static str],
+    uncounted: &'static [&'static str],
+) -> StageQueries {
+    StageQueries { name, counted, uncounted }
+}
+
+/// The stages in the order of the pipeline. What is in no list counts as `check`, the largest.
+pub(crate) const STAGES: [StageQueries; 9] = [
+    stage("parse", &["parse"], &[]),
+    stage(
         "lower",
         &[
             "lowered_file",
@@ -24,14 +41,15 @@ pub(crate) const STAGES: [(&str, &[&str]); 9] = [
             "proc_signature",
             "lowering_diagnostics",
         ],
+        &[],
     ),
-    ("check", &[]),
-    ("mono", &["program_instances"]),
-    ("mir", &["mir", "pass_modes"]),
-    ("ssa", &["ssa"]),
-    ("consteval", &["const_value", "const_diagnostics"]),
-    ("optimise", &["optimised_ssa"]),
-    ("codegen", &["machine_code", "program_object"]),
+    stage("check", &[], &[]),
+    stage("mono", &["program_instances"], &[]),
+    stage("mir", &["mir", "pass_modes"], &[]),
+    stage("ssa", &["ssa"], &[]),
+    stage("consteval", &["const_value", "const_diagnostics"], &[]),
+    stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
+    stage("codegen", &["machine_code", "program_object"], &["fragment", "const_object", "file_lines"]),
 ];
 
 /// Work of one stage.
@@ -46,9 +64,17 @@ pub(crate) struct Work {
 struct Meter {
     caller: CancellationToken,
     engine: salsa::CancellationToken,
-    /// The query that began last, and when.
-    current: Option<(IngredientIndex, Instant)>,
+    /// The query that began last, or the stage that went on since, and when.
+    current: Option<(Current, Instant)>,
     work: HashMap<IngredientIndex, Work>,
+    /// Time in which queries went on after their inputs, by stage.
+    resumed: [Duration; STAGES.len()],
+}
+
+#[derive(Clone, Copy)]
+enum Current {
+    Query(IngredientIndex),
+    Stage(usize),
 }
 
 thread_local! {
@@ -57,21 +83,51 @@ thread_local! {
 
 /// Counts what this thread does from now until [`finish`]. When `caller` is cancelled, so is `engine`.
 pub(super) fn start(caller: &CancellationToken, engine: salsa::CancellationToken) {
-    let meter = Meter { caller: caller.clone(), engine, current: None, work: HashMap::new() };
+    let meter = Meter {
+        caller: caller.clone(),
+        engine,
+        current: None,
+        work: HashMap::new(),
+        resumed: Default::default(),
+    };
     METER.with_borrow_mut(|slot| *slot = Some(meter));
 }
 
-/// What was done since [`start`], by query.
-pub(super) fn finish() -> HashMap<IngredientIndex, Work> {
-    let Some(mut meter) = METER.take() else { return HashMap::new() };
+/// What was done since [`start`], by stage; `name_of` gives the names of queries.
+pub(super) fn finish(name_of: impl Fn(IngredientIndex) -> String) -> [Work; STAGES.len()] {
+    let mut stages = [Work::default(); STAGES.len()];
+    let Some(mut meter) = METER.take() else { return stages };
     meter.close();
-    meter.work
+    for (query, done) in &meter.work {
+        let (stage, is_counted) = stage_of(&name_of(*query));
+        stages[stage].elapsed += done.elapsed;
+        stages[stage].executed += if is_counted { done.executed } else { 0 };
+    }
+    for (stage, elapsed) in stages.iter_mut().zip(meter.resumed) {
+        stage.elapsed += elapsed;
+    }
+    stages
+}
+
+/// The query that this thread works on goes on after its inputs, in the stage called `name`.
+pub(super) fn go_on(name: &str) {
+    METER.with_borrow_mut(|meter| {
+        let (Some(meter), Some(stage)) = (meter, STAGES.iter().position(|stage| stage.name == name)) else {
+            return;
+        };
+        meter.close();
+        meter.current = Some((Current::Stage(stage), Instant::now()));
+    });
 }
 
 impl Meter {
     fn close(&mut self) {
-        if let Some((query, since)) = self.current.take() {
-            self.work.entry(query).or_default().elapsed += since.elapsed();
+        match self.current.take() {
+            Some((Current::Query(query), since)) => {
+                self.work.entry(query).or_default().elapsed += since.elapsed()
+            }
+            Some((Current::Stage(stage), since)) => self.resumed[stage] += since.elapsed(),
+            None => {}
         }
     }
 }
@@ -84,7 +140,7 @@ pub(super) fn on_event(event: &salsa::Event) {
             meter.close();
             let query = database_key.ingredient_index();
             meter.work.entry(query).or_default().executed += 1;
-            meter.current = Some((query, Instant::now()));
+            meter.current = Some((Current::Query(query), Instant::now()));
         }),
         // The check comes right after this event.
         salsa::EventKind::WillCheckCancellation => METER.with_borrow(|meter| {
@@ -99,8 +155,15 @@ pub(super) fn on_event(event: &salsa::Event) {
     }
 }
 
-/// The index in [`STAGES`] of the query called `name`.
-pub(super) fn stage_of(name: &str) -> usize {
+/// The index in [`STAGES`] of the query called `name`, and whether it is counted.
+fn stage_of(name: &str) -> (usize, bool) {
     const CHECK: usize = 2;
-    STAGES.iter().position(|(_, queries)| queries.contains(&name)).unwrap_or(CHECK)
+    let find = |queries: fn(&StageQueries) -> &'static [&'static str]| {
+        STAGES.iter().position(|stage| queries(stage).contains(&name))
+    };
+    match (find(|stage| stage.counted), find(|stage| stage.uncounted)) {
+        (Some(stage), _) => (stage, true),
+        (None, Some(stage)) => (stage, false),
+        (None, None) => (CHECK, true),
+    }
 }

@@ -200,12 +200,7 @@ fn attempt_read<T>(
     meter::start(cancel, snapshot.cancellation_token());
     // A query that unwinds leaves its memo untouched: that is how salsa cancels.
     let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program, image)));
-    let mut work = [Work::default(); STAGES.len()];
-    for (query, done) in meter::finish() {
-        let stage = &mut work[meter::stage_of(&snapshot.ingredient_debug_name(query))];
-        stage.executed += done.executed;
-        stage.elapsed += done.elapsed;
-    }
+    let work = meter::finish(|query| snapshot.ingredient_debug_name(query).into_owned());
     result.map(|value| (value, work))
 }
 

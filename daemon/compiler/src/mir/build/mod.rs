@@ -107,6 +107,7 @@ pub(super) struct Raw {
 /// Bodies with errors and procs without a body give one unreachable block.
 pub(super) fn build(db: &dyn Db, item: ItemId, args: &[Ty]) -> Raw {
     let checked = check_body(db, item);
+    db.go_on("mir");
     let instance = Instance::new(db, InstanceKind::Proc(item, args.to_vec()));
     let modes = pass_modes(db, instance);
     let mut builder = Builder {
