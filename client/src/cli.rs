@@ -220,6 +220,9 @@ pub struct BuildArgs {
     /// Compile even where the cache has the result, and compare the two
     #[arg(long)]
     pub check_cache: bool,
+    /// Build twice more in other folders, and compare the executables
+    #[arg(long)]
+    pub check_determinism: bool,
     /// Accepted for older scripts: builds always are deterministic
     #[arg(long, hide = true)]
     pub deterministic: bool,

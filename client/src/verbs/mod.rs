@@ -144,6 +144,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         linker,
         dry_run,
         check_cache,
+        check_determinism,
         deterministic: _,
         cache_dir: _,
         lints,
@@ -184,6 +185,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         lints: lints.collect(),
         dry_run: *dry_run,
         check_cache: *check_cache,
+        check_determinism: *check_determinism,
     })
 }
 

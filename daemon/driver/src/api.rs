@@ -39,6 +39,8 @@ pub struct BuildRequest {
     pub dry_run: bool,
     /// Compile even where the store has the result, and compare (`--check-cache`).
     pub check_cache: bool,
+    /// Build twice more in other folders, and compare (`--check-determinism`).
+    pub check_determinism: bool,
 }
 
 /// What a lint setting asks for.

@@ -14,6 +14,7 @@ use crate::api::{
 };
 use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
+use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
@@ -173,6 +174,7 @@ impl Driver {
         let found = self.find(&plan, &key, request);
         if let Some((result, diagnostics)) = &found
             && !request.check_cache
+            && !request.check_determinism
             && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
         {
             self.warm_up(&plan, key);
@@ -223,6 +225,9 @@ impl Driver {
                 )));
             }
             outcome.executable = Some(written.path.clone());
+            if request.check_determinism {
+                self.check_determinism(&plan, request, &written.path, events, cancel)?;
+            }
             self.publish(&plan, key, &linker.identity(), compiled.revision, 0, Some(written));
         }
         Ok(outcome)
@@ -270,6 +275,37 @@ impl Driver {
                 Ok(None)
             }
         }
+    }
+
+    fn check_determinism(
+        &self,
+        plan: &BuildPlan,
+        request: &BuildRequest,
+        built: &Path,
+        events: &dyn EventSink,
+        cancel: &CancellationToken,
+    ) -> Result<(), DriverError> {
+        let folders = plan.folders();
+        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
+        let engine = self.engines.get(folders.clone());
+        let read = engine
+            .read(&plan.project.entry, &plan.options, cancel, |db, program, _| doors::inputs(db, program));
+        let mut files: Vec<PathBuf> = plan.project.project_files(&cwd).into_iter().collect();
+        let is_there = |contents: &FileContents| !matches!(contents, FileContents::Missing);
+        let inputs = read?.0.into_iter().filter(|(_, contents)| is_there(contents));
+        files.extend(inputs.filter_map(|(path, _)| folders.on_disk(&path)));
+        let fresh = || Self {
+            engines: Arc::new(Engines::new(Arc::new(Unwatched))),
+            linkers: self.linkers.clone(),
+            tools: self.tools.clone(),
+            outputs: Outputs::default(),
+            cache: None,
+            publisher: Publisher::default(),
+        };
+        determinism::check(request, &files, built, cancel, fresh)?;
+        events
+            .event(Event::Note("deterministic: two more builds in other folders gave the same bytes".into()));
+        Ok(())
     }
 
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see

@@ -7,6 +7,7 @@
 mod api; // requests, outcomes, events, errors: the doors of this crate
 mod cache; // results of whole programs in the content store
 mod changes; // which files may have changed, by whoever watches them
+mod determinism; // whether a program gives the same bytes elsewhere
 mod digest; // digests as text
 mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb

@@ -1,5 +1,5 @@
 //! Puts executables in place, and remembers which are there.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -19,6 +19,8 @@ const KNOWN_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     known: Mutex<HashMap<(Output, String), Written>>,
+    /// Files beside which nothing is left of writers that were killed before this process began.
+    swept: Mutex<HashSet<PathBuf>>,
 }
 
 /// An executable on disk.
@@ -81,6 +83,9 @@ impl Outputs {
         let is_ours = version != 0 && self.other_version(plan);
         let (sha256, path) = match &plan.output {
             Output::File(path) => {
+                if self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
+                    vitte_sys::fs::remove_abandoned(path);
+                }
                 // Both take about as long.
                 let (sha256, written) = std::thread::scope(|scope| {
                     let sha256 = scope.spawn(|| digest::sha256(bytes));

@@ -45,6 +45,7 @@ pub fn build_request(
         lints,
         dry_run,
         check_cache,
+        check_determinism,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -74,6 +75,7 @@ pub fn build_request(
         lints,
         dry_run,
         check_cache,
+        check_determinism,
     })
 }
 

@@ -1,10 +1,11 @@
 //! Bytes in and out of one open file, and the replacement of one name in an open directory.
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::platform::handle::{AsHandle, BorrowedHandle};
-use crate::platform::{Errno, NodeKind, Open, Stat, files};
+use crate::platform::{self, Errno, NodeKind, Open, Stat, files};
 
 /// How much a crash of the machine may lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,11 +133,38 @@ pub(super) fn replace_at(
 /// A name beside `name` that nobody else of this machine takes.
 pub(super) fn temporary_name(name: &OsStr) -> OsString {
     static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut beside = temporary_prefix(name);
+    beside.push(format!("{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    beside
+}
+
+fn temporary_prefix(name: &OsStr) -> OsString {
     let mut beside = OsString::from(".");
     // Long names keep room for the suffix: 255 bytes is the limit of every common file system.
     beside.push(name.to_string_lossy().chars().take(40).collect::<String>());
-    beside.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    beside.push(".");
     beside
+}
+
+/// The process that made the temporary file `name` for `target`; `None` when it is no such file.
+fn owner_of(name: &OsStr, target: &OsStr) -> Option<u32> {
+    let beside = temporary_prefix(target);
+    let rest = name.to_str()?.strip_prefix(beside.to_str()?)?.strip_suffix(".tmp")?;
+    let (process, number) = rest.split_once('-')?;
+    number.parse::<u64>().ok()?;
+    process.parse().ok()
+}
+
+/// Removes what processes that are gone had begun to write in the place of `path`. What cannot be
+/// removed stays.
+pub(super) fn remove_abandoned(path: &Path) {
+    let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { return };
+    let Ok(entries) = std::fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        if owner_of(&entry.file_name(), name).is_some_and(|process| !platform::process::is_alive(process)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn write_new(

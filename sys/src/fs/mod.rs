@@ -135,6 +135,13 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> 
         .map_err(|error| SysError::new(Op::Write, path, error))
 }
 
+/// Removes what processes that were killed in [`replace`] have left beside `path`. Looks at every name of
+/// the directory, so do it once for each path, not before every write. A process of another PID
+/// namespace counts as gone.
+pub fn remove_abandoned(path: &Path) {
+    contents::remove_abandoned(path);
+}
+
 /// Makes `path` and its missing parents.
 pub fn create_directories(path: &Path) -> Result<(), SysError> {
     std::fs::create_dir_all(path).map_err(|error| SysError::new(Op::Create, path, error))
@@ -175,6 +182,22 @@ mod tests {
         let error = write(&dir.join("d"), b"x").unwrap_err();
         assert_eq!(error.op(), Op::Write);
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2, "no temporary is left");
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_the_dead_left_is_removed() {
+        let dir = directory("abandoned");
+        // No process has that number: it is beyond what any kernel gives.
+        let abandoned = [".a.4194305-0.tmp", ".a.4194305-17.tmp"];
+        let kept = [".a.4194305.tmp", ".ab.4194305-0.tmp", "a", "a.4194305-0.tmp"];
+        let own = format!(".a.{}-5.tmp", std::process::id());
+        for name in abandoned.iter().chain(&kept).copied().chain([own.as_str()]) {
+            std::fs::write(dir.join(name), "").unwrap();
+        }
+        remove_abandoned(&dir.join("a"));
+        assert!(abandoned.iter().all(|name| !dir.join(name).exists()));
+        assert!(kept.iter().copied().chain([own.as_str()]).all(|name| dir.join(name).exists()));
         std::fs::remove_dir_all(dir).unwrap();
     }
 

@@ -121,7 +121,7 @@ pub trait Linker: Send + Sync + std::fmt::Debug {
 }
 
 /// All linkers of this machine, behind the names by which `--linker` selects them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Linkers {
     embedded: Arc<EmbeddedLinker>,
     tools: Toolbox,

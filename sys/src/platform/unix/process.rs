@@ -20,6 +20,12 @@ pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// Whether a process `id` is there, whoever's it is.
+pub(crate) fn is_alive(id: u32) -> bool {
+    // Who may not signal it knows that it is there.
+    pid(id).is_ok_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
+}
+
 /// `id` as the kernel's wrappers take it.
 pub(crate) fn pid(id: u32) -> io::Result<Pid> {
     i32::try_from(id).ok().and_then(Pid::from_raw).ok_or_else(|| Errno::SRCH.into())
