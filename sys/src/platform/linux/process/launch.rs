@@ -185,8 +185,9 @@ fn resource_limits(limits: &Limits, counted: bool) -> io::Result<Vec<Limit>> {
         (libc::RLIMIT_NPROC, processes),
     ];
     let pairs = pairs.into_iter().filter_map(|(resource, limit)| Some((resource, limit?)));
+    #[allow(clippy::unnecessary_cast, reason = "the constants' type differs between C libraries")]
     Ok(pairs
-        .map(|(resource, limit)| Limit { resource: resource.into(), current: limit, maximum: limit })
+        .map(|(resource, limit)| Limit { resource: resource as u64, current: limit, maximum: limit })
         .collect())
 }
 

@@ -73,7 +73,8 @@ fn build(network: bool, metadata: bool) -> Result<Vec<u8>, seccompiler::BackendE
     }
     // Typing into a terminal that is shared with a shell outside.
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
-    let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request));
+    #[allow(clippy::unnecessary_cast, reason = "the constants' type differs between C libraries")]
+    let typing = typing.into_iter().map(|request| argument(1, SeccompCmpOp::Eq, request as u64));
     rules.insert(libc::SYS_ioctl, typing.collect::<Result<_, _>>()?);
 
     let looked_at = rules.keys().filter_map(|number| u32::try_from(*number).ok());
