@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use vitte_tests::binaries::tests_folder;
 use vitte_tests::process;
@@ -194,4 +198,253 @@ fn the_page_of_the_library_names_every_proc_and_its_example_runs() {
     assert_eq!((outcome.status, outcome.stdout_text().as_str()), (1, "lines.txt: 3\n"));
     let said = outcome.stderr_text();
     assert!(said.contains("cannot open `none.txt`: there is no such file or directory (ENOENT)\n"), "{said}");
+}
+
+/// Builds a program among the language tests that needs a setting of its own, and so is not one of them.
+fn built(stage: &Stage, name: &str) -> PathBuf {
+    let program = stage.folder().join(name);
+    let mut command = stage.command(&["build", "-o"]);
+    command.arg(&program).arg(format!("os/{name}.vit")).current_dir(tests_folder().join("programs"));
+    let outcome = end(command);
+    assert_eq!(outcome.status, 0, "{name}: {}", outcome.stderr_text());
+    program
+}
+
+/// A shell that is the root of a user namespace, and so may mount what it alone sees.
+fn shell_that_mounts(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+    command
+}
+
+const FILE_SYSTEMS: &str = "\
+text text text
+5
+true
+true
+true
+file
+ok
+4
+text
+text
+ok ok
+true
+ok
+write EROFS EROFS 30
+append EROFS 30
+create EROFS EROFS
+copy EROFS 30
+delete EROFS 30 30
+delete EROFS EROFS
+create EROFS EROFS 30
+move EROFS EROFS
+link EROFS
+permit EROFS
+open EROFS EROFS
+lock 30 EROFS
+write ENOSPC 28
+append ENOSPC 28
+write ENOSPC ENOSPC
+ok
+copy ENOSPC 28
+4
+fits
+";
+
+#[test]
+fn file_systems_that_are_read_only_or_full_refuse_by_name() {
+    let stage = Stage::new();
+    for name in ["ro", "full"] {
+        std::fs::create_dir(stage.folder().join(name)).unwrap();
+    }
+    let mut probe = shell_that_mounts("mount -t tmpfs none \"$1/ro\"");
+    let mounts = probe.arg(stage.folder()).stderr(Stdio::null()).status();
+    if !mounts.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: no right to mount in a user namespace (unshare --user --map-root-user --mount)");
+        return;
+    }
+    let mut command = shell_that_mounts(
+        "mount -t tmpfs none \"$1/ro\"; mount -t tmpfs -o size=64k none \"$1/full\"
+        printf text >\"$1/ro/file\"; ln -s file \"$1/ro/link\"; mkdir \"$1/ro/below\"
+        mount -o remount,ro \"$1/ro\"
+        exec \"$2\" \"$1/ro\" \"$1/full\"",
+    );
+    command.arg(stage.folder()).arg(built(&stage, "file_systems"));
+    let outcome = end(command);
+    assert_eq!(outcome.stdout_text(), FILE_SYSTEMS, "{}", outcome.stderr_text());
+    assert_eq!(outcome.status, 0);
+}
+
+#[test]
+fn a_folder_that_is_renamed_meanwhile_is_there_or_is_not() {
+    let stage = Stage::new();
+    let mut command = Command::new(built(&stage, "renamed"));
+    let (here, away) = (stage.folder().join("here"), stage.folder().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    command.arg(&here);
+    let racing = AtomicBool::new(true);
+    let (outcome, times) = std::thread::scope(|scope| {
+        let racer = scope.spawn(|| {
+            let mut times = 0;
+            while racing.load(Ordering::Relaxed) {
+                std::fs::rename(&here, &away).unwrap();
+                std::fs::rename(&away, &here).unwrap();
+                times += 1;
+            }
+            times
+        });
+        let outcome = process::run(command, b"", LIMIT);
+        racing.store(false, Ordering::Relaxed);
+        (outcome.unwrap(), racer.join().unwrap())
+    });
+    assert_eq!(outcome.stdout_text(), "0 surprises\n", "{}", outcome.stderr_text());
+    assert_eq!(outcome.status, 0);
+    assert!(times > 0, "nothing was renamed");
+}
+
+/// Has a signal interrupt calls: a program of Vitte has no handlers, and without one nothing does.
+const HANDLER: &str = "\
+#include <signal.h>
+static void on_signal(int number) { (void)number; }
+__attribute__((constructor)) static void install(void) {
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, 0);
+}
+";
+
+/// A program that says what it waits for, line by line.
+struct Waiting {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Waiting {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(LIMIT).expect("the program says no more")
+    }
+
+    /// Sends signals, each when the last one has come and the program waits again.
+    fn interrupt(&self, times: usize) {
+        let process = Path::new("/proc").join(self.child.id().to_string());
+        let until = |file: &str, what: &dyn Fn(&str) -> bool| {
+            loop {
+                let text = std::fs::read_to_string(process.join(file)).unwrap();
+                assert!(!text.contains(") Z "), "the program has ended: {text}");
+                if what(&text) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        for _ in 0..times {
+            until("stat", &|text| text.contains(") S "));
+            let sent = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
+            assert!(sent.unwrap().success());
+            until("status", &|text| text.contains("ShdPnd:\t0000000000000000"));
+        }
+    }
+
+    fn input(&mut self) -> &mut ChildStdin {
+        self.child.stdin.as_mut().unwrap()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a call waits for.
+enum Wants {
+    /// The signal itself.
+    Signal,
+    /// Bytes on standard input.
+    Input(&'static str),
+    /// A writer at the other end of the named pipe.
+    Writer(&'static str),
+    /// A reader there, of so many bytes.
+    Reader(usize),
+    /// That another program gives up a lock.
+    Lock,
+    /// The end of standard input.
+    End,
+}
+
+const MUCH: usize = 1 << 20;
+
+/// What each call of `interrupted.vit` waits for, and what it has in the end.
+const WAITS: [(&str, Wants, &[&str]); 15] = [
+    ("read_some", Wants::Input("fed"), &["<fed>"]),
+    ("poll_files", Wants::Signal, &["EINTR"]),
+    ("wait_for", Wants::Input("\n"), &["status 3"]),
+    ("run_with", Wants::Writer("fed"), &["<fed> status 0"]),
+    ("lock_file", Wants::Lock, &["ok"]),
+    ("read_file", Wants::Writer("fed"), &["<fed>"]),
+    ("file_read_text", Wants::Writer("fed"), &["<fed>"]),
+    ("open_read", Wants::Writer("fed"), &["<fed> ok"]),
+    ("write_file", Wants::Reader(MUCH), &["1048576"]),
+    ("run", Wants::Input("\n"), &["status 3"]),
+    ("file_write_text", Wants::Reader(MUCH), &["true"]),
+    ("process_run", Wants::Input("\n"), &["4"]),
+    ("file_append_text", Wants::Reader(MUCH), &["true"]),
+    ("write_to", Wants::Writer("go\n"), &["1048576", "1048576", "status 0"]),
+    ("read_rest", Wants::End, &["<>"]),
+];
+
+#[test]
+fn calls_that_signals_interrupt_go_on_and_lose_nothing() {
+    let stage = Stage::new();
+    let (locked, named) = (stage.write("locked", ""), stage.folder().join("named"));
+    let (source, handler) = (stage.write("handler.c", HANDLER), stage.folder().join("handler.so"));
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&handler).arg(source).status();
+    if !made.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: no C compiler (cc) for a handler of signals");
+        return;
+    }
+    assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
+    let program = built(&stage, "interrupted");
+
+    let mut command = Command::new(&program);
+    command.arg(&locked);
+    let mut holder = Waiting::start(command);
+    assert_eq!(holder.line(), "held");
+    let mut command = Command::new(&program);
+    command.arg(&locked).arg(&named).env("LD_PRELOAD", &handler);
+    let mut waiting = Waiting::start(command);
+    for (name, wants, results) in WAITS {
+        assert_eq!(waiting.line(), name);
+        waiting.interrupt(if matches!(wants, Wants::Signal) { 1 } else { 5 });
+        match wants {
+            Wants::Signal => {}
+            Wants::Input(text) => waiting.input().write_all(text.as_bytes()).unwrap(),
+            Wants::Writer(text) => std::fs::write(&named, text).unwrap(),
+            Wants::Reader(expected) => {
+                let mut reader = std::fs::File::open(&named).unwrap();
+                // It was opening the pipe; now the pipe is full.
+                waiting.interrupt(5);
+                let mut text = String::new();
+                assert_eq!(reader.read_to_string(&mut text).unwrap(), expected, "{name}");
+            }
+            Wants::Lock => drop(holder.child.stdin.take()),
+            Wants::End => drop(waiting.child.stdin.take()),
+        }
+        for result in results {
+            assert_eq!(waiting.line().trim(), *result, "{name}");
+        }
+    }
+    assert!(waiting.child.wait().unwrap().success());
+    assert!(holder.child.wait().unwrap().success());
 }
