@@ -202,6 +202,24 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn the_dead_are_dead_before_they_are_asked_for() {
+        let dir = directory("zombie");
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let left = dir.join(format!(".a.{}-0.tmp", child.id()));
+        std::fs::write(&left, "").unwrap();
+        // It ends by itself, and nobody has asked how.
+        let ended = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            remove_abandoned(&dir.join("a"));
+            !left.exists()
+        });
+        assert!(ended);
+        child.wait().unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn only_regular_files_are_read() {
         let dir = directory("read");
         assert_eq!(read(&dir).unwrap_err().errno(), Some(Errno::ISDIR.raw_os_error()));

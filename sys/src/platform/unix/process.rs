@@ -20,10 +20,20 @@ pub(crate) fn effective_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Whether a process `id` is there, whoever's it is.
+/// Whether a process `id` is there and has not ended, whoever's it is.
 pub(crate) fn is_alive(id: u32) -> bool {
     // Who may not signal it knows that it is there.
-    pid(id).is_ok_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
+    let is_there = pid(id).is_ok_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH));
+    is_there && !has_ended(id)
+}
+
+/// Whether a process has ended and only waits for its parent to ask how. Its name is in parentheses and
+/// may hold anything; the state follows the last one (proc_pid_stat(5)). Elsewhere nobody knows.
+fn has_ended(id: u32) -> bool {
+    let stat = std::fs::read(format!("/proc/{id}/stat")).unwrap_or_default();
+    let name_end = stat.iter().rposition(|byte| *byte == b')');
+    let state = name_end.and_then(|at| stat.get(at + 2)).copied();
+    matches!(state, Some(b'Z' | b'X'))
 }
 
 /// `id` as the kernel's wrappers take it.
