@@ -144,6 +144,7 @@ impl Driver {
             && result.executable.is_none()
         {
             report_hit(events, &diagnostics, false);
+            self.warm_up(&plan, key, false);
             return Ok(outcome(&diagnostics, described));
         }
         let compiled = self.compile(&plan, &request.cwd, Goal::Diagnostics, events, cancel)?;
@@ -177,7 +178,7 @@ impl Driver {
             && !request.check_determinism
             && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
         {
-            self.warm_up(&plan, key);
+            self.warm_up(&plan, key, true);
             return Ok(outcome);
         }
         // Programs of one's own need no linker for object files.
@@ -309,7 +310,7 @@ impl Driver {
     }
 
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
-    /// them. Not asked for a program that is in memory.
+    /// them. For a program that is in memory it is asked only to be compared.
     fn find(
         &self,
         plan: &BuildPlan,
@@ -318,7 +319,8 @@ impl Driver {
     ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
         let cache = self.cache.as_ref()?;
         let folders = plan.folders();
-        if self.engines.get(folders.clone()).knows(&plan.project.entry, &plan.options) {
+        let engine = self.engines.get(folders.clone());
+        if !request.check_cache && engine.knows(&plan.project.entry, &plan.options) {
             return None;
         }
         let result = cache.find(key, &folders)?;
@@ -365,10 +367,10 @@ impl Driver {
         let Some(cache) = self.cache.clone() else { return };
         let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
         let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
-        self.publisher.submit(key, move || {
+        self.publisher.publish((key, target.clone()), revision, move || {
             let executable = written.as_ref().and_then(Written::bytes);
             if executable.is_none() != written.is_none() {
-                return;
+                return false;
             }
             let (entry, options) = (&plan.project.entry, &plan.options);
             let read = engines.get(plan.folders()).read(
@@ -381,38 +383,37 @@ impl Driver {
                     (db.revision(), doors::inputs(db, program), diagnostics)
                 },
             );
-            let Ok(((now, inputs, diagnostics), _)) = read else { return };
-            if now == revision
-                && let Some(target) = &target
-            {
+            let Ok(((now, inputs, diagnostics), _)) = read else { return false };
+            if now != revision {
+                return false;
+            }
+            if let Some(target) = &target {
                 cache.remember(target, Facts::new(&plan, &linker, &inputs));
             }
             // Errors that came later than the check are not among these.
-            if now != revision || count(&diagnostics, "error") != errors {
-                return;
-            }
-            if let Some(inputs) = ProgramInputs::of(inputs) {
+            if count(&diagnostics, "error") == errors
+                && let Some(inputs) = ProgramInputs::of(inputs)
+            {
                 cache.publish(&key, &inputs, &CachedResult::new(&diagnostics), executable.as_deref());
             }
+            true
         });
     }
 
-    /// Brings a program that was answered from the store into memory, by and by, for the next edit.
-    fn warm_up(&self, plan: &BuildPlan, key: ActionKey) {
+    /// Brings a program that was answered from the store into memory, by and by, for the next edit: its
+    /// diagnostics or, with `whole`, its code too.
+    fn warm_up(&self, plan: &BuildPlan, key: ActionKey, whole: bool) {
         let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
-        self.publisher.submit(key, move || {
+        self.publisher.warm_up((key, None), move |cancel| {
             let (entry, options) = (&plan.project.entry, &plan.options);
             let strip = plan.debug == DebugInfo::Strip;
             // Whoever asks next gets what was made so far, or learns why it was not.
-            let _ = engines.get(plan.folders()).read(
-                entry,
-                options,
-                &CancellationToken::new(),
-                |db, program, image| {
-                    doors::diagnostics(db, program);
+            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, image| {
+                doors::diagnostics(db, program);
+                if whole {
                     let _ = image.link(db, program, options.opt_level, strip, Some);
-                },
-            );
+                }
+            });
         });
     }
 

@@ -1,5 +1,5 @@
 //! Puts executables in place, and remembers which are there.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -19,8 +19,6 @@ const KNOWN_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     known: Mutex<HashMap<(Output, String), Written>>,
-    /// Files beside which nothing is left of writers that were killed before this process began.
-    swept: Mutex<HashSet<PathBuf>>,
 }
 
 /// An executable on disk.
@@ -38,6 +36,12 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// Whether nobody has touched the file since.
+    fn is_untouched(&self) -> bool {
+        let stamp = vitte_sys::fs::stamp(&self.path).ok().flatten();
+        stamp.is_some() && stamp == self.stamp
+    }
+
     /// Its bytes, if the file is still what was written.
     pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         let bytes = vitte_sys::fs::read(&self.path).ok()?;
@@ -58,19 +62,12 @@ impl Written {
 impl Outputs {
     /// What stands at the plan's output, if it is `version` and nobody has touched it since.
     pub(crate) fn find(&self, plan: &BuildPlan, version: u64) -> Option<Written> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = known.get(&key(plan)).filter(|written| written.version == version)?;
-        let stamp = vitte_sys::fs::stamp(&written.path).ok().flatten();
-        (stamp.is_some() && stamp == written.stamp).then(|| written.clone())
+        self.known(plan).filter(|written| written.version == version && written.is_untouched())
     }
 
-    /// Whether what stands at the plan's output is a version of its program that we wrote.
-    fn other_version(&self, plan: &BuildPlan) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&key(plan)).is_some_and(|written| {
-            let stamp = vitte_sys::fs::stamp(&written.path).ok().flatten();
-            written.version != 0 && stamp.is_some() && stamp == written.stamp
-        })
+    /// What this process wrote for the plan last.
+    fn known(&self, plan: &BuildPlan) -> Option<Written> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key(plan)).cloned()
     }
 
     /// Puts an executable where the plan wants it. One that is there already is left alone, times and all.
@@ -79,17 +76,20 @@ impl Outputs {
     /// [`DriverError::Io`].
     pub(crate) fn write(&self, plan: &BuildPlan, bytes: &[u8], version: u64) -> Result<Written, DriverError> {
         let started = Instant::now();
-        // Another version of the same program is never the same file.
-        let is_ours = version != 0 && self.other_version(plan);
+        let known = self.known(plan);
+        // Two versions of a program are never the same file.
+        let is_other =
+            version != 0 && known.as_ref().is_some_and(|old| old.version != 0 && old.is_untouched());
         let (sha256, path) = match &plan.output {
             Output::File(path) => {
-                if self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
+                if known.is_none() {
+                    // Writers that were killed before this process began may have left something.
                     vitte_sys::fs::remove_abandoned(path);
                 }
                 // Both take about as long.
                 let (sha256, written) = std::thread::scope(|scope| {
                     let sha256 = scope.spawn(|| digest::sha256(bytes));
-                    let written = write_executable(path, bytes, is_ours);
+                    let written = write_executable(path, bytes, is_other);
                     (sha256.join().unwrap_or_else(|_| digest::sha256(bytes)), written)
                 });
                 written?;

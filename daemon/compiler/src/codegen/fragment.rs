@@ -2,7 +2,7 @@
 //!
 //! An executable is its fragments one after the other with their references filled in. Each is a query,
 //! so that after an edit all but the edited ones are at hand, and laying them out is copying.
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -179,7 +179,7 @@ fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
     Arc::new(ConstObject { bytes: data.bytes, pointers: data.pointers, root })
 }
 
-/// The common information entry with which all frames begin, and the length of that.
+/// The common information entry with which all frames begin.
 ///
 /// # Errors
 /// A fault of ours.
@@ -280,7 +280,7 @@ impl Fragments {
         let mut seen = vec![false; self.entries.len()];
         let mut changed: Vec<(u32, &Arc<Fragment>)> = Vec::new();
         let mut added: Vec<(Instance, FragmentKey, &Arc<Fragment>)> = Vec::new();
-        let mut added_index: ByInstance<()> = ByInstance::default();
+        let mut is_added: HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>> = HashSet::default();
         let mut work: Vec<Instance> = Vec::new();
         let mut old_work: Vec<u32> = Vec::new();
         let mut reached = 0;
@@ -293,7 +293,7 @@ impl Fragments {
                         }
                     }
                     None => {
-                        if added_index.insert(instance, ()).is_none() {
+                        if is_added.insert(instance) {
                             work.push(instance);
                         }
                     }
@@ -331,13 +331,11 @@ impl Fragments {
                 break;
             }
         }
-        let is_changed = !(changed.is_empty() && added.is_empty() && reached == self.entries.len());
         let same_members = added.is_empty() && reached == self.entries.len();
-        let changed: Vec<(u32, Arc<Fragment>)> =
-            changed.into_iter().map(|(index, fragment)| (index, fragment.clone())).collect();
+        let is_changed = !(same_members && changed.is_empty());
         for (index, fragment) in changed {
             let entry = &mut self.entries[index as usize];
-            entry.fragment = fragment;
+            entry.fragment = fragment.clone();
             if same_members {
                 entry.callees = callees(&self.index, &entry.fragment);
             }

@@ -147,7 +147,7 @@ fn changed_lines(old: &[u32], new: &[u32]) -> (u32, u32) {
     (first, (new.len() - suffix).max(prefix + 1) as u32)
 }
 
-/// The key of a target's record: its place, and whether it is only checked.
+/// The key of a target's record: its place on this machine.
 fn key(target: &Path) -> ActionKey {
     let place = hex(target.as_os_str().as_encoded_bytes());
     ActionKey::of(&[b"vitte.history.v1", place.as_bytes()])

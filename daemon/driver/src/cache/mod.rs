@@ -10,7 +10,7 @@
 //! What cannot be read is never part of a key, because why it could not may be gone the next time.
 mod fingerprint; // what stands at a path, as bytes of a key
 mod history; // what targets were built from
-mod publish; // results on their way into the store, behind the builds
+mod publish; // work behind the builds
 mod result; // diagnostics and outputs as a record
 
 use std::path::Path;
@@ -72,7 +72,9 @@ impl BuildCache {
     pub(crate) fn find(&self, plan: &ActionKey, folders: &Folders) -> Option<CachedResult> {
         let Lookup::Hit(lists) = self.store.lookup(plan) else { return None };
         for (_, digest) in &lists.outputs {
-            let files = fingerprint::decode_list(&self.store.get(digest)?)?;
+            // A list that is damaged says nothing of the others.
+            let list = self.store.get(digest);
+            let Some(files) = list.and_then(|list| fingerprint::decode_list(&list)) else { continue };
             let Some(inputs) = ProgramInputs::read(folders, files) else { continue };
             if let Lookup::Hit(result) = self.store.lookup(&inputs.key(plan)) {
                 return CachedResult::decode(result);
