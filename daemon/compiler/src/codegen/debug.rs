@@ -9,8 +9,8 @@ use gimli::write::{
 };
 use gimli::{Encoding, Format, LineEncoding, LittleEndian, SectionId};
 
-use super::CodegenError;
 use super::object::{PlacedFunction, Position};
+use super::{CodegenError, MachineCode};
 use crate::ssa::Source;
 
 /// Stands for the text section in relocations.
@@ -79,6 +79,29 @@ pub fn eh_frame(
     Ok(Some(section.0))
 }
 
+/// The rows of a function's line table: from which offset on the code belongs to which place. The
+/// declaration comes first, then every change; `None` is the compiler's own.
+pub fn line_rows(
+    code: &MachineCode,
+    declared: Option<Source>,
+    position: &mut dyn FnMut(Source) -> Option<Position>,
+) -> Vec<(u32, Option<Position>)> {
+    // The code of the compiler's own at the start is the prologue: it belongs to the declaration.
+    let mut all = vec![(0, declared.and_then(&mut *position))];
+    all.extend(code.lines.iter().filter_map(|row| Some((row.offset, Some(position(row.source?)?)))));
+    let offsets: Vec<u32> = all.iter().skip(1).map(|(offset, _)| *offset).collect();
+    let mut rows: Vec<(u32, Option<Position>)> = Vec::with_capacity(all.len());
+    for (index, (offset, at)) in all.into_iter().enumerate() {
+        let superseded = offsets.get(index) == Some(&offset);
+        // The first row stands even then: without it the function has no declaration line.
+        if superseded && index > 0 || rows.last().is_some_and(|(_, last)| *last == at) {
+            continue;
+        }
+        rows.push((offset, at));
+    }
+    rows
+}
+
 /// The debug sections: one compilation unit for the whole object.
 ///
 /// # Errors
@@ -138,35 +161,20 @@ pub fn debug_sections(
             entry.set(gimli::DW_AT_decl_file, AttributeValue::FileIndex(Some(file)));
             entry.set(gimli::DW_AT_decl_line, AttributeValue::Udata(u64::from(at.line)));
         }
-        // The code of the compiler's own at the start is the prologue: it belongs to the declaration.
-        let mut last = None;
-        let own = [(0, declared.clone())];
-        let rows = function.code.lines.iter();
-        let rows = rows.filter_map(|row| Some((row.offset, Some(position(row.source?)?))));
-        let rows: Vec<_> = own.into_iter().chain(rows).collect();
-        let mut statements = 0;
-        for (index, (offset, at)) in rows.iter().enumerate() {
-            let superseded = rows.get(index + 1).is_some_and(|(next, _)| next == offset);
-            // The first row stands even then: without it the function has no declaration line.
-            if superseded && index > 0 {
-                continue;
-            }
-            let (file, line, column) = match at {
+        for (index, (offset, at)) in
+            line_rows(function.code, function.declared, position).into_iter().enumerate()
+        {
+            let (file, line, column) = match &at {
                 Some(at) => (file_id(&mut dwarf, &mut program, &at.file), at.line, at.column),
                 None => (program.row().file, 0, 0),
             };
-            if last == Some((file, line, column)) {
-                continue;
-            }
-            last = Some((file, line, column));
             let row = program.row();
-            row.address_offset = function.offset + u64::from(*offset);
+            row.address_offset = function.offset + u64::from(offset);
             row.file = file;
             row.line = u64::from(line);
             row.column = u64::from(column);
             row.is_statement = line != 0;
-            row.prologue_end = statements == 1;
-            statements += 1;
+            row.prologue_end = index == 1;
             program.generate_row();
         }
     }

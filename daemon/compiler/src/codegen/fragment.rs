@@ -10,6 +10,7 @@ use cranelift_codegen::isa::TargetIsa;
 use gimli::write::{Address, EhFrame, EndianVec, FrameTable};
 
 use super::data::DataSection;
+use super::debug::line_rows;
 use super::isa::target_isa;
 use super::object::Position;
 use super::program::{Positions, debugger_name, declaration, has_large_type, internal, main_instance};
@@ -20,7 +21,7 @@ use crate::consteval::{ConstValue, const_value};
 use crate::lower::ItemId;
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
-use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
+use crate::ssa::{CodeOptions, DbTypes, Symbol};
 use crate::types::{Ty, const_ty};
 
 /// A function, ready to be laid out.
@@ -126,7 +127,7 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
     let debug = debug.then(|| FragmentDebug {
         name: debugger_name(db, instance, &symbol),
         declared: declaration(db, instance).and_then(|source| positions.of(source)),
-        rows: rows(code, declaration(db, instance), &mut positions),
+        rows: line_rows(code, declaration(db, instance), &mut |source| positions.of(source)),
     });
     let isa = target_isa(options.level(db))?;
     Ok(Arc::new(Fragment {
@@ -141,28 +142,6 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
 
 fn unknown() -> Position {
     Position { file: Arc::from("?"), line: 0, column: 0 }
-}
-
-/// The rows of a function's line table: its declaration first, then every change of place.
-pub(super) fn rows(
-    code: &MachineCode,
-    declared: Option<Source>,
-    positions: &mut Positions<'_>,
-) -> Vec<(u32, Option<Position>)> {
-    // The code of the compiler's own at the start is the prologue: it belongs to the declaration.
-    let mut all = vec![(0, declared.and_then(|source| positions.of(source)))];
-    all.extend(code.lines.iter().filter_map(|row| Some((row.offset, Some(positions.of(row.source?)?)))));
-    let mut rows: Vec<(u32, Option<Position>)> = Vec::with_capacity(all.len());
-    let offsets: Vec<u32> = all.iter().skip(1).map(|(offset, _)| *offset).collect();
-    for (index, (offset, position)) in all.into_iter().enumerate() {
-        let superseded = offsets.get(index) == Some(&offset);
-        // The first row stands even then: without it the function has no declaration line.
-        if superseded && index > 0 || rows.last().is_some_and(|(_, last)| *last == position) {
-            continue;
-        }
-        rows.push((offset, position));
-    }
-    rows
 }
 
 /// A top-level const's objects.

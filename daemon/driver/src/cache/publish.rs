@@ -53,7 +53,7 @@ struct State {
     /// Publish without waiting, until nothing waits.
     is_hurried: bool,
     /// One is being published now.
-    is_busy: bool,
+    is_publishing: bool,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -118,7 +118,8 @@ impl Publisher {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_hurried = true;
         self.shared.changed.notify_all();
-        while !state.waiting.is_empty() || state.is_busy {
+        let is_publication = |(_, work): &(Instant, Work)| matches!(work, Work::Publish(..));
+        while state.waiting.values().any(is_publication) || state.is_publishing {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -126,6 +127,7 @@ impl Publisher {
             state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.is_hurried = false;
+        self.shared.changed.notify_all();
     }
 }
 
@@ -133,14 +135,17 @@ impl Shared {
     fn work(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let next = state.waiting.iter().min_by_key(|(_, (due, _))| *due);
+            // Who waits in `flush` waits for what is published, not for what is warmed up.
+            let is_wanted = |work: &Work| !state.is_hurried || matches!(work, Work::Publish(..));
+            let wanted = state.waiting.iter().filter(|(_, (_, work))| is_wanted(work));
+            let next = wanted.min_by_key(|(_, (due, _))| *due);
             let next = next.map(|(subject, (due, _))| (subject.clone(), *due));
             let now = Instant::now();
             state = match next {
                 Some((subject, due)) if due <= now || state.is_ending || state.is_hurried => {
                     if let Some((_, work)) = state.waiting.remove(&subject) {
                         let is_ending = state.is_ending;
-                        state.is_busy = true;
+                        state.is_publishing = matches!(work, Work::Publish(..));
                         drop(state);
                         let done = self.run(work, is_ending);
                         state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +155,7 @@ impl Shared {
                             }
                             state.done.insert(subject, revision);
                         }
-                        state.is_busy = false;
+                        state.is_publishing = false;
                         self.changed.notify_all();
                     }
                     state
