@@ -16,6 +16,8 @@ use vitte_sys::process::{Command, Limits, Stdio};
 mod common;
 use common::Scratch;
 
+mod filter;
+
 struct Case {
     name: &'static str,
     calls: &'static [libc::c_long],
@@ -187,6 +189,9 @@ fn spawn(_: &Path) -> Result<(), SysError> {
 
 #[test]
 fn what_a_signal_interrupts_goes_on() {
+    if filter::missing("what_a_signal_interrupts_goes_on") {
+        return;
+    }
     let scratch = Scratch::new("interrupted");
     let at = scratch.path();
     // The thread that starts processes is made by the first start and stays: not under a filter.
