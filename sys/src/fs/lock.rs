@@ -57,6 +57,14 @@ impl FileLock {
     }
 }
 
+impl Drop for FileLock {
+    /// Not left to the closing of the descriptor: a process that another thread starts at this moment
+    /// has a copy of it until it runs its program, and the lock would be held until then.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 /// Who else may hold the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
