@@ -1,8 +1,8 @@
 //! Starting programs on Android. Bionic declares these in `spawn.h`, for Android 9 (API level 28) and later.
 
-use core::ffi::{c_char, c_int, c_short};
+use core::ffi::{c_char, c_int};
 
-use libc::{posix_spawn_file_actions_t, posix_spawnattr_t, sigset_t};
+use libc::{posix_spawn_file_actions_t, posix_spawnattr_t};
 
 unsafe extern "C" {
     /// Starts a program that is looked for through PATH.
@@ -31,11 +31,11 @@ unsafe extern "C" {
     /// No attributes yet.
     pub(super) fn posix_spawnattr_init(attributes: *mut posix_spawnattr_t) -> c_int;
     /// Which of the attributes count.
-    pub(super) fn posix_spawnattr_setflags(attributes: *mut posix_spawnattr_t, flags: c_short) -> c_int;
+    pub(super) fn posix_spawnattr_setflags(attributes: *mut posix_spawnattr_t, flags: core::ffi::c_short) -> c_int;
     /// The signals that the child has blocked.
     pub(super) fn posix_spawnattr_setsigmask(
         attributes: *mut posix_spawnattr_t,
-        mask: *const sigset_t,
+        mask: *const libc::sigset_t,
     ) -> c_int;
     /// Ends attributes.
     pub(super) fn posix_spawnattr_destroy(attributes: *mut posix_spawnattr_t) -> c_int;

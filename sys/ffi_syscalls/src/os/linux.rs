@@ -282,7 +282,7 @@ mod wide {
         let here = libc::AT_FDCWD;
         let flags = if only_new { libc::RENAME_NOREPLACE } else { 0 };
         // SAFETY: a Text ends with a 0.
-        check(unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flags) }.into())
+        check(unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flags as _) }.into())
     }
 
     /// A file without a name, in memory.
