@@ -204,7 +204,7 @@ impl Driver {
                 Some(match image {
                     Image::Known(written) => written,
                     Image::New { version, bytes, home, .. } => {
-                        let written = self.outputs.write(&plan, &bytes, version);
+                        let written = self.outputs.write(&plan, &bytes, version, !request.without_digest);
                         home.recycle(bytes);
                         written?
                     }
@@ -214,15 +214,18 @@ impl Driver {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
         };
-        if let Some(written) = written {
+        if let Some(mut written) = written {
+            if !request.without_digest || found.is_some() {
+                written = self.outputs.with_digest(&plan, written)?;
+            }
             events.event(written.event());
             if let Some((result, _)) = &found
                 && let Some(stored) = result.executable.map(|digest| digest.to_string())
-                && !stored.starts_with(&written.sha256)
+                && !stored.starts_with(written.sha256())
             {
                 return Err(internal(format!(
                     "the store has another executable for this program: {stored}, made anew: {}",
-                    written.sha256
+                    written.sha256()
                 )));
             }
             outcome.executable = Some(written.path.clone());
@@ -266,7 +269,7 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                self.outputs.write(plan, &report.bytes, 0).map(Some)
+                self.outputs.write(plan, &report.bytes, 0, true).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -343,7 +346,7 @@ impl Driver {
             let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
                 return Ok(None);
             };
-            let written = self.outputs.write(plan, &bytes, 0)?;
+            let written = self.outputs.write(plan, &bytes, 0, true)?;
             report_hit(events, diagnostics, true);
             events.event(written.event());
             outcome.executable = Some(written.path);

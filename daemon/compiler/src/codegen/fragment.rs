@@ -257,10 +257,20 @@ pub struct Fragments {
 struct Entry {
     instance: Instance,
     key: FragmentKey,
+    /// See [`home`], and [`Fragment::other_files`]: beside each other, since every edit looks at all.
     home: Option<SourceFile>,
+    other_files: Vec<SourceFile>,
     fragment: Arc<Fragment>,
     /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
     callees: Vec<u32>,
+}
+
+impl Entry {
+    fn replace(&mut self, index: &ByInstance<u32>, fragment: Arc<Fragment>) {
+        self.callees = callees(index, &fragment);
+        self.other_files.clone_from(&fragment.other_files);
+        self.fragment = fragment;
+    }
 }
 
 /// Stands for a target that is no function.
@@ -295,8 +305,7 @@ impl Fragments {
                 for (index, fragment) in changed {
                     let fragment = fragment.clone();
                     if let Some(entry) = self.entries.get_mut(index as usize) {
-                        entry.callees = callees(&self.index, &fragment);
-                        entry.fragment = fragment;
+                        entry.replace(&self.index, fragment);
                     }
                 }
                 return Ok(is_changed);
@@ -328,7 +337,7 @@ impl Fragments {
     ) -> Result<Vec<(u32, &'db Arc<Fragment>)>, Diagnostics> {
         let is_concerned = |entry: &Entry| {
             entry.home.is_some_and(|home| edited.contains(&home))
-                || entry.fragment.other_files.iter().any(|file| edited.contains(file))
+                || entry.other_files.iter().any(|file| edited.contains(file))
         };
         let mut changed = Vec::new();
         for (index, entry) in (0..).zip(&self.entries) {
@@ -442,11 +451,8 @@ impl Fragments {
         let is_changed = !(same_members && changed.is_empty());
         self.bodies = bodies;
         for (index, fragment) in changed {
-            let entry = &mut self.entries[index as usize];
-            entry.fragment = fragment.clone();
-            if same_members {
-                entry.callees = callees(&self.index, &entry.fragment);
-            }
+            // The numbers of callees are right when the same functions are reached; else all are made again.
+            self.entries[index as usize].replace(&self.index, fragment.clone());
         }
         if !same_members {
             let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
@@ -468,6 +474,7 @@ impl Fragments {
                 instance,
                 key,
                 home: home(db, instance),
+                other_files: fragment.other_files.clone(),
                 callees: callees(&self.index, &fragment),
                 fragment,
             })
