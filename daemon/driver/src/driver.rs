@@ -15,7 +15,7 @@ use crate::api::{
 use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
-use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
+use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
@@ -204,7 +204,7 @@ impl Driver {
                 Some(match image {
                     Image::Known(written) => written,
                     Image::New { version, bytes, home, .. } => {
-                        let written = self.outputs.write(&plan, &bytes, version);
+                        let written = self.outputs.write(&plan, &bytes, version, !request.without_digest);
                         home.recycle(bytes);
                         written?
                     }
@@ -214,15 +214,18 @@ impl Driver {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
         };
-        if let Some(written) = written {
+        if let Some(mut written) = written {
+            if !request.without_digest || found.is_some() {
+                written = self.outputs.with_digest(&plan, written)?;
+            }
             events.event(written.event());
             if let Some((result, _)) = &found
                 && let Some(stored) = result.executable.map(|digest| digest.to_string())
-                && !stored.starts_with(&written.sha256)
+                && !stored.starts_with(written.sha256())
             {
                 return Err(internal(format!(
                     "the store has another executable for this program: {stored}, made anew: {}",
-                    written.sha256
+                    written.sha256()
                 )));
             }
             outcome.executable = Some(written.path.clone());
@@ -266,7 +269,7 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                self.outputs.write(plan, &report.bytes, 0).map(Some)
+                self.outputs.write(plan, &report.bytes, 0, true).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -290,7 +293,7 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let engine = self.engines.get(folders.clone());
         let read = engine
-            .read(&plan.project.entry, &plan.options, cancel, |db, program, _| doors::inputs(db, program));
+            .read(&plan.project.entry, &plan.options, cancel, |db, program, kept| kept.inputs(db, program));
         let mut files: Vec<PathBuf> = plan.project.project_files(&cwd).into_iter().collect();
         let is_there = |contents: &FileContents| !matches!(contents, FileContents::Missing);
         let inputs = read?.0.into_iter().filter(|(_, contents)| is_there(contents));
@@ -343,7 +346,7 @@ impl Driver {
             let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
                 return Ok(None);
             };
-            let written = self.outputs.write(plan, &bytes, 0)?;
+            let written = self.outputs.write(plan, &bytes, 0, true)?;
             report_hit(events, diagnostics, true);
             events.event(written.event());
             outcome.executable = Some(written.path);
@@ -377,10 +380,10 @@ impl Driver {
                 entry,
                 options,
                 &CancellationToken::new(),
-                |db, program, _| {
-                    let found = doors::diagnostics(db, program);
+                |db, program, kept| {
+                    let (found, _) = kept.check(db, program);
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
-                    (db.revision(), doors::inputs(db, program), diagnostics)
+                    (db.revision(), kept.inputs(db, program), diagnostics)
                 },
             );
             let Ok(((now, inputs, diagnostics), _)) = read else { return false };
@@ -408,10 +411,10 @@ impl Driver {
             let (entry, options) = (&plan.project.entry, &plan.options);
             let strip = plan.debug == DebugInfo::Strip;
             // Whoever asks next gets what was made so far, or learns why it was not.
-            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, image| {
-                doors::diagnostics(db, program);
-                if whole {
-                    let _ = image.link(db, program, options.opt_level, strip, Some);
+            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
+                let (found, interfaces) = kept.check(db, program);
+                if whole && !found.iter().any(Diagnostic::is_error) {
+                    let _ = kept.image.link(db, program, interfaces, strip, Some);
                 }
             });
         });
@@ -538,9 +541,9 @@ impl Driver {
         events.event(Event::PhaseStarted { phase: STAGES[0].name });
         let engine = self.engines.get(plan.folders());
         let (compiled, work) =
-            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
+            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, kept| {
                 readable(db, program, &plan.project.entry_file)?;
-                compile_snapshot(db, program, image, &cwd, plan, goal)
+                compile_snapshot(db, program, kept, &cwd, plan, goal)
             })?;
         let compiled = compiled?;
         tracing::debug!(
@@ -578,13 +581,14 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
-    image: &Arc<ProgramImage>,
+    kept: &ProgramState,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
-    let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    let (found, interfaces) = kept.check(db, program);
+    let mut found: Vec<Diagnostic> = found.to_vec();
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
@@ -597,7 +601,7 @@ fn compile_snapshot(
         Goal::Image(outputs) if clean => {
             let strip = plan.debug == DebugInfo::Strip;
             let find = |version| outputs.find(plan, version);
-            match image.link(db, program, plan.options.opt_level, strip, find) {
+            match kept.image.link(db, program, interfaces, strip, find) {
                 Ok(Ok(image)) => {
                     made = Some(Made::Image(image));
                     Ok(())

@@ -51,6 +51,11 @@ pub(super) fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, D
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics.clone());
     }
+    entry_instance(db, program)
+}
+
+/// The instance that C calls, of a program that is known to have no errors.
+pub(super) fn entry_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     match entry_point(db, program) {
         Ok(main) => Ok(Instance::new(db, InstanceKind::Main(main))),
         Err(diagnostic) => Err(Arc::from([*diagnostic])),
