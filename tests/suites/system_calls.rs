@@ -326,7 +326,8 @@ fn edges(case: &str, command: Command, rows: &[String], expected: impl Fn(&str) 
 }
 
 /// What the rows of `edges.vit` look for in a folder that nothing can be changed in.
-const FOUND_THERE: &str = "printf text >\"$1/file\"; ln -s file \"$1/link\"; mkdir \"$1/directory\"; : >\"$1/other\"";
+const FOUND_THERE: &str =
+    "printf text >\"$1/file\"; ln -s file \"$1/link\"; mkdir \"$1/directory\"; : >\"$1/other\"";
 
 #[test]
 fn every_function_is_refused_by_a_folder_that_is_closed_to_it() {
@@ -378,8 +379,7 @@ fn every_function_is_refused_by_a_file_system_that_is_read_only_or_full() {
         command.arg(&folder).arg(&program);
         command
     };
-    let read_only =
-        command("read-only", "mount -t tmpfs none \"$1\"", "mount -o remount,ro \"$1\"");
+    let read_only = command("read-only", "mount -t tmpfs none \"$1\"", "mount -o remount,ro \"$1\"");
     let rows = rows();
     edges("read-only", read_only, &rows, |row| if READERS.contains(&row) { "ok" } else { "EROFS" });
     let full = command("full", "mount -t tmpfs -o size=64k none \"$1\"", ":");
