@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use salsa::{Durability, Setter};
-use vitte_compiler::base::{Db, FileContents, SourceFile, SourcePath, SourceRoot};
+use vitte_compiler::base::{ContentCache, Db, FileContents, SourceFile, SourcePath, SourceRoot};
 use vitte_compiler::runtime;
 use vitte_sys::fs::{FileKind, FileStamp};
 
@@ -130,6 +130,7 @@ struct Files {
     folders: Folders,
     roots: Arc<[SourceRoot]>,
     known: Mutex<KnownFiles>,
+    content: ContentCache,
 }
 
 /// The database of one set of folders. Clones are snapshots for reading.
@@ -191,6 +192,10 @@ impl Db for Database {
         Arc::clone(&self.files.roots)
     }
 
+    fn content_cache(&self) -> Option<&ContentCache> {
+        Some(&self.files.content)
+    }
+
     fn go_on(&self, stage: &str) {
         meter::go_on(stage);
     }
@@ -199,7 +204,7 @@ impl Db for Database {
 impl Database {
     pub(crate) fn new(folders: Folders) -> Self {
         let roots = folders.roots.iter().map(|(root, _)| root.clone()).collect();
-        let files = Files { folders, roots, known: Mutex::default() };
+        let files = Files { folders, roots, known: Mutex::default(), content: ContentCache::default() };
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
