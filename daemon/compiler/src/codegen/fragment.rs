@@ -2,7 +2,7 @@
 //!
 //! An executable is its fragments one after the other with their references filled in. Each is a query,
 //! so that after an edit all but the edited ones are at hand, and laying them out is copying.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -249,6 +249,8 @@ pub struct Fragments {
     /// In order of symbol.
     entries: Vec<Entry>,
     index: ByInstance<u32>,
+    /// See [`Fragments::take_changes`].
+    changed: Option<BTreeSet<u32>>,
     /// What the modules of the program let others inline.
     bodies: HashMap<SourceFile, Arc<InlineBodies>, BuildHasherDefault<rustc_hash::FxHasher>>,
 }
@@ -263,14 +265,6 @@ struct Entry {
     fragment: Arc<Fragment>,
     /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
     callees: Vec<u32>,
-}
-
-impl Entry {
-    fn replace(&mut self, index: &ByInstance<u32>, fragment: Arc<Fragment>) {
-        self.callees = callees(index, &fragment);
-        self.other_files.clone_from(&fragment.other_files);
-        self.fragment = fragment;
-    }
 }
 
 /// Stands for a target that is no function.
@@ -303,10 +297,7 @@ impl Fragments {
                 self.bodies.extend(bodies);
                 let is_changed = !changed.is_empty();
                 for (index, fragment) in changed {
-                    let fragment = fragment.clone();
-                    if let Some(entry) = self.entries.get_mut(index as usize) {
-                        entry.replace(&self.index, fragment);
-                    }
+                    self.replace(index, fragment.clone());
                 }
                 return Ok(is_changed);
             }
@@ -452,7 +443,7 @@ impl Fragments {
         self.bodies = bodies;
         for (index, fragment) in changed {
             // The numbers of callees are right when the same functions are reached; else all are made again.
-            self.entries[index as usize].replace(&self.index, fragment.clone());
+            self.replace(index, fragment.clone());
         }
         if !same_members {
             let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
@@ -464,7 +455,25 @@ impl Fragments {
         Ok(is_changed)
     }
 
+    fn replace(&mut self, index: u32, fragment: Arc<Fragment>) {
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            entry.callees = callees(&self.index, &fragment);
+            entry.other_files.clone_from(&fragment.other_files);
+            entry.fragment = fragment;
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.insert(index);
+        }
+    }
+
+    /// The numbers of the fragments that changed since this was called last, in order; `None` when others
+    /// have those numbers now.
+    pub fn take_changes(&mut self) -> Option<BTreeSet<u32>> {
+        self.changed.replace(BTreeSet::new())
+    }
+
     fn rebuild(&mut self, db: &dyn Db, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+        self.changed = None;
         all.sort_by(|a, b| a.2.symbol.cmp(&b.2.symbol));
         self.index =
             all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
@@ -479,6 +488,11 @@ impl Fragments {
                 fragment,
             })
             .collect();
+    }
+
+    /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
+    pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
+        self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
     }
 
     /// How many there are.

@@ -100,7 +100,8 @@ impl ProgramImage {
         // The memory of the last one: fresh pages take longer than what is written to them.
         let mut bytes = std::mem::take(&mut state.buffer);
         let options = ImageOptions { entry: &entry, strip, level: program.options(db).opt_level };
-        let linked = state.linker.link(&state.fragments, options, &mut bytes);
+        let changes = state.fragments.take_changes();
+        let linked = state.linker.link(&state.fragments, changes.as_ref(), options, &mut bytes);
         Ok(linked.map(|()| Image::New { version, bytes, home: Arc::clone(self), elapsed: started.elapsed() }))
     }
 }
