@@ -12,7 +12,7 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
+use crate::cache::{self, BuildCache, CachedResult, Facts, History, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
@@ -20,6 +20,7 @@ use crate::link::incremental::Unfit;
 use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
 };
+use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
 use crate::project::bad_input;
@@ -42,6 +43,8 @@ pub struct Driver {
     tools: Toolbox,
     outputs: Outputs,
     cache: Option<BuildCache>,
+    history: Option<Arc<History>>,
+    memory: Memory,
     /// Last, so that nothing it uses is gone before it has ended.
     publisher: Publisher,
 }
@@ -106,6 +109,8 @@ impl Driver {
             tools,
             outputs: Outputs::default(),
             cache: None,
+            history: None,
+            memory: Memory::default(),
             publisher: Publisher::default(),
         }
     }
@@ -120,7 +125,15 @@ impl Driver {
     /// own there.
     #[must_use]
     pub fn cached_in(self, store: Arc<Store>) -> Self {
-        Self { cache: Some(BuildCache::new(store)), ..self }
+        let history = Some(Arc::new(History::new(Arc::clone(&store))));
+        Self { cache: Some(BuildCache::new(store)), history, ..self }
+    }
+
+    /// The same driver, which does not note what targets were built from: [`Driver::explain_rebuild`] knows
+    /// of no build.
+    #[must_use]
+    pub fn without_history(self) -> Self {
+        Self { history: None, ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -188,6 +201,7 @@ impl Driver {
             linker.prepare();
         }
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
+        self.memory.note_program(&plan, key);
         let mut outcome = outcome(&compiled.diagnostics, described);
         let Some(made) = compiled.made else {
             self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
@@ -292,7 +306,8 @@ impl Driver {
         let read = engine
             .read(&plan.project.entry, &plan.options, cancel, |db, program, _| doors::inputs(db, program));
         let mut files: Vec<PathBuf> = plan.project.project_files(&cwd).into_iter().collect();
-        let is_there = |contents: &FileContents| !matches!(contents, FileContents::Missing);
+        let is_there =
+            |contents: &FileContents| !matches!(contents, FileContents::Missing | FileContents::Folder);
         let inputs = read?.0.into_iter().filter(|(_, contents)| is_there(contents));
         files.extend(inputs.filter_map(|(path, _)| folders.on_disk(&path)));
         let fresh = || Self {
@@ -301,6 +316,8 @@ impl Driver {
             tools: self.tools.clone(),
             outputs: Outputs::default(),
             cache: None,
+            history: None,
+            memory: Memory::default(),
             publisher: Publisher::default(),
         };
         determinism::check(request, &files, built, cancel, fresh)?;
@@ -365,7 +382,7 @@ impl Driver {
         written: Option<Written>,
     ) {
         let Some(cache) = self.cache.clone() else { return };
-        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        let (plan, engines, history) = (plan.clone(), Arc::clone(&self.engines), self.history.clone());
         let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
         self.publisher.publish((key, target.clone()), revision, move || {
             let executable = written.as_ref().and_then(Written::bytes);
@@ -380,15 +397,19 @@ impl Driver {
                 |db, program, _| {
                     let found = doors::diagnostics(db, program);
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
-                    (db.revision(), doors::inputs(db, program), diagnostics)
+                    (db.revision(), doors::inputs(db, program), db.replaced_since(revision), diagnostics)
                 },
             );
-            let Ok(((now, inputs, diagnostics), _)) = read else { return false };
+            let Ok(((now, inputs, replaced, diagnostics), _)) = read else { return false };
+            if let (Some(target), Some(history), Some(mut replaced)) = (&target, &history, replaced) {
+                // What was built, whatever has been saved since.
+                let built = |(path, contents): &(SourcePath, FileContents)| {
+                    (path.clone(), replaced.remove(path).unwrap_or_else(|| contents.clone()))
+                };
+                history.remember(target, Facts::new(&plan, &linker, inputs.iter().map(built).collect()));
+            }
             if now != revision {
                 return false;
-            }
-            if let Some(target) = &target {
-                cache.remember(target, Facts::new(&plan, &linker, &inputs));
             }
             // Errors that came later than the check are not among these.
             if count(&diagnostics, "error") == errors
@@ -403,6 +424,16 @@ impl Driver {
     /// Brings a program that was answered from the store into memory, by and by, for the next edit: its
     /// diagnostics or, with `whole`, its code too.
     fn warm_up(&self, plan: &BuildPlan, key: ActionKey, whole: bool) {
+        self.warm_up_then(plan, key, whole, || {});
+    }
+
+    fn warm_up_then(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        whole: bool,
+        then: impl FnOnce() + Send + 'static,
+    ) {
         let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
         self.publisher.warm_up((key, None), move |cancel| {
             let (entry, options) = (&plan.project.entry, &plan.options);
@@ -414,6 +445,7 @@ impl Driver {
                     let _ = image.link(db, program, options.opt_level, strip, Some);
                 }
             });
+            then();
         });
     }
 
@@ -429,18 +461,18 @@ impl Driver {
         cancel: &CancellationToken,
     ) -> Result<RebuildReport, DriverError> {
         let plan = BuildPlan::new(request)?;
-        let Some(cache) = &self.cache else {
+        let Some(history) = &self.history else {
             return Err(bad_input(
-                "NO_STORE",
-                "nothing is known of earlier builds: there is no cache",
-                "see `vitte cache stats` for the reason",
+                "NO_HISTORY",
+                "nothing is known of earlier builds: they are not noted",
+                "see `vitte cache stats` for the store, and `cache.history` in the settings",
             ));
         };
         self.publisher.flush(Instant::now() + FLUSH_MAX);
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let folders = plan.folders();
         let target = target(&plan);
-        let mut causes = cache.causes(&target).unwrap_or_default();
+        let mut causes = history.causes(&target).unwrap_or_default();
         for cause in &mut causes {
             cause.name = cache::shown_name(&cause.name, &folders, &cwd);
         }
@@ -512,6 +544,39 @@ impl Driver {
         roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
         files.extend(self.engines.get(folders).asked_for());
         Ok(Inputs { files, roots })
+    }
+
+    /// Brings the process back below `budget` resident bytes as far as that goes, for moments of rest:
+    /// workspaces that were not asked for longest are forgotten, and built from the files and the store when
+    /// they are asked for again. `resident` says how much there is.
+    ///
+    /// The last one stays. If it alone is above the budget and has grown by half since it was last made, it is
+    /// made anew in the background, without what it remembers of edits and of other configurations.
+    pub fn shed(&self, budget: u64, resident: fn() -> Option<u64>) {
+        let is_above = || resident().is_some_and(|bytes| bytes > budget);
+        let mut freed = false;
+        while is_above() && self.engines.forget_oldest() {
+            self.memory.note_forgotten();
+            vitte_sys::memory::release_unused();
+            freed = true;
+        }
+        if !freed && is_above() {
+            // What is free already may be enough.
+            vitte_sys::memory::release_unused();
+        }
+        let Some(bytes) = resident().filter(|bytes| *bytes > budget) else { return };
+        let Some((plan, key)) = self.memory.to_renew(bytes) else { return };
+        if self.engines.len() == 1 && self.engines.forget_last() {
+            self.memory.note_forgotten();
+            vitte_sys::memory::release_unused();
+            let memory = self.memory.clone();
+            self.warm_up_then(&plan, key, true, move || memory.note_renewed(resident()));
+        }
+    }
+
+    /// What is in memory.
+    pub fn memory_use(&self) -> MemoryUse {
+        MemoryUse { workspaces: self.engines.len() as u64, forgotten: self.memory.forgotten() }
     }
 
     /// What this machine offers: targets, linkers, tools, and which are chosen.
@@ -632,6 +697,11 @@ fn readable(db: &Database, program: Program, path: &Path) -> Result<(), DriverEr
             "NOT_FOUND",
             format!("`{shown}` does not exist"),
             "check the spelling and the folder you are in",
+        )),
+        FileContents::Folder => Err(bad_input(
+            "IS_A_DIRECTORY",
+            format!("`{shown}` is a folder"),
+            "name a `.vit` file, or make a package in the folder with `vitte init`",
         )),
         FileContents::NotUtf8(offset) => {
             let message = format!("`{shown}` is not UTF-8: the first bad byte is at offset {offset}");
