@@ -66,6 +66,15 @@ struct Compiled {
     revision: u64,
 }
 
+/// What the store has for a program.
+struct Found {
+    result: CachedResult,
+    /// As the user would see them.
+    diagnostics: Vec<Arc<ResolvedDiagnostic>>,
+    /// Every file that it depends on, with what stands there now.
+    files: Vec<(SourcePath, FileContents)>,
+}
+
 /// What a program became.
 enum Made {
     /// Input for a linker.
@@ -153,7 +162,7 @@ impl Driver {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
         let key = BuildCache::plan_key(&plan, "none", cache::Goal::Check);
-        if let Some((result, diagnostics)) = self.find(&plan, &key, request)
+        if let Some(Found { result, diagnostics, files: _ }) = self.find(&plan, &key, request)
             && result.executable.is_none()
         {
             report_hit(events, &diagnostics, false);
@@ -185,12 +194,15 @@ impl Driver {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
         let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
-        let found = self.find(&plan, &key, request);
-        if let Some((result, diagnostics)) = &found
+        let mut found = self.find(&plan, &key, request);
+        if let Some(found) = &mut found
             && !request.check_cache
             && !request.check_determinism
-            && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
+            && let Some(outcome) = self.restore(&plan, found, &described, events)?
         {
+            if outcome.executable.is_some() {
+                self.note_restored(&plan, key, &linker.identity(), std::mem::take(&mut found.files));
+            }
             self.warm_up(&plan, key, true);
             return Ok(outcome);
         }
@@ -230,7 +242,7 @@ impl Driver {
         };
         if let Some(written) = written {
             events.event(written.event());
-            if let Some((result, _)) = &found
+            if let Some(Found { result, .. }) = &found
                 && let Some(stored) = result.executable.map(|digest| digest.to_string())
                 && !stored.starts_with(&written.sha256)
             {
@@ -328,33 +340,45 @@ impl Driver {
 
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
     /// them. For a program that is in memory it is asked only to be compared.
-    fn find(
-        &self,
-        plan: &BuildPlan,
-        key: &ActionKey,
-        request: &BuildRequest,
-    ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
+    fn find(&self, plan: &BuildPlan, key: &ActionKey, request: &BuildRequest) -> Option<Found> {
         let cache = self.cache.as_ref()?;
         let folders = plan.folders();
         let engine = self.engines.get(folders.clone());
         if !request.check_cache && engine.knows(&plan.project.entry, &plan.options) {
             return None;
         }
-        let result = cache.find(key, &folders)?;
+        let (result, files) = cache.find(key, &folders)?;
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let diagnostics = result.diagnostics(&folders, &cwd);
-        Some((result, diagnostics))
+        Some(Found { result, diagnostics, files })
+    }
+
+    /// Notes, by and by, that the plan's target is made of `files` now.
+    fn note_restored(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        linker: &str,
+        files: Vec<(SourcePath, FileContents)>,
+    ) {
+        let Some(history) = self.history.clone() else { return };
+        let (plan, linker, target) = (plan.clone(), linker.to_owned(), target(plan));
+        self.publisher.publish((key, Some(target.clone())), cache::RESTORED, move || {
+            history.remember(&target, Facts::new(&plan, &linker, files));
+            // The next one may be of other files.
+            false
+        });
     }
 
     /// Puts a result of the store in place; `None` when its executable is not there after all.
     fn restore(
         &self,
         plan: &BuildPlan,
-        result: &CachedResult,
-        diagnostics: &[Arc<ResolvedDiagnostic>],
+        found: &Found,
         described: &str,
         events: &dyn EventSink,
     ) -> Result<Option<BuildOutcome>, DriverError> {
+        let Found { result, diagnostics, files: _ } = found;
         let mut outcome = outcome(diagnostics, described.to_owned());
         if let Some(digest) = &result.executable {
             let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {

@@ -59,13 +59,20 @@ impl ProgramInputs {
         Some(Self { files: files.collect::<Option<_>>()? })
     }
 
-    /// Of what stands on disk now; `None` when some cannot be read.
-    pub(crate) fn read(folders: &Folders, files: Vec<SourcePath>) -> Option<Self> {
+    /// Of what stands on disk now, and that itself; `None` when some cannot be read.
+    pub(crate) fn read(
+        folders: &Folders,
+        files: Vec<SourcePath>,
+    ) -> Option<(Self, Vec<(SourcePath, FileContents)>)> {
+        let mut contents = Vec::with_capacity(files.len());
         let files = files.into_iter().map(|path| {
-            let fingerprint = Fingerprint::of(&folders.contents(&path).0)?;
+            let found = folders.contents(&path).0;
+            let fingerprint = Fingerprint::of(&found)?;
+            contents.push((path.clone(), found));
             Some((path, fingerprint))
         });
-        Some(Self { files: files.collect::<Option<_>>()? })
+        let files = files.collect::<Option<_>>()?;
+        Some((Self { files }, contents))
     }
 
     /// The key of the action: `plan` with these files.

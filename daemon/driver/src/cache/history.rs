@@ -53,7 +53,7 @@ impl Facts {
         option("target", plan.target.to_owned());
         option("profile", plan.profile.clone());
         option("entry", plan.project.entry.to_string());
-        option("root", plan.project.root.display().to_string());
+        option(ROOT, plan.project.root.display().to_string());
         option("opt-level", format!("{:?}", plan.options.opt_level));
         option("debug-info", plan.options.debug_info.to_string());
         option("strict", plan.options.strict.to_string());
@@ -133,7 +133,10 @@ impl History {
             Some(Known { mut record, base, files }) => {
                 let (files, changed) = files.replaced_by(facts.files);
                 let mut causes = causes_in_options(&record, &facts.options, &facts.manifests);
-                causes.extend(changed.iter().filter_map(facts::Changed::cause));
+                // From another root every file has another name.
+                if !causes.iter().any(is_root) {
+                    causes.extend(changed.iter().filter_map(facts::Changed::cause));
+                }
                 causes.sort_by_key(rank);
                 record.changes.extend(changed.into_iter().map(facts::Changed::into_entry));
                 if causes.is_empty() {
@@ -224,14 +227,20 @@ fn causes_in_options(
             })
         })
         .collect();
-    if causes.iter().any(|cause| cause.kind == CauseKind::Option) {
+    if causes.iter().any(|cause| cause.kind == CauseKind::Option) && !causes.iter().any(is_root) {
         causes.extend(facts::manifest_causes(&old.manifests, manifests));
     }
     causes
 }
 
-/// Options that decide others, and those before which nothing else is worth a word.
-const DECISIVE: [&str; 3] = ["root", "target", "profile"];
+/// Options that decide others.
+const DECISIVE: [&str; 3] = [ROOT, "target", "profile"];
+/// The option from which all files have their names.
+const ROOT: &str = "root";
+
+fn is_root(cause: &Cause) -> bool {
+    cause.kind == CauseKind::Option && cause.name == ROOT
+}
 
 /// What is more telling stands first: what somebody did, then what came of it.
 fn rank(cause: &Cause) -> u8 {
