@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -274,6 +275,131 @@ fn file_systems_that_are_read_only_or_full_refuse_by_name() {
     let outcome = end(command);
     assert_eq!(outcome.stdout_text(), FILE_SYSTEMS, "{}", outcome.stderr_text());
     assert_eq!(outcome.status, 0);
+}
+
+/// The rows of `edges.vit` that change nothing, and so are allowed on a file system that is read-only.
+const READERS: [&str; 18] = [
+    "rt_file_exists",
+    "rt_file_read_text",
+    "rt_file_mmap_read_text",
+    "rt_file_mmap_read_bytes",
+    "rt_file_size",
+    "rt_file_modified_time",
+    "rt_file_copy, from",
+    "rt_fs_read",
+    "rt_fs_read_many",
+    "rt_fs_stat",
+    "rt_fs_copy, from",
+    "rt_fs_lock, shared",
+    "rt_fd_open",
+    "rt_dir_list",
+    "rt_fs_list",
+    "rt_dir_open",
+    "rt_fs_link_target",
+    "rt_fs_stat, no follow",
+];
+
+/// The rows that fill a file.
+const FILLERS: [&str; 7] = [
+    "rt_file_write_text",
+    "rt_file_append_text",
+    "rt_file_copy, to",
+    "rt_fs_write",
+    "rt_fs_write, append",
+    "rt_fs_write, new",
+    "rt_fs_copy, to",
+];
+
+/// All rows with a path: those that find what they need when it is empty.
+fn rows() -> Vec<String> {
+    let table = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_suffix(": empty: ok")).map(str::to_owned);
+    rows.collect()
+}
+
+/// Runs `edges.vit` for one case, and compares what it says of each row.
+fn edges(case: &str, command: Command, rows: &[String], expected: impl Fn(&str) -> &'static str) {
+    let outcome = end(command);
+    let lines: Vec<_> = rows.iter().map(|row| format!("{row}: {case}: {}", expected(row))).collect();
+    assert_eq!(outcome.stdout_text().lines().collect::<Vec<_>>(), lines, "{}", outcome.stderr_text());
+    assert_eq!(outcome.status, 0);
+}
+
+/// What the rows of `edges.vit` look for in a folder that nothing can be changed in.
+const FOUND_THERE: &str =
+    "printf text >\"$1/file\"; ln -s file \"$1/link\"; mkdir \"$1/directory\"; : >\"$1/other\"";
+
+#[test]
+fn every_function_is_refused_by_a_folder_that_is_closed_to_it() {
+    let stage = Stage::new();
+    let program = built(&stage, "edges");
+    let secret = stage.folder().join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    let made = Command::new("sh").args(["-ec", FOUND_THERE, "sh"]).arg(&secret).status();
+    assert!(made.unwrap().success());
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&secret, 0);
+    let mut command = Command::new(&program);
+    // Nothing is closed to the superuser, who lets somebody else try it.
+    if std::fs::read_dir(&secret).is_ok() {
+        for folder in [stage.home().path(), stage.folder(), &program] {
+            mode(folder, 0o755);
+        }
+        command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(&program);
+        let mut probe = Command::new("setpriv");
+        probe.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--", "true"]);
+        if !probe.status().is_ok_and(|status| status.success()) {
+            eprintln!("SKIP: the superuser is refused nothing, and cannot become another user (setpriv)");
+            return;
+        }
+    }
+    command.arg("denied").arg(&secret);
+    edges("denied", command, &rows(), |_| "EACCES");
+    mode(&secret, 0o700);
+}
+
+#[test]
+fn every_function_is_refused_by_a_file_system_that_is_read_only_or_full() {
+    let stage = Stage::new();
+    let folder = stage.folder().join("mounted");
+    std::fs::create_dir(&folder).unwrap();
+    let mut probe = shell_that_mounts("mount -t tmpfs none \"$1\"");
+    let mounts = probe.arg(&folder).stderr(Stdio::null()).status();
+    if !mounts.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: no right to mount in a user namespace (unshare --user --map-root-user --mount)");
+        return;
+    }
+    let program = built(&stage, "edges");
+    let command = |case: &str, before: &str, after: &str| {
+        let script = format!("{before}; {FOUND_THERE}; {after}; exec \"$2\" {case} \"$1\"");
+        let mut command = shell_that_mounts(&script);
+        command.arg(&folder).arg(&program);
+        command
+    };
+    let read_only = command("read-only", "mount -t tmpfs none \"$1\"", "mount -o remount,ro \"$1\"");
+    let rows = rows();
+    edges("read-only", read_only, &rows, |row| if READERS.contains(&row) { "ok" } else { "EROFS" });
+    let full = command("full", "mount -t tmpfs -o size=64k none \"$1\"", ":");
+    edges("full", full, &FILLERS.map(String::from), |_| "ENOSPC");
+}
+
+/// Functions that no case is about, as every other call goes through them.
+const UNTRIED: [&str; 3] = ["rt_buf_free", "rt_free", "rt_last_errno"];
+
+/// How many cases the table has: fewer would be a step back.
+const CASES: usize = 712;
+
+#[test]
+fn the_table_of_edge_cases_is_whole() {
+    let table = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    let cases: BTreeSet<_> = table.lines().collect();
+    assert_eq!((cases.len(), table.lines().count()), (CASES, CASES), "each case once");
+    let tried: BTreeSet<_> = table.lines().filter_map(|line| line.split([':', ',']).next()).collect();
+    let untried: Vec<_> = exported().into_iter().filter(|name| !tried.contains(name.as_str())).collect();
+    assert_eq!(untried, UNTRIED);
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct BuildRequest {
     pub check_cache: bool,
     /// Build twice more in other folders, and compare (`--check-determinism`).
     pub check_determinism: bool,
+    /// Leave [`Event::Artifact`] without a digest: a large executable is in place a little sooner.
+    pub without_digest: bool,
 }
 
 /// What a lint setting asks for.
@@ -152,7 +154,7 @@ pub enum Event {
         kind: &'static str,
         /// Absolute path.
         path: PathBuf,
-        /// SHA-256, lower-case hex.
+        /// SHA-256, lower-case hex; empty if the request wanted none.
         sha256: String,
         /// Bytes.
         size_bytes: u64,

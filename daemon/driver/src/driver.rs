@@ -1,4 +1,5 @@
 //! The driver itself: one door for each verb.
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::cache::{self, BuildCache, CachedResult, Facts, History, ProgramInputs, Publisher};
+use crate::cache::{self, BuildCache, CachedResult, Facts, History, Noted, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
-use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
+use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
@@ -44,6 +45,8 @@ pub struct Driver {
     outputs: Outputs,
     cache: Option<BuildCache>,
     history: Option<Arc<History>>,
+    /// What each target was built from last.
+    noted: Noted,
     memory: Memory,
     /// Last, so that nothing it uses is gone before it has ended.
     publisher: Publisher,
@@ -119,6 +122,7 @@ impl Driver {
             outputs: Outputs::default(),
             cache: None,
             history: None,
+            noted: Noted::default(),
             memory: Memory::default(),
             publisher: Publisher::default(),
         }
@@ -230,7 +234,7 @@ impl Driver {
                 Some(match image {
                     Image::Known(written) => written,
                     Image::New { version, bytes, home, .. } => {
-                        let written = self.outputs.write(&plan, &bytes, version);
+                        let written = self.outputs.write(&plan, &bytes, version, !request.without_digest);
                         home.recycle(bytes);
                         written?
                     }
@@ -240,15 +244,18 @@ impl Driver {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
         };
-        if let Some(written) = written {
+        if let Some(mut written) = written {
+            if !request.without_digest || found.is_some() {
+                written = self.outputs.with_digest(&plan, written)?;
+            }
             events.event(written.event());
             if let Some(Found { result, .. }) = &found
                 && let Some(stored) = result.executable.map(|digest| digest.to_string())
-                && !stored.starts_with(&written.sha256)
+                && !stored.starts_with(written.sha256())
             {
                 return Err(internal(format!(
                     "the store has another executable for this program: {stored}, made anew: {}",
-                    written.sha256
+                    written.sha256()
                 )));
             }
             outcome.executable = Some(written.path.clone());
@@ -292,7 +299,7 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                self.outputs.write(plan, &report.bytes, 0).map(Some)
+                self.outputs.write(plan, &report.bytes, 0, true).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -316,7 +323,7 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let engine = self.engines.get(folders.clone());
         let read = engine
-            .read(&plan.project.entry, &plan.options, cancel, |db, program, _| doors::inputs(db, program));
+            .read(&plan.project.entry, &plan.options, cancel, |db, program, kept| kept.inputs(db, program));
         let mut files: Vec<PathBuf> = plan.project.project_files(&cwd).into_iter().collect();
         let is_there =
             |contents: &FileContents| !matches!(contents, FileContents::Missing | FileContents::Folder);
@@ -329,6 +336,7 @@ impl Driver {
             outputs: Outputs::default(),
             cache: None,
             history: None,
+            noted: Noted::default(),
             memory: Memory::default(),
             publisher: Publisher::default(),
         };
@@ -363,6 +371,7 @@ impl Driver {
     ) {
         let Some(history) = self.history.clone() else { return };
         let (plan, linker, target) = (plan.clone(), linker.to_owned(), target(plan));
+        self.noted.is_news(&target, key, cache::RESTORED);
         self.publisher.publish((key, Some(target.clone())), cache::RESTORED, move || {
             history.remember(&target, Facts::new(&plan, &linker, files));
             // The next one may be of other files.
@@ -384,7 +393,7 @@ impl Driver {
             let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
                 return Ok(None);
             };
-            let written = self.outputs.write(plan, &bytes, 0)?;
+            let written = self.outputs.write(plan, &bytes, 0, true)?;
             report_hit(events, diagnostics, true);
             events.event(written.event());
             outcome.executable = Some(written.path);
@@ -408,6 +417,27 @@ impl Driver {
         let Some(cache) = self.cache.clone() else { return };
         let (plan, engines, history) = (plan.clone(), Arc::clone(&self.engines), self.history.clone());
         let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
+        let is_news = target.as_ref().is_some_and(|target| self.noted.is_news(target, key, revision));
+        if self.publisher.is_done(&(key, target.clone()), revision) {
+            if let (true, Some(target), Some(history)) = (is_news, target, history) {
+                // As when a profile is built again that was built before another one.
+                self.publisher.publish((cache::history_key(&target), Some(target.clone())), revision, move || {
+                    let (entry, options) = (&plan.project.entry, &plan.options);
+                    let read = engines.get(plan.folders()).read(
+                        entry,
+                        options,
+                        &CancellationToken::new(),
+                        |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
+                    );
+                    if let Ok(((inputs, Some(replaced)), _)) = read {
+                        history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
+                    }
+                    // The next one may be of other options.
+                    false
+                });
+            }
+            return;
+        }
         self.publisher.publish((key, target.clone()), revision, move || {
             let executable = written.as_ref().and_then(Written::bytes);
             if executable.is_none() != written.is_none() {
@@ -418,19 +448,15 @@ impl Driver {
                 entry,
                 options,
                 &CancellationToken::new(),
-                |db, program, _| {
-                    let found = doors::diagnostics(db, program);
+                |db, program, kept| {
+                    let (found, _) = kept.check(db, program);
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
-                    (db.revision(), doors::inputs(db, program), db.replaced_since(revision), diagnostics)
+                    (db.revision(), kept.inputs(db, program), db.replaced_since(revision), diagnostics)
                 },
             );
             let Ok(((now, inputs, replaced, diagnostics), _)) = read else { return false };
-            if let (Some(target), Some(history), Some(mut replaced)) = (&target, &history, replaced) {
-                // What was built, whatever has been saved since.
-                let built = |(path, contents): &(SourcePath, FileContents)| {
-                    (path.clone(), replaced.remove(path).unwrap_or_else(|| contents.clone()))
-                };
-                history.remember(target, Facts::new(&plan, &linker, inputs.iter().map(built).collect()));
+            if let (Some(target), Some(history), Some(replaced)) = (&target, &history, replaced) {
+                history.remember(target, Facts::new(&plan, &linker, as_built(inputs.clone(), replaced)));
             }
             if now != revision {
                 return false;
@@ -463,10 +489,10 @@ impl Driver {
             let (entry, options) = (&plan.project.entry, &plan.options);
             let strip = plan.debug == DebugInfo::Strip;
             // Whoever asks next gets what was made so far, or learns why it was not.
-            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, image| {
-                doors::diagnostics(db, program);
-                if whole {
-                    let _ = image.link(db, program, options.opt_level, strip, Some);
+            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
+                let (found, interfaces) = kept.check(db, program);
+                if whole && !found.iter().any(Diagnostic::is_error) {
+                    let _ = kept.image.link(db, program, interfaces, strip, Some);
                 }
             });
             then();
@@ -627,9 +653,9 @@ impl Driver {
         events.event(Event::PhaseStarted { phase: STAGES[0].name });
         let engine = self.engines.get(plan.folders());
         let (compiled, work) =
-            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
+            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, kept| {
                 readable(db, program, &plan.project.entry_file)?;
-                compile_snapshot(db, program, image, &cwd, plan, goal)
+                compile_snapshot(db, program, kept, &cwd, plan, goal)
             })?;
         let compiled = compiled?;
         tracing::debug!(
@@ -667,13 +693,14 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
-    image: &Arc<ProgramImage>,
+    kept: &ProgramState,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
-    let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    let (found, interfaces) = kept.check(db, program);
+    let mut found: Vec<Diagnostic> = found.to_vec();
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
@@ -686,7 +713,7 @@ fn compile_snapshot(
         Goal::Image(outputs) if clean => {
             let strip = plan.debug == DebugInfo::Strip;
             let find = |version| outputs.find(plan, version);
-            match image.link(db, program, plan.options.opt_level, strip, find) {
+            match kept.image.link(db, program, interfaces, strip, find) {
                 Ok(Ok(image)) => {
                     made = Some(Made::Image(image));
                     Ok(())
@@ -710,6 +737,19 @@ fn compile_snapshot(
     }
     let errors = count(&diagnostics, "error");
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
+}
+
+/// The files of a program as they were when it was built, whatever has been saved since.
+fn as_built(
+    mut files: Vec<(SourcePath, FileContents)>,
+    mut replaced: HashMap<SourcePath, FileContents>,
+) -> Vec<(SourcePath, FileContents)> {
+    for (path, contents) in &mut files {
+        if let Some(before) = replaced.remove(path) {
+            *contents = before;
+        }
+    }
+    files
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.

@@ -46,6 +46,7 @@ pub fn build_request(
         dry_run,
         check_cache,
         check_determinism,
+        without_digest,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -76,6 +77,7 @@ pub fn build_request(
         dry_run,
         check_cache,
         check_determinism,
+        without_digest,
     })
 }
 

@@ -11,7 +11,7 @@
 //! still the same object is not looked into.
 mod facts; // files and options as data, and their bytes
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -256,8 +256,27 @@ fn rank(cause: &Cause) -> u8 {
     }
 }
 
+/// Which build of each target was noted last.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(Mutex<HashMap<PathBuf, (ActionKey, u64)>>);
+
+/// Targets that are remembered; then all are forgotten, which costs noting again what is known.
+const NOTED_MAX: usize = 1_024;
+
+impl Noted {
+    /// Takes in that `target` was built by the plan `key` from the database's `revision`; says whether the
+    /// build before was another.
+    pub(crate) fn is_news(&self, target: &Path, key: ActionKey, revision: u64) -> bool {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.len() >= NOTED_MAX {
+            noted.clear();
+        }
+        noted.insert(target.to_path_buf(), (key, revision)) != Some((key, revision))
+    }
+}
+
 /// The key of a target's record: its place on this machine.
-fn key(target: &Path) -> ActionKey {
+pub(crate) fn key(target: &Path) -> ActionKey {
     let place = hex(target.as_os_str().as_encoded_bytes());
     ActionKey::of(&[b"vitte.history.v2", place.as_bytes()])
 }

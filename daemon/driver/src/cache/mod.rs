@@ -20,7 +20,7 @@ use vitte_compiler::base::{FileContents, SourcePath};
 use vitte_store::{ActionKey, ActionResult, Digest, Lookup, Store};
 
 pub(crate) use fingerprint::ProgramInputs;
-pub(crate) use history::{Facts, History};
+pub(crate) use history::{Facts, History, Noted, key as history_key};
 pub(crate) use publish::Publisher;
 pub(crate) use result::CachedResult;
 

@@ -1,13 +1,13 @@
 //! The compiler's database over real folders: files are read when first asked for and again when
 //! they have changed.
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use salsa::{Durability, Setter};
-use vitte_compiler::base::{Db, FileContents, SourceFile, SourcePath, SourceRoot};
+use vitte_compiler::base::{ContentCache, Db, FileContents, SourceFile, SourcePath, SourceRoot};
 use vitte_compiler::runtime;
 use vitte_sys::fs::{FileKind, FileStamp};
 
@@ -16,6 +16,8 @@ use crate::changes::Changes;
 
 /// Largest source file: spans are 32 bits, and half of that is more than anyone writes.
 const SOURCE_MAX: u64 = 1 << 31;
+/// Revisions whose edits are remembered.
+const EDITS_MAX: usize = 64;
 /// A file that was written less than this before it was read may be written again without a change
 /// of its times: the clock of file systems ticks every few milliseconds.
 const TICK: Duration = Duration::from_millis(50);
@@ -148,6 +150,7 @@ struct Files {
     folders: Folders,
     roots: Arc<[SourceRoot]>,
     known: Mutex<KnownFiles>,
+    content: ContentCache,
 }
 
 /// The database of one set of folders. Clones are snapshots for reading.
@@ -158,6 +161,17 @@ pub(crate) struct Database {
     files: Arc<Files>,
     /// Changes with the inputs; no two databases share one.
     revision: u64,
+    /// How the last revisions came about, oldest first.
+    edits: Arc<VecDeque<Edit>>,
+}
+
+/// One step from a revision to the next.
+#[derive(Clone, Debug)]
+struct Edit {
+    before: u64,
+    files: Vec<SourceFile>,
+    /// Whether only contents changed: each file was text before and is now.
+    is_plain: bool,
 }
 
 #[salsa::db]
@@ -198,6 +212,10 @@ impl Db for Database {
         Arc::clone(&self.files.roots)
     }
 
+    fn content_cache(&self) -> Option<&ContentCache> {
+        Some(&self.files.content)
+    }
+
     fn go_on(&self, stage: &str) {
         meter::go_on(stage);
     }
@@ -208,12 +226,32 @@ impl Database {
         let roots = folders.roots.iter().map(|(root, _)| root.clone()).collect();
         let revision = next_revision();
         let known = KnownFiles { replaced_since: revision, ..KnownFiles::default() };
-        let files = Files { folders, roots, known: Mutex::new(known) };
+        let files = Files { folders, roots, known: Mutex::new(known), content: ContentCache::default() };
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
             revision,
+            edits: Arc::default(),
         }
+    }
+
+    /// The files that were edited since `revision`, each once; `None` when more happened than that, or it
+    /// is not known any more.
+    pub(crate) fn edits_since(&self, revision: u64) -> Option<Vec<SourceFile>> {
+        if revision == self.revision {
+            return Some(Vec::new());
+        }
+        let mut files = BTreeMap::new();
+        for edit in self.edits.iter().rev() {
+            if !edit.is_plain {
+                return None;
+            }
+            files.extend(edit.files.iter().map(|file| (file.path(self).clone(), *file)));
+            if edit.before == revision {
+                return Some(files.into_values().collect());
+            }
+        }
+        None
     }
 
     pub(crate) fn folders(&self) -> &Folders {
@@ -277,6 +315,14 @@ impl Database {
         }
         let count = changed.len();
         if count > 0 {
+            let is_text = |contents: &FileContents| matches!(contents, FileContents::Text(_));
+            let is_plain = changed.iter().all(|(file, now)| is_text(&file.contents(self)) && is_text(now));
+            let files = changed.iter().map(|(file, _)| *file).collect();
+            let edits = Arc::make_mut(&mut self.edits);
+            edits.push_back(Edit { before: self.revision, files, is_plain });
+            if edits.len() > EDITS_MAX {
+                edits.pop_front();
+            }
             self.revision = next_revision();
         }
         for (file, contents) in changed {

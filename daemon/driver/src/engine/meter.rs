@@ -49,7 +49,11 @@ pub(crate) const STAGES: [StageQueries; 9] = [
     stage("ssa", &["ssa"], &[]),
     stage("consteval", &["const_value", "const_diagnostics"], &[]),
     stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
-    stage("codegen", &["machine_code", "program_object"], &["fragment", "const_object", "file_lines"]),
+    stage(
+        "codegen",
+        &["generated_code", "program_object"],
+        &["machine_code", "fragment", "const_object", "file_lines"],
+    ),
 ];
 
 /// Work of one stage.

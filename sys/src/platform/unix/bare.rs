@@ -189,6 +189,12 @@ pub(crate) fn sockets_by_name(_: &str) -> Result<Vec<OwnedHandle>, Errno> {
     Ok(Vec::new())
 }
 
+/// Exchanges what two names of a directory name; `INVAL`, `NOSYS` or `OPNOTSUPP` where that cannot be done.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn swap_at(_: BorrowedHandle<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
 /// Renames by a second name, which is refused when it is there, and the first taken away.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn rename_new_at(
