@@ -40,6 +40,8 @@ impl std::fmt::Display for SourcePath {
 pub enum FileContents {
     /// No such file. Also an input: creating the file later invalidates whoever looked.
     Missing,
+    /// A folder stands there. For a `use` that is as if nothing did.
+    Folder,
     /// Valid UTF-8, byte-order mark removed.
     Text(Arc<str>),
     /// Bytes that are not UTF-8; the offset of the first bad byte.

@@ -229,7 +229,10 @@ fn file_lines(db: &dyn Db, file: SourceFile) -> Option<FileLines> {
         FileContents::Text(text) => {
             Some(FileLines { name: Arc::from(file.path(db).to_string()), lines: LineIndex::new(&text), text })
         }
-        FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => None,
+        FileContents::Missing
+        | FileContents::Folder
+        | FileContents::NotUtf8(_)
+        | FileContents::Unreadable(_) => None,
     }
 }
 
