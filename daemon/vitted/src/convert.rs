@@ -105,6 +105,9 @@ pub fn rebuild_report(report: RebuildReport) -> v1::ExplainRebuildResponse {
         CauseKind::File => v1::RebuildCauseKind::File,
         CauseKind::Appeared => v1::RebuildCauseKind::Appeared,
         CauseKind::Gone => v1::RebuildCauseKind::Gone,
+        CauseKind::Manifest => v1::RebuildCauseKind::Manifest,
+        CauseKind::Joined => v1::RebuildCauseKind::Joined,
+        CauseKind::Left => v1::RebuildCauseKind::Left,
     };
     let causes = causes.into_iter().map(|cause| v1::RebuildCause {
         kind: kind(cause.kind).into(),
@@ -113,6 +116,8 @@ pub fn rebuild_report(report: RebuildReport) -> v1::ExplainRebuildResponse {
         new: cause.new,
         first_line: cause.first_line,
         last_line: cause.last_line,
+        imports_added: cause.imports_added,
+        imports_removed: cause.imports_removed,
     });
     let touched = touched.map(|touched| v1::TouchedFile {
         file: touched.file,

@@ -151,6 +151,7 @@ fn run(
             Start::Private => driver,
         };
         let driver = driver.cached_in(Arc::clone(&store));
+        let driver = if config.history { driver } else { driver.without_history() };
         let service = Service::new(config, identity, driver, store, watcher)
             .context("cannot start the compile threads")?;
         upkeep::keep(&service);

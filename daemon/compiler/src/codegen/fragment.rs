@@ -2,7 +2,7 @@
 //!
 //! An executable is its fragments one after the other with their references filled in. Each is a query,
 //! so that after an edit all but the edited ones are at hand, and laying them out is copying.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -249,6 +249,8 @@ pub struct Fragments {
     /// In order of symbol.
     entries: Vec<Entry>,
     index: ByInstance<u32>,
+    /// See [`Fragments::take_changes`].
+    changed: Option<BTreeSet<u32>>,
     /// What the modules of the program let others inline.
     bodies: HashMap<SourceFile, Arc<InlineBodies>, BuildHasherDefault<rustc_hash::FxHasher>>,
 }
@@ -265,16 +267,47 @@ struct Entry {
     callees: Vec<u32>,
 }
 
-impl Entry {
-    fn replace(&mut self, index: &ByInstance<u32>, fragment: Arc<Fragment>) {
-        self.callees = callees(index, &fragment);
-        self.other_files.clone_from(&fragment.other_files);
-        self.fragment = fragment;
+/// Stands for a target that is no function.
+pub const NO_FUNCTION: u32 = u32::MAX;
+
+/// Where the fragments of a program begin, and of what kind they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The instance that C calls.
+    pub main: Instance,
+    options: CodeOptions,
+    debug: bool,
+}
+
+impl Start {
+    /// Makes the fragment of an instance; the instances that it refers to.
+    pub fn make(self, db: &dyn Db, instance: Instance) -> Vec<Instance> {
+        // Of those there may be endlessly many: see [`program_instances`].
+        if has_large_type(db, instance) {
+            return Vec::new();
+        }
+        let made = fragment(db, FragmentKey::new(db, instance, self.options, self.debug));
+        made.as_ref().map_or_else(|_| Vec::new(), |fragment| functions(fragment).collect())
+    }
+
+    /// Makes what [`Fragments`] keeps of a module.
+    pub fn make_module(self, db: &dyn Db, file: SourceFile) {
+        inline_bodies(db, file, self.options);
     }
 }
 
-/// Stands for a target that is no function.
-pub const NO_FUNCTION: u32 = u32::MAX;
+/// The functions that a fragment refers to, in order; one may appear more than once.
+fn functions(fragment: &Fragment) -> impl Iterator<Item = Instance> + '_ {
+    fragment.targets.iter().filter_map(|target| match target {
+        FragmentTarget::Function(instance) => Some(*instance),
+        FragmentTarget::Extern(_)
+        | FragmentTarget::Literal(_)
+        | FragmentTarget::EmptyList
+        | FragmentTarget::State
+        | FragmentTarget::Const(..)
+        | FragmentTarget::Location(_) => None,
+    })
+}
 
 /// What was made of an instance.
 type Made<'a> = (Instance, FragmentKey, &'a Arc<Fragment>);
@@ -285,9 +318,18 @@ impl Fragments {
     /// their modules as they were. Costs a look-up for each fragment that stayed the same or, when the
     /// bodies that others may inline are as they were too, only the fragments of the edited modules.
     ///
+    /// `ahead` is called with where to begin before every fragment is asked for, and may ask for them in any
+    /// order and on any thread, with [`Start::make`].
+    ///
     /// # Errors
     /// What is wrong with the program; then the list is as it was. It is too when a call unwinds.
-    pub fn update(&mut self, db: &dyn Db, program: Program, edits: Edits<'_>) -> Result<bool, Diagnostics> {
+    pub fn update(
+        &mut self,
+        db: &dyn Db,
+        program: Program,
+        edits: Edits<'_>,
+        ahead: impl FnOnce(Start),
+    ) -> Result<bool, Diagnostics> {
         let main = entry_instance(db, program)?;
         let options = CodeOptions::of(db, program.options(db));
         let debug = program.options(db).debug_info;
@@ -303,15 +345,14 @@ impl Fragments {
                 self.bodies.extend(bodies);
                 let is_changed = !changed.is_empty();
                 for (index, fragment) in changed {
-                    let fragment = fragment.clone();
-                    if let Some(entry) = self.entries.get_mut(index as usize) {
-                        entry.replace(&self.index, fragment);
-                    }
+                    self.replace(index, fragment.clone());
                 }
                 return Ok(is_changed);
             }
         }
-        self.update_all(db, program, main, options, debug)
+        let start = Start { main, options, debug };
+        ahead(start);
+        self.update_all(db, program, start)
     }
 
     /// What the edited modules let others inline now, unless that is not what it was.
@@ -356,22 +397,10 @@ impl Fragments {
         &self,
         changed: Vec<(u32, &'db Arc<Fragment>)>,
     ) -> Option<Vec<(u32, &'db Arc<Fragment>)>> {
-        let functions = |fragment: &Fragment| {
-            let functions = fragment.targets.iter().filter_map(|target| match target {
-                FragmentTarget::Function(instance) => Some(*instance),
-                FragmentTarget::Extern(_)
-                | FragmentTarget::Literal(_)
-                | FragmentTarget::EmptyList
-                | FragmentTarget::State
-                | FragmentTarget::Const(..)
-                | FragmentTarget::Location(_) => None,
-            });
-            functions.collect::<HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>>()
-        };
+        type Set = HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>;
+        let set = |fragment: &Fragment| functions(fragment).collect::<Set>();
         let is_same = |(index, now): &(u32, &Arc<Fragment>)| {
-            self.entries
-                .get(*index as usize)
-                .is_some_and(|entry| functions(&entry.fragment) == functions(now))
+            self.entries.get(*index as usize).is_some_and(|entry| set(&entry.fragment) == set(now))
         };
         changed.iter().all(is_same).then_some(changed)
     }
@@ -381,9 +410,7 @@ impl Fragments {
         &mut self,
         db: &dyn Db,
         program: Program,
-        main: Instance,
-        options: CodeOptions,
-        debug: bool,
+        Start { main, options, debug }: Start,
     ) -> Result<bool, Diagnostics> {
         // Old entries that are still reached, by old index; new ones follow.
         let mut seen = vec![false; self.entries.len()];
@@ -422,10 +449,8 @@ impl Fragments {
                     }
                 } else {
                     changed.push((index, now));
-                    for target in &now.targets {
-                        if let FragmentTarget::Function(next) = target {
-                            visit(*next, &mut work, &mut old_work, &mut seen);
-                        }
+                    for next in functions(now) {
+                        visit(next, &mut work, &mut old_work, &mut seen);
                     }
                 }
             } else if let Some(instance) = work.pop() {
@@ -436,10 +461,8 @@ impl Fragments {
                 let key = FragmentKey::new(db, instance, options, debug);
                 let now = fetch(db, program, key)?;
                 added.push((instance, key, now));
-                for target in &now.targets {
-                    if let FragmentTarget::Function(next) = target {
-                        visit(*next, &mut work, &mut old_work, &mut seen);
-                    }
+                for next in functions(now) {
+                    visit(next, &mut work, &mut old_work, &mut seen);
                 }
             } else {
                 break;
@@ -452,7 +475,7 @@ impl Fragments {
         self.bodies = bodies;
         for (index, fragment) in changed {
             // The numbers of callees are right when the same functions are reached; else all are made again.
-            self.entries[index as usize].replace(&self.index, fragment.clone());
+            self.replace(index, fragment.clone());
         }
         if !same_members {
             let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
@@ -464,7 +487,25 @@ impl Fragments {
         Ok(is_changed)
     }
 
+    fn replace(&mut self, index: u32, fragment: Arc<Fragment>) {
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            entry.callees = callees(&self.index, &fragment);
+            entry.other_files.clone_from(&fragment.other_files);
+            entry.fragment = fragment;
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.insert(index);
+        }
+    }
+
+    /// The numbers of the fragments that changed since this was called last, in order; `None` when others
+    /// have those numbers now.
+    pub fn take_changes(&mut self) -> Option<BTreeSet<u32>> {
+        self.changed.replace(BTreeSet::new())
+    }
+
     fn rebuild(&mut self, db: &dyn Db, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+        self.changed = None;
         all.sort_by(|a, b| a.2.symbol.cmp(&b.2.symbol));
         self.index =
             all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
@@ -479,6 +520,11 @@ impl Fragments {
                 fragment,
             })
             .collect();
+    }
+
+    /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
+    pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
+        self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
     }
 
     /// How many there are.

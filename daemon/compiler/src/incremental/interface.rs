@@ -43,6 +43,7 @@ pub struct Interface {
 #[derive(Clone, Debug, PartialEq)]
 enum State {
     Missing,
+    Folder,
     Text,
     NotUtf8,
     Unreadable(Arc<str>),
@@ -112,6 +113,7 @@ impl Interface {
 pub fn module_interface(db: &dyn Db, file: SourceFile) -> Arc<Interface> {
     let state = match file.contents(db) {
         FileContents::Missing => State::Missing,
+        FileContents::Folder => State::Folder,
         FileContents::Text(_) => State::Text,
         FileContents::NotUtf8(_) => State::NotUtf8,
         FileContents::Unreadable(reason) => State::Unreadable(reason),

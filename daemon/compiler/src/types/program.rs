@@ -157,6 +157,7 @@ fn unreadable_entry(db: &dyn Db, entry: SourceFile) -> Vec<Diagnostic> {
     let reason = match entry.contents(db) {
         FileContents::Text(_) | FileContents::NotUtf8(_) => return Vec::new(),
         FileContents::Missing => "there is no such file".to_owned(),
+        FileContents::Folder => "it is a folder".to_owned(),
         FileContents::Unreadable(reason) => reason.to_string(),
     };
     let path = entry.path(db);

@@ -5,6 +5,7 @@
 mod database; // files on disk as the compiler's inputs
 mod image; // executables without object files, kept between edits
 pub(crate) mod doors; // every query of the compiler that the driver asks
+mod parallel; // queries on all processors
 mod program; // what is kept of one program between requests
 mod meter; // what was done anew, and cancellation
 pub(crate) mod show; // diagnostics: lint levels, order, spans
@@ -65,6 +66,34 @@ impl Engines {
         let engine = Arc::clone(&entry.1);
         engines.push(entry);
         engine
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Forgets the one that was not asked for longest, if nobody uses it now and it is not the last; says
+    /// whether there was one.
+    pub(crate) fn forget_oldest(&self) -> bool {
+        let forgotten = {
+            let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = engines.len().saturating_sub(1);
+            let idle = engines.iter().take(others).position(|(_, engine)| Arc::strong_count(engine) == 1);
+            idle.map(|index| engines.remove(index))
+        };
+        // It goes here, after the lock: there is much to free.
+        forgotten.is_some()
+    }
+
+    /// Forgets the only one, if nobody uses it now; says whether that was done.
+    pub(crate) fn forget_last(&self) -> bool {
+        let forgotten = {
+            let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_idle = matches!(&engines[..], [(_, engine)] if Arc::strong_count(engine) == 1);
+            is_idle.then(|| engines.pop())
+        };
+        forgotten.is_some()
     }
 }
 

@@ -133,6 +133,9 @@ pub(crate) mod thread {
     pub(crate) fn set_affinity(_: &[usize]) -> Result<(), Errno> {
         Err(Errno::OPNOTSUPP)
     }
+
+    /// This system has timers of one kind.
+    pub(crate) fn delay_timeouts(_: std::time::Duration) {}
 }
 
 /// The release of the system.

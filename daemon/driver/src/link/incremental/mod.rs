@@ -13,13 +13,13 @@ mod elf; // the executable around the code
 mod packed; // what is kept of all fragments, in arrays
 mod prepared; // what is kept for each fragment
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use vitte_compiler::base::OptLevel;
-use vitte_compiler::codegen::CodegenError;
 use vitte_compiler::codegen::data::DataSection;
 use vitte_compiler::codegen::fragment::{FragmentTarget, Fragments, common_frame};
+use vitte_compiler::codegen::{CodegenError, Fragment};
 use vitte_compiler::types::intrinsic::STATE_BYTES;
 
 use self::dwarf::Files;
@@ -64,7 +64,8 @@ struct Data {
 pub(crate) struct Unfit(pub(crate) String);
 
 impl IncrementalLinker {
-    /// The executable of `fragments`.
+    /// The executable of `fragments`. `changes` are the numbers of those that are not what they were at the
+    /// last call; `None` when others have those numbers.
     ///
     /// # Errors
     /// [`Unfit`] when the program refers to names that the C library does not have, or holds code that
@@ -72,10 +73,11 @@ impl IncrementalLinker {
     pub(crate) fn link(
         &mut self,
         fragments: &Fragments,
+        changes: Option<&BTreeSet<u32>>,
         options: ImageOptions<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unfit> {
-        self.prepare(fragments, options)?;
+        self.prepare(fragments, changes, options)?;
         let Some((imports, packed)) = &self.packed else {
             return Err(Unfit("nothing is packed".into()));
         };
@@ -87,7 +89,7 @@ impl IncrementalLinker {
         let mut text = imports.stub_bytes() + startup::CODE.len() as u64;
         let mut frame_count = 0;
         for row in &packed.rows {
-            text = text.next_multiple_of(u64::from(row.alignment));
+            text = aligned(text, row.alignment);
             offsets.push(text);
             text += u64::from(row.code);
             frame_count += u64::from(row.frame.is_some());
@@ -130,42 +132,18 @@ impl IncrementalLinker {
     }
 
     /// Brings what is kept up to date with the fragments.
-    fn prepare(&mut self, fragments: &Fragments, options: ImageOptions<'_>) -> Result<(), Unfit> {
-        let mut old = std::mem::take(&mut self.prepared).into_iter().peekable();
-        let (mut same_members, mut same_files, mut same_data, mut same_externs) = (true, true, true, true);
-        let mut changed = Vec::new();
-        self.prepared.reserve(fragments.len());
-        for (fragment, _) in fragments.iter() {
-            let mut before = None;
-            while let Some(known) = old.peek() {
-                if Arc::ptr_eq(&known.fragment, fragment) || known.fragment.symbol == fragment.symbol {
-                    before = old.next();
-                    break;
-                }
-                if known.fragment.symbol > fragment.symbol {
-                    break;
-                }
-                // It is gone.
-                same_members = false;
-                old.next();
+    fn prepare(
+        &mut self,
+        fragments: &Fragments,
+        changes: Option<&BTreeSet<u32>>,
+        options: ImageOptions<'_>,
+    ) -> Result<(), Unfit> {
+        let Differences { same_members, same_files, same_data, same_externs, changed } = match changes {
+            Some(numbers) if self.packed.is_some() && self.prepared.len() == fragments.len() => {
+                self.replace(fragments, numbers)
             }
-            self.prepared.push(match before {
-                Some(known) if Arc::ptr_eq(&known.fragment, fragment) => known,
-                Some(known) => {
-                    let new = Prepared::new(fragment);
-                    same_files &= new.files == known.files;
-                    same_data &= prepared::same_data(&known.fragment, fragment);
-                    same_externs &= new.externs == known.externs;
-                    changed.push(self.prepared.len());
-                    new
-                }
-                None => {
-                    same_members = false;
-                    Prepared::new(fragment)
-                }
-            });
-        }
-        same_members &= old.next().is_none();
+            _ => self.merge(fragments),
+        };
         if !same_members || !same_files || self.files.entry() != options.entry {
             let all = self.prepared.iter().flat_map(|prepared| &prepared.files);
             if self.files.update(options.entry, all) {
@@ -173,8 +151,12 @@ impl IncrementalLinker {
                 self.prepared.iter_mut().for_each(Prepared::forget_files);
             }
         }
-        for prepared in &mut self.prepared {
-            prepared.encode(&self.files);
+        if self.packed.is_some() && same_members {
+            for &number in &changed {
+                self.prepared[number].encode(&self.files);
+            }
+        } else {
+            self.prepared.iter_mut().for_each(|prepared| prepared.encode(&self.files));
         }
         if !same_members || !same_data {
             self.data = Data::new(&self.prepared);
@@ -192,6 +174,94 @@ impl IncrementalLinker {
         }
         Ok(())
     }
+
+    /// Takes in the fragments with these numbers; the others are what they were.
+    fn replace(&mut self, fragments: &Fragments, numbers: &BTreeSet<u32>) -> Differences {
+        let mut differences = Differences::default();
+        for number in numbers.iter().map(|number| *number as usize) {
+            if let (Some(known), Some((fragment, _))) = (self.prepared.get_mut(number), fragments.get(number))
+            {
+                *known = differences.replaced(number, known, fragment);
+            }
+        }
+        differences
+    }
+
+    /// Takes in all fragments, whichever they are; both lists are in order of symbol.
+    fn merge(&mut self, fragments: &Fragments) -> Differences {
+        let mut differences = Differences::default();
+        let mut old = std::mem::take(&mut self.prepared).into_iter().peekable();
+        self.prepared.reserve(fragments.len());
+        for (fragment, _) in fragments.iter() {
+            let mut before = None;
+            while let Some(known) = old.peek() {
+                if Arc::ptr_eq(&known.fragment, fragment) || known.fragment.symbol == fragment.symbol {
+                    before = old.next();
+                    break;
+                }
+                if known.fragment.symbol > fragment.symbol {
+                    break;
+                }
+                // It is gone.
+                differences.same_members = false;
+                old.next();
+            }
+            let number = self.prepared.len();
+            self.prepared.push(match before {
+                Some(known) if Arc::ptr_eq(&known.fragment, fragment) => known,
+                Some(known) => differences.replaced(number, &known, fragment),
+                None => {
+                    differences.same_members = false;
+                    Prepared::new(fragment)
+                }
+            });
+        }
+        differences.same_members &= old.next().is_none();
+        differences
+    }
+}
+
+/// How the fragments differ from those of the last link.
+struct Differences {
+    /// There are the same functions.
+    same_members: bool,
+    /// They name the same source files.
+    same_files: bool,
+    /// They refer to the same data.
+    same_data: bool,
+    /// They call the same functions of C.
+    same_externs: bool,
+    /// The numbers of those that were there and are different, in order.
+    changed: Vec<usize>,
+}
+
+impl Default for Differences {
+    fn default() -> Self {
+        Self {
+            same_members: true,
+            same_files: true,
+            same_data: true,
+            same_externs: true,
+            changed: Vec::new(),
+        }
+    }
+}
+
+impl Differences {
+    fn replaced(&mut self, number: usize, known: &Prepared, fragment: &Arc<Fragment>) -> Prepared {
+        let new = Prepared::new(fragment);
+        self.same_files &= new.files == known.files;
+        self.same_data &= prepared::same_data(&known.fragment, fragment);
+        self.same_externs &= new.externs == known.externs;
+        self.changed.push(number);
+        new
+    }
+}
+
+/// The next multiple of a power of two.
+fn aligned(value: u64, alignment: u32) -> u64 {
+    let mask = u64::from(alignment) - 1;
+    (value + mask) & !mask
 }
 
 fn write_frames(out: &mut Vec<u8>, packed: &Packed, offsets: &[u64], layout: &Layout, common: &[u8]) {
