@@ -20,7 +20,8 @@ use crate::base::{Db, Name, OptLevel, Program, SourceFile};
 use crate::consteval::{ConstValue, const_value};
 use crate::incremental::users::Files;
 use crate::incremental::{Ahead, Edits, InlineBodies, Users, inline_bodies};
-use crate::lower::ItemId;
+use crate::lower::hir::ItemHir;
+use crate::lower::{ItemId, item_hir};
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
@@ -160,6 +161,18 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
         debug,
         other_files,
     }))
+}
+
+/// Whether the item of which an instance was made is there no longer.
+fn is_gone(db: &dyn Db, instance: Instance) -> bool {
+    match instance.kind(db) {
+        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+            matches!(**item_hir(db, *item), ItemHir::Missing)
+        }
+        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
+            false
+        }
+    }
 }
 
 /// The file that an instance's function stands in; `None` for what no user wrote.
@@ -332,8 +345,8 @@ pub struct Start {
 impl Start {
     /// Makes the fragment of an instance; the instances that it refers to.
     pub fn make(self, db: &dyn Db, instance: Instance) -> Vec<Instance> {
-        // Of those there may be endlessly many: see [`program_instances`].
-        if has_large_type(db, instance) {
+        // Of those with large types there may be endlessly many: see [`program_instances`].
+        if has_large_type(db, instance) || is_gone(db, instance) {
             return Vec::new();
         }
         let made = fragment(db, FragmentKey::new(db, instance, self.options, self.debug));
@@ -403,8 +416,9 @@ impl Fragments {
         concerned.extend(files);
         let asked = self.entries.iter().filter(|entry| entry.concerns(&concerned));
         ahead(start, Ahead::These(asked.map(|entry| entry.instance).collect()));
-        let changed = self.changed_in(db, program, &concerned)?;
-        if self.call_the_same(&changed) {
+        if let Some(changed) = self.changed_in(db, program, &concerned)?
+            && self.call_the_same(&changed)
+        {
             self.bodies.extend(bodies);
             let is_changed = !changed.is_empty();
             for (index, fragment) in changed {
@@ -435,23 +449,26 @@ impl Fragments {
         Some((bodies, changed))
     }
 
-    /// The fragments that are different now, of those that concern one of the files.
+    /// The fragments that are different now, of those that concern one of the files; `None` when one is gone.
     fn changed_in(
         &self,
         db: &dyn Db,
         program: Program,
         files: &Files,
-    ) -> Result<Vec<(u32, Arc<Fragment>)>, Diagnostics> {
+    ) -> Result<Option<Vec<(u32, Arc<Fragment>)>>, Diagnostics> {
         let mut changed = Vec::new();
         for (index, entry) in (0..).zip(&self.entries) {
             if entry.concerns(files) {
+                if is_gone(db, entry.instance) {
+                    return Ok(None);
+                }
                 let now = fetch(db, program, entry.key)?;
                 if !Arc::ptr_eq(now, &entry.fragment) && *now != entry.fragment {
                     changed.push((index, now.clone()));
                 }
             }
         }
-        Ok(changed)
+        Ok(Some(changed))
     }
 
     /// Whether the fragments call what those in their places call, so that the same ones are reached.
