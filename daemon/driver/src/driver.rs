@@ -421,20 +421,24 @@ impl Driver {
         if self.publisher.is_done(&(key, target.clone()), revision) {
             if let (true, Some(target), Some(history)) = (is_news, target, history) {
                 // As when a profile is built again that was built before another one.
-                self.publisher.publish((cache::history_key(&target), Some(target.clone())), revision, move || {
-                    let (entry, options) = (&plan.project.entry, &plan.options);
-                    let read = engines.get(plan.folders()).read(
-                        entry,
-                        options,
-                        &CancellationToken::new(),
-                        |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
-                    );
-                    if let Ok(((inputs, Some(replaced)), _)) = read {
-                        history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
-                    }
-                    // The next one may be of other options.
-                    false
-                });
+                self.publisher.publish(
+                    (cache::history_key(&target), Some(target.clone())),
+                    revision,
+                    move || {
+                        let (entry, options) = (&plan.project.entry, &plan.options);
+                        let read = engines.get(plan.folders()).read(
+                            entry,
+                            options,
+                            &CancellationToken::new(),
+                            |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
+                        );
+                        if let Ok(((inputs, Some(replaced)), _)) = read {
+                            history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
+                        }
+                        // The next one may be of other options.
+                        false
+                    },
+                );
             }
             return;
         }
