@@ -386,6 +386,61 @@ fn every_function_is_refused_by_a_file_system_that_is_read_only_or_full() {
     edges("full", full, &FILLERS.map(String::from), |_| "ENOSPC");
 }
 
+#[test]
+fn every_function_finds_a_folder_that_is_renamed_meanwhile_or_does_not() {
+    let stage = Stage::new();
+    let mut command = Command::new(built(&stage, "edges"));
+    let (here, away) = (stage.folder().join("here"), stage.folder().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    command.arg("race").arg(&here);
+    let racing = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let racer = scope.spawn(|| {
+            let mut times = 0;
+            while racing.load(Ordering::Relaxed) {
+                // Directories are also made with those above them, and are then in the place of this one.
+                if std::fs::rename(&here, &away).is_ok() {
+                    while std::fs::rename(&away, &here).is_err() {
+                        drop(std::fs::remove_dir_all(&here));
+                    }
+                    times += 1;
+                }
+            }
+            times
+        });
+        edges("race", command, &rows(), |_| "ok");
+        racing.store(false, Ordering::Relaxed);
+        assert!(racer.join().unwrap() > 0, "nothing was renamed");
+    });
+}
+
+#[test]
+fn signals_that_interrupt_all_the_time_change_nothing_in_the_table() {
+    let stage = Stage::new();
+    let Some(handler) = handler(&stage) else { return };
+    let mut command = Command::new(built(&stage, "edges"));
+    // Its children have the handler too, and get none of the signals.
+    command.env("LD_PRELOAD", &handler).stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // Before there is a handler, a signal would end it.
+    let status = Path::new("/proc").join(child.id().to_string()).join("status");
+    let catches = |text: &str| {
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+        caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & 1 << 9 != 0)
+    };
+    while !catches(&std::fs::read_to_string(&status).unwrap()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let storm = "while kill -USR1 \"$1\" 2>/dev/null; do :; done";
+    let mut signals =
+        Command::new("sh").args(["-c", storm, "sh"]).arg(child.id().to_string()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    signals.wait().unwrap();
+    let expected = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert!(output.status.success(), "{}", output.status);
+}
+
 /// Functions that no case is about, as every other call goes through them.
 const UNTRIED: [&str; 3] = ["rt_buf_free", "rt_free", "rt_last_errno"];
 
@@ -438,6 +493,17 @@ __attribute__((constructor)) static void install(void) {
     sigaction(SIGUSR1, &action, 0);
 }
 ";
+
+/// [`HANDLER`] as a library to be loaded before others; none, with a word, where nothing compiles it.
+fn handler(stage: &Stage) -> Option<PathBuf> {
+    let (source, library) = (stage.write("handler.c", HANDLER), stage.folder().join("handler.so"));
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    if made.is_ok_and(|status| status.success()) {
+        return Some(library);
+    }
+    eprintln!("SKIP: no C compiler (cc) for a handler of signals");
+    None
+}
 
 /// A program that says what it waits for, line by line.
 struct Waiting {
@@ -534,12 +600,7 @@ const WAITS: [(&str, Wants, &[&str]); 15] = [
 fn calls_that_signals_interrupt_go_on_and_lose_nothing() {
     let stage = Stage::new();
     let (locked, named) = (stage.write("locked", ""), stage.folder().join("named"));
-    let (source, handler) = (stage.write("handler.c", HANDLER), stage.folder().join("handler.so"));
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&handler).arg(source).status();
-    if !made.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP: no C compiler (cc) for a handler of signals");
-        return;
-    }
+    let Some(handler) = handler(&stage) else { return };
     assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
     let program = built(&stage, "interrupted");
 

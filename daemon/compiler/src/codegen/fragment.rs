@@ -270,6 +270,45 @@ struct Entry {
 /// Stands for a target that is no function.
 pub const NO_FUNCTION: u32 = u32::MAX;
 
+/// Where the fragments of a program begin, and of what kind they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The instance that C calls.
+    pub main: Instance,
+    options: CodeOptions,
+    debug: bool,
+}
+
+impl Start {
+    /// Makes the fragment of an instance; the instances that it refers to.
+    pub fn make(self, db: &dyn Db, instance: Instance) -> Vec<Instance> {
+        // Of those there may be endlessly many: see [`program_instances`].
+        if has_large_type(db, instance) {
+            return Vec::new();
+        }
+        let made = fragment(db, FragmentKey::new(db, instance, self.options, self.debug));
+        made.as_ref().map_or_else(|_| Vec::new(), |fragment| functions(fragment).collect())
+    }
+
+    /// Makes what [`Fragments`] keeps of a module.
+    pub fn make_module(self, db: &dyn Db, file: SourceFile) {
+        inline_bodies(db, file, self.options);
+    }
+}
+
+/// The functions that a fragment refers to, in order; one may appear more than once.
+fn functions(fragment: &Fragment) -> impl Iterator<Item = Instance> + '_ {
+    fragment.targets.iter().filter_map(|target| match target {
+        FragmentTarget::Function(instance) => Some(*instance),
+        FragmentTarget::Extern(_)
+        | FragmentTarget::Literal(_)
+        | FragmentTarget::EmptyList
+        | FragmentTarget::State
+        | FragmentTarget::Const(..)
+        | FragmentTarget::Location(_) => None,
+    })
+}
+
 /// What was made of an instance.
 type Made<'a> = (Instance, FragmentKey, &'a Arc<Fragment>);
 
@@ -279,9 +318,18 @@ impl Fragments {
     /// their modules as they were. Costs a look-up for each fragment that stayed the same or, when the
     /// bodies that others may inline are as they were too, only the fragments of the edited modules.
     ///
+    /// `ahead` is called with where to begin before every fragment is asked for, and may ask for them in any
+    /// order and on any thread, with [`Start::make`].
+    ///
     /// # Errors
     /// What is wrong with the program; then the list is as it was. It is too when a call unwinds.
-    pub fn update(&mut self, db: &dyn Db, program: Program, edits: Edits<'_>) -> Result<bool, Diagnostics> {
+    pub fn update(
+        &mut self,
+        db: &dyn Db,
+        program: Program,
+        edits: Edits<'_>,
+        ahead: impl FnOnce(Start),
+    ) -> Result<bool, Diagnostics> {
         let main = entry_instance(db, program)?;
         let options = CodeOptions::of(db, program.options(db));
         let debug = program.options(db).debug_info;
@@ -302,7 +350,9 @@ impl Fragments {
                 return Ok(is_changed);
             }
         }
-        self.update_all(db, program, main, options, debug)
+        let start = Start { main, options, debug };
+        ahead(start);
+        self.update_all(db, program, start)
     }
 
     /// What the edited modules let others inline now, unless that is not what it was.
@@ -347,22 +397,10 @@ impl Fragments {
         &self,
         changed: Vec<(u32, &'db Arc<Fragment>)>,
     ) -> Option<Vec<(u32, &'db Arc<Fragment>)>> {
-        let functions = |fragment: &Fragment| {
-            let functions = fragment.targets.iter().filter_map(|target| match target {
-                FragmentTarget::Function(instance) => Some(*instance),
-                FragmentTarget::Extern(_)
-                | FragmentTarget::Literal(_)
-                | FragmentTarget::EmptyList
-                | FragmentTarget::State
-                | FragmentTarget::Const(..)
-                | FragmentTarget::Location(_) => None,
-            });
-            functions.collect::<HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>>()
-        };
+        type Set = HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>;
+        let set = |fragment: &Fragment| functions(fragment).collect::<Set>();
         let is_same = |(index, now): &(u32, &Arc<Fragment>)| {
-            self.entries
-                .get(*index as usize)
-                .is_some_and(|entry| functions(&entry.fragment) == functions(now))
+            self.entries.get(*index as usize).is_some_and(|entry| set(&entry.fragment) == set(now))
         };
         changed.iter().all(is_same).then_some(changed)
     }
@@ -372,9 +410,7 @@ impl Fragments {
         &mut self,
         db: &dyn Db,
         program: Program,
-        main: Instance,
-        options: CodeOptions,
-        debug: bool,
+        Start { main, options, debug }: Start,
     ) -> Result<bool, Diagnostics> {
         // Old entries that are still reached, by old index; new ones follow.
         let mut seen = vec![false; self.entries.len()];
@@ -413,10 +449,8 @@ impl Fragments {
                     }
                 } else {
                     changed.push((index, now));
-                    for target in &now.targets {
-                        if let FragmentTarget::Function(next) = target {
-                            visit(*next, &mut work, &mut old_work, &mut seen);
-                        }
+                    for next in functions(now) {
+                        visit(next, &mut work, &mut old_work, &mut seen);
                     }
                 }
             } else if let Some(instance) = work.pop() {
@@ -427,10 +461,8 @@ impl Fragments {
                 let key = FragmentKey::new(db, instance, options, debug);
                 let now = fetch(db, program, key)?;
                 added.push((instance, key, now));
-                for target in &now.targets {
-                    if let FragmentTarget::Function(next) = target {
-                        visit(*next, &mut work, &mut old_work, &mut seen);
-                    }
+                for next in functions(now) {
+                    visit(next, &mut work, &mut old_work, &mut seen);
                 }
             } else {
                 break;

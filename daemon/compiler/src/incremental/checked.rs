@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{Edits, Interface, module_interface};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program, SourceFile};
+use crate::runtime::CORE_ROOT;
 use crate::types::program::{assembled, file_diagnostics, program_inputs, program_modules};
+use crate::types::scope::imports;
 
 /// What is wrong with each module of a program, and what others can see of it; kept by whoever asks again
 /// after an edit.
@@ -27,13 +29,30 @@ struct Checked {
     interface: Arc<Interface>,
 }
 
+/// Checks a module; the modules that it imports.
+pub fn check_module(db: &dyn Db, file: SourceFile) -> Vec<SourceFile> {
+    // Modules of the standard library are no part of what is checked.
+    if file.path(db).root != CORE_ROOT {
+        file_diagnostics(db, file);
+        module_interface(db, file);
+    }
+    imports(db, file).bindings.iter().map(|import| import.module).collect()
+}
+
 impl CheckedModules {
     /// Everything that is wrong with the program, as [`crate::types::program_diagnostics`] gives it, and
     /// whether the modules still have the interfaces that they had at the last call. `edits` are those
     /// since then. Linear in the edited modules as long as the interfaces stay the same.
     ///
-    /// A call that unwinds (a cancelled one) leaves everything as it was.
-    pub fn update(&mut self, db: &dyn Db, program: Program, edits: Edits<'_>) -> (Diagnostics, bool) {
+    /// `ahead` is called before every module is asked for, and may ask for them in any order and on any
+    /// thread, with [`check_module`]. A call that unwinds (a cancelled one) leaves everything as it was.
+    pub fn update(
+        &mut self,
+        db: &dyn Db,
+        program: Program,
+        edits: Edits<'_>,
+        ahead: impl FnOnce(),
+    ) -> (Diagnostics, bool) {
         if let Edits::Only(files) = edits
             && let Some(before) = &self.diagnostics
         {
@@ -47,6 +66,7 @@ impl CheckedModules {
                 return (diagnostics, true);
             }
         }
+        ahead();
         let modules = program_modules(db, program).clone();
         let check = |file: &SourceFile| {
             let diagnostics = file_diagnostics(db, *file).clone();

@@ -17,7 +17,7 @@ mod interface; // what others can see of a module
 #[cfg(test)]
 mod tests;
 
-pub use checked::CheckedModules;
+pub use checked::{CheckedModules, check_module};
 pub use interface::{InlineBodies, Interface, inline_bodies, module_interface};
 
 use crate::base::SourceFile;

@@ -65,7 +65,7 @@ impl Kept {
     }
 
     fn compare(&mut self, edits: Edits<'_>) -> bool {
-        let (found, is_same) = self.modules.update(&self.db, self.program, edits);
+        let (found, is_same) = self.modules.update(&self.db, self.program, edits, || ());
         let executed = self.db.take_executed();
         let truth = program_diagnostics(&self.db, self.program);
         assert_eq!(found, *truth);
@@ -74,9 +74,9 @@ impl Kept {
         assert!(more.is_empty(), "not looked at again: {more:?}, but {executed:?}");
         if !found.iter().any(Diagnostic::is_error) {
             let edits = if is_same { edits } else { Edits::Any };
-            self.fragments.update(&self.db, self.program, edits).unwrap();
+            self.fragments.update(&self.db, self.program, edits, |_| ()).unwrap();
             let mut truth = Fragments::default();
-            truth.update(&self.db, self.program, Edits::Any).unwrap();
+            truth.update(&self.db, self.program, Edits::Any, |_| ()).unwrap();
             assert!(self.fragments.iter().eq(truth.iter()), "other code than the queries give");
         }
         is_same

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use vitte_compiler::base::Program;
 use vitte_compiler::base::diagnostic::Diagnostics;
+use vitte_compiler::codegen::fragment::Start;
 use vitte_compiler::incremental::Edits;
+use vitte_compiler::types::program_modules;
 
 use super::program::Interfaces;
-use super::{Database, doors};
+use super::{Database, doors, parallel};
 use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit};
 
 /// Most memory that is kept for the next executable.
@@ -84,7 +86,18 @@ impl ProgramImage {
             let edited = state.made_from.take().filter(|(_, before)| *before == interfaces);
             let edited = edited.and_then(|(revision, _)| db.edits_since(revision));
             let edits = edited.as_deref().map_or(Edits::Any, Edits::Only);
-            if state.fragments.update(db, program, edits)? || state.strip != strip || state.version == 0 {
+            let ahead = |start: Start| {
+                parallel::each(db, vec![start.main], |db, instance| start.make(db, instance));
+                let modules = program_modules(db, program).to_vec();
+                parallel::each(db, modules, |db, file| {
+                    start.make_module(db, file);
+                    Vec::new()
+                });
+            };
+            if state.fragments.update(db, program, edits, ahead)?
+                || state.strip != strip
+                || state.version == 0
+            {
                 state.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
                 state.strip = strip;
             }

@@ -5,6 +5,7 @@
 mod database; // files on disk as the compiler's inputs
 mod image; // executables without object files, kept between edits
 pub(crate) mod doors; // every query of the compiler that the driver asks
+mod parallel; // queries on all processors
 mod program; // what is kept of one program between requests
 mod meter; // what was done anew, and cancellation
 pub(crate) mod show; // diagnostics: lint levels, order, spans

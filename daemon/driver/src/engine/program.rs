@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::base::{FileContents, Program, SourcePath};
-use vitte_compiler::incremental::{CheckedModules, Edits};
+use vitte_compiler::incremental::{CheckedModules, Edits, check_module};
 
-use super::{Database, ProgramImage};
+use super::{Database, ProgramImage, parallel};
 
 /// One program: what is wrong with it, and its executable.
 #[derive(Debug, Default)]
@@ -48,7 +48,9 @@ impl Checked {
     fn update(&mut self, db: &Database, program: Program) -> (Diagnostics, Interfaces) {
         let edited = self.revision.and_then(|revision| db.edits_since(revision));
         let edits = edited.as_deref().map_or(Edits::Any, Edits::Only);
-        let (diagnostics, is_same) = self.modules.update(db, program, edits);
+        let (diagnostics, is_same) = self.modules.update(db, program, edits, || {
+            parallel::each(db, vec![program.entry(db)], |db, file| check_module(db, file));
+        });
         self.revision = Some(db.revision());
         if !is_same {
             self.interfaces.0 += 1;
