@@ -453,7 +453,7 @@ impl Driver {
                 options,
                 &CancellationToken::new(),
                 |db, program, kept| {
-                    let (found, _) = kept.check(db, program);
+                    let found = kept.check(db, program);
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
                     (db.revision(), kept.inputs(db, program), db.replaced_since(revision), diagnostics)
                 },
@@ -494,9 +494,9 @@ impl Driver {
             let strip = plan.debug == DebugInfo::Strip;
             // Whoever asks next gets what was made so far, or learns why it was not.
             let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
-                let (found, interfaces) = kept.check(db, program);
+                let found = kept.check(db, program);
                 if whole && !found.iter().any(Diagnostic::is_error) {
-                    let _ = kept.image.link(db, program, interfaces, strip, Some);
+                    let _ = kept.link(db, program, strip, Some);
                 }
             });
             then();
@@ -703,7 +703,7 @@ fn compile_snapshot(
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
-    let (found, interfaces) = kept.check(db, program);
+    let found = kept.check(db, program);
     let mut found: Vec<Diagnostic> = found.to_vec();
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
@@ -717,7 +717,7 @@ fn compile_snapshot(
         Goal::Image(outputs) if clean => {
             let strip = plan.debug == DebugInfo::Strip;
             let find = |version| outputs.find(plan, version);
-            match kept.image.link(db, program, interfaces, strip, find) {
+            match kept.link(db, program, strip, find) {
                 Ok(Ok(image)) => {
                     made = Some(Made::Image(image));
                     Ok(())

@@ -101,6 +101,11 @@ impl Interface {
             })
     }
 
+    /// Whether it imports what `old` does.
+    pub(super) fn has_imports_of(&self, old: &Self) -> bool {
+        self.state == old.state && self.imports == old.imports
+    }
+
     /// Whether the values of its consts, or what it asserts about them, need procs to be called: then they
     /// depend on bodies that no interface shows.
     pub fn is_calling(&self) -> bool {
