@@ -373,7 +373,7 @@ impl Driver {
         let (plan, linker, target) = (plan.clone(), linker.to_owned(), target(plan));
         self.noted.is_news(&target, key, cache::RESTORED);
         self.publisher.publish((key, Some(target.clone())), cache::RESTORED, move || {
-            history.remember(&target, Facts::new(&plan, &linker, files));
+            history.remember(&target, Facts::new(&plan, &linker), &files, &HashMap::new());
             // The next one may be of other files.
             false
         });
@@ -433,7 +433,7 @@ impl Driver {
                             |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
                         );
                         if let Ok(((inputs, Some(replaced)), _)) = read {
-                            history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
+                            history.remember(&target, Facts::new(&plan, &linker), &inputs, &replaced);
                         }
                         // The next one may be of other options.
                         false
@@ -460,7 +460,7 @@ impl Driver {
             );
             let Ok(((now, inputs, replaced, diagnostics), _)) = read else { return false };
             if let (Some(target), Some(history), Some(replaced)) = (&target, &history, replaced) {
-                history.remember(target, Facts::new(&plan, &linker, as_built(inputs.clone(), replaced)));
+                history.remember(target, Facts::new(&plan, &linker), &inputs, &replaced);
             }
             if now != revision {
                 return false;
@@ -741,19 +741,6 @@ fn compile_snapshot(
     }
     let errors = count(&diagnostics, "error");
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
-}
-
-/// The files of a program as they were when it was built, whatever has been saved since.
-fn as_built(
-    mut files: Vec<(SourcePath, FileContents)>,
-    mut replaced: HashMap<SourcePath, FileContents>,
-) -> Vec<(SourcePath, FileContents)> {
-    for (path, contents) in &mut files {
-        if let Some(before) = replaced.remove(path) {
-            *contents = before;
-        }
-    }
-    files
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
