@@ -372,6 +372,12 @@ fn functions(fragment: &Fragment) -> impl Iterator<Item = Instance> + '_ {
     })
 }
 
+/// A fragment that is different now, by number.
+type Changed = (u32, Arc<Fragment>);
+
+/// What a module lets others inline.
+type ModuleBodies = (SourceFile, Arc<InlineBodies>);
+
 /// What was made of an instance.
 type Made<'a> = (Instance, FragmentKey, &'a Arc<Fragment>);
 
@@ -431,13 +437,12 @@ impl Fragments {
 
     /// What the modules let others inline now, and those of them that let others inline something else than
     /// before. `None` when one was not known.
-    #[allow(clippy::type_complexity)] // one caller, beside it
     fn bodies_of(
         &self,
         db: &dyn Db,
         options: CodeOptions,
         files: &[SourceFile],
-    ) -> Option<(Vec<(SourceFile, Arc<InlineBodies>)>, Vec<SourceFile>)> {
+    ) -> Option<(Vec<ModuleBodies>, Vec<SourceFile>)> {
         let (mut bodies, mut changed) = (Vec::new(), Vec::new());
         for &file in files {
             let (now, before) = (inline_bodies(db, file, options), self.bodies.get(&file)?);
@@ -455,7 +460,7 @@ impl Fragments {
         db: &dyn Db,
         program: Program,
         files: &Files,
-    ) -> Result<Option<Vec<(u32, Arc<Fragment>)>>, Diagnostics> {
+    ) -> Result<Option<Vec<Changed>>, Diagnostics> {
         let mut changed = Vec::new();
         for (index, entry) in (0..).zip(&self.entries) {
             if entry.concerns(files) {
@@ -472,10 +477,10 @@ impl Fragments {
     }
 
     /// Whether the fragments call what those in their places call, so that the same ones are reached.
-    fn call_the_same(&self, changed: &[(u32, Arc<Fragment>)]) -> bool {
+    fn call_the_same(&self, changed: &[Changed]) -> bool {
         type Set = HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>;
         let set = |fragment: &Fragment| functions(fragment).collect::<Set>();
-        let is_same = |(index, now): &(u32, Arc<Fragment>)| {
+        let is_same = |(index, now): &Changed| {
             self.entries.get(*index as usize).is_some_and(|entry| set(&entry.fragment) == set(now))
         };
         changed.iter().all(is_same)
@@ -490,7 +495,7 @@ impl Fragments {
         main: Instance,
         Start { options, debug }: Start,
         concerned: Option<&Files>,
-        bodies: Vec<(SourceFile, Arc<InlineBodies>)>,
+        bodies: Vec<ModuleBodies>,
     ) -> Result<bool, Diagnostics> {
         let is_kept = |entry: &Entry| concerned.is_some_and(|files| !entry.concerns(files));
         // Old entries that are still reached, by old index; new ones follow.
@@ -551,7 +556,7 @@ impl Fragments {
         }
         let same_members = added.is_empty() && reached == self.entries.len();
         let is_changed = !(same_members && changed.is_empty());
-        let changed: Vec<(u32, Arc<Fragment>)> =
+        let changed: Vec<Changed> =
             changed.into_iter().map(|(index, fragment)| (index, fragment.clone())).collect();
         let added: Vec<_> =
             added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone())).collect();
