@@ -302,32 +302,12 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     };
     let mut work: Vec<&Ty> = types.iter().collect();
     while let Some(ty) = work.pop() {
-        match ty {
-            Ty::Form(item, types) | Ty::Pick(item, types) => {
-                let file = item.file(db);
-                if !files.contains(&file) {
-                    files.push(file);
-                }
-                work.extend(types.iter());
-            }
-            Ty::Tuple(types) => work.extend(types.iter()),
-            Ty::Proc(types, ret) => {
-                work.extend(types.iter());
-                work.push(ret);
-            }
-            Ty::List(ty) | Ty::Ref(_, ty) => work.push(ty),
-            Ty::Error
-            | Ty::Unit
-            | Ty::Never
-            | Ty::Bool
-            | Ty::Char
-            | Ty::Int(_)
-            | Ty::Float(_)
-            | Ty::String
-            | Ty::Bytes
-            | Ty::Param(..)
-            | Ty::Infer(_) => {}
+        if let Ty::Form(item, _) | Ty::Pick(item, _) = ty
+            && !files.contains(&item.file(db))
+        {
+            files.push(item.file(db));
         }
+        ty.for_each_part(|part| work.push(part));
     }
     files
 }

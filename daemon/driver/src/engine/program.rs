@@ -24,17 +24,19 @@ struct Checked {
     /// The revision of the database that `modules` was brought up to.
     revision: Option<u64>,
     modules: CheckedModules,
-    /// The last steps to this revision, oldest first: from which one, and the modules that it reached; `None`
-    /// when there were other modules afterwards.
-    steps: VecDeque<(u64, Option<Vec<SourceFile>>)>,
+    /// The last steps to this revision, oldest first.
+    steps: VecDeque<Step>,
 }
+
+/// From which revision, and the modules that it reached; `None` when there were other modules afterwards.
+type Step = (u64, Option<Arc<[SourceFile]>>);
 
 /// What a program's modules are to each other, and how they came to be as they are.
 #[derive(Clone, Debug)]
 pub(crate) struct Modules {
     /// Who uses whom.
     pub(crate) users: Arc<Users>,
-    steps: Vec<(u64, Option<Vec<SourceFile>>)>,
+    steps: Vec<Step>,
     revision: u64,
 }
 
@@ -114,7 +116,7 @@ impl Checked {
         if let Some(before) = self.revision.replace(db.revision())
             && before != db.revision()
         {
-            self.steps.push_back((before, update.reach));
+            self.steps.push_back((before, update.reach.map(Arc::from)));
             if self.steps.len() > STEPS_MAX {
                 self.steps.pop_front();
             }
