@@ -108,7 +108,8 @@ fn a_module_lives_in_the_service() {
     assert_eq!((&shown["module"], &shown["generation"]), (&"maths".into(), &2.into()), "{shown}");
     let states: Vec<&Value> =
         shown["generations"].as_array().unwrap().iter().map(|generation| &generation["state"]).collect();
-    assert_eq!(states, ["standby", "active"]);
+    assert!(states[0] == "standby" || states[0] == "draining", "{states:?}");
+    assert_eq!(states[1..], ["active"]);
     let text = user.says(&["modules", "maths"]);
     assert!(text.contains("  add: func(i32, i32) -> i32\n"), "{text}");
     assert_eq!(user.says(&["unload", "maths"]), "unloaded maths generation 2\n");
@@ -127,7 +128,7 @@ fn mistakes_have_their_own_exit_status() {
         (&["call", "acme:maths", "nothing()"], 65, "it exports add, answer, forever, trap"),
         (&["call", "acme:maths", "add(1, \"x\")"], 65, "at character 5"),
         (&["call", "acme:maths", "trap()"], 1, "unreachable"),
-        (&["call", "acme:maths", "forever()", "--timeout", "50ms"], 75, ""),
+        (&["call", "acme:maths", "forever()", "--timeout", "50ms"], 75, "within 50 ms"),
         (&["call", "acme:maths", "answer()", "--generation", "9"], 65, "no generation 9"),
         (&["call", "maths", "answer()"], 65, "no module `maths`"),
         (&["reload", "maths"], 65, "no module `maths`"),

@@ -167,7 +167,6 @@ fn sign(common: &Common, files: &[PathBuf], key: &str, comment: Option<&str>) ->
     let key = secret_key(key)?;
     for file in files {
         let content = vitte_sys::fs::read_at_most(file, FILE_MAX)?;
-        // No time in it: the same file signed again has the same signature.
         let name = file.file_name().map(|name| name.to_string_lossy().replace(['\n', '\r'], " "));
         let own = format!("file:{}", name.unwrap_or_default());
         let comment = Some(comment.unwrap_or(&own));

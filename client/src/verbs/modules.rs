@@ -3,7 +3,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tonic::Request;
 use tonic::transport::Channel;
 use vitte_proto::v1;
 use vitte_proto::v1::module_service_client::ModuleServiceClient;
@@ -100,16 +99,15 @@ pub async fn modules(common: &Common, args: ModulesArgs) -> Result<u8, Failure> 
 pub async fn call(common: &Common, args: CallArgs) -> Result<u8, Failure> {
     let CallArgs { module, call, generation, timeout } = args;
     let (function, arguments) = split(&call);
-    let message = v1::CallRequest {
+    let request = v1::CallRequest {
         module,
         function: function.to_owned(),
         arguments: Some(v1::call_request::Arguments::Wave(arguments.to_owned())),
         generation,
+        time_max: timeout.map(prost_types::Duration::try_from).transpose().map_err(|_| {
+            Failure::new(Exit::Usage, "the time is too long").help("give at most some thousand years")
+        })?,
     };
-    let mut request = Request::new(message);
-    if let Some(timeout) = timeout {
-        request.set_timeout(timeout);
-    }
     let reply = client(common).await?.call(request).await?.into_inner();
     let v1::CallResponse { module, version, generation, tier, results, elapsed } = reply;
     let results = match results {

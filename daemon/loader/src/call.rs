@@ -166,6 +166,21 @@ impl CallError {
         }
     }
 
+    /// Whether it was found before any code of the module ran.
+    pub(crate) fn came_before_the_code(&self) -> bool {
+        match self {
+            Self::NotLoaded(_)
+            | Self::NoGeneration { .. }
+            | Self::NoFunction { .. }
+            | Self::NotCallable { .. }
+            | Self::Arguments { .. }
+            | Self::TooMany => true,
+            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) | Self::Cancelled | Self::Drained => {
+                false
+            }
+        }
+    }
+
     /// Whether it is the module's fault, and counts against a generation on probation.
     pub(crate) fn is_fault(&self) -> bool {
         match self {

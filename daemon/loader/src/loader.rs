@@ -22,6 +22,10 @@ use crate::registry::{Candidate, HandOver, Incoming, Purpose, Registry};
 use crate::sequence::Sequences;
 use crate::ticker::Ticker;
 
+/// Longest time that a call can be given: no clock overflows.
+const CALL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often a call looks for the generation that its module's state is moving to.
+const HAND_OVER_POLL: Duration = Duration::from_micros(200);
 /// Longest signature file, in bytes.
 const SIGNATURE_MAX: u64 = 16 << 10;
 
@@ -473,7 +477,7 @@ impl Inner {
         let _ticking = self.threads()?.ticker.running();
         let first = Running::new(engine, &program, &self.config, self.stop(cancel, &Cancel::default()));
         let first = first.map_err(|source| {
-            let function = if program.init().is_some() { "init" } else { "its start" };
+            let function = if program.init().is_some() { "init" } else { "start" };
             LoadError::Start { module: module.clone(), function, source }
         })?;
         let live = program.has_state().then(|| Live::new(first));
@@ -528,7 +532,7 @@ impl Inner {
     fn call(&self, request: &CallRequest) -> Result<Reply, CallError> {
         let CallRequest { module, function, arguments, generation, time_max, cancel } = request;
         let began = Instant::now();
-        let time_max = time_max.unwrap_or(self.config.call_max);
+        let allowed = time_max.unwrap_or(self.config.call_max).min(CALL_MAX);
         loop {
             let pin = match generation {
                 None => self.registry.pin(module),
@@ -541,12 +545,12 @@ impl Inner {
             let callee = pin.program.callees().get(function).ok_or_else(|| no_function(&pin, function))?;
             callee.mark_used();
             let stop = Stop {
-                deadline: began + time_max,
-                time_max,
+                deadline: began + allowed,
+                time_max: allowed,
                 caller: cancel.clone(),
                 generation: pin.stop.clone(),
             };
-            let outcome = self.call_pinned(&pin, callee, arguments, stop);
+            let outcome = self.call_pinned(&pin, callee, arguments, &stop);
             let results = match outcome {
                 Ok(Some(results)) => Ok(results),
                 Ok(None) if generation.is_some() => {
@@ -555,11 +559,22 @@ impl Inner {
                         generation: pin.staged.number,
                     });
                 }
-                // Its state has moved to another generation: there it is called.
-                Ok(None) => continue,
+                // Its state is moving to another generation: there it is called, once that serves.
+                Ok(None) => {
+                    if let Some(reason) = stop.reason() {
+                        return Err(reason);
+                    }
+                    std::thread::sleep(HAND_OVER_POLL);
+                    continue;
+                }
                 Err(error) => Err(error),
             };
-            let failed = results.as_ref().is_err_and(CallError::is_fault);
+            // A deadline that the caller chose says nothing about the module.
+            let failed = match &results {
+                Err(CallError::DeadlineExceeded(_)) => time_max.is_none(),
+                Err(error) => error.is_fault(),
+                Ok(_) => false,
+            };
             self.registry.count(&pin, failed, self);
             return Ok(Reply {
                 module: module.clone(),
@@ -578,27 +593,22 @@ impl Inner {
         pin: &Pin,
         callee: &Callee,
         arguments: &str,
-        stop: Stop,
+        stop: &Stop,
     ) -> Result<Option<String>, CallError> {
         let engine = self.compiler.engine().map_err(|error| CallError::Failed(error.to_string()))?;
         let threads = self.threads().map_err(|error| CallError::Failed(error.to_string()))?;
         let _ticking = threads.ticker.running();
         let Some(live) = &pin.live else {
-            let mut running = Running::new(engine, &pin.program, &self.config, stop)?;
+            let mut running = Running::new(engine, &pin.program, &self.config, stop.clone())?;
             return running.call(callee, arguments).map(Some);
         };
-        let mut running = match live.take(&stop)? {
+        let mut running = match live.take(stop)? {
             Turn::Yours(running) => running,
             Turn::Moved => return Ok(None),
         };
-        running.rearm(stop);
+        running.rearm(stop.clone());
         let outcome = running.call(callee, arguments);
-        let is_sound = match &outcome {
-            Ok(_) => true,
-            Err(CallError::Arguments { .. } | CallError::NotCallable { .. }) => true,
-            Err(_) => false,
-        };
-        if is_sound {
+        if outcome.as_ref().err().is_none_or(CallError::came_before_the_code) {
             live.give_back(running);
         } else {
             // What was interrupted is in no state to go on: it begins again from where it began.

@@ -7,6 +7,8 @@ const INSTANCES_MAX: u32 = 256;
 const MEMORIES_MAX: u32 = 512;
 /// Largest linear memory that a slot of the pool can hold, in bytes; limits of stores are below it.
 const MEMORY_BYTES_MAX: usize = 1 << 32;
+/// Most elements of a table.
+const TABLE_ELEMENTS_MAX: usize = 1 << 20;
 /// Memory of an instance that stays resident for the next one, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -31,6 +33,7 @@ pub(crate) fn for_running() -> wasmtime::Result<Engine> {
         .total_tables(MEMORIES_MAX)
         .total_gc_heaps(INSTANCES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
         .linear_memory_keep_resident(KEPT_BYTES)
         .table_keep_resident(KEPT_BYTES);
     let mut pooled = config();

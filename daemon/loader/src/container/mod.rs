@@ -194,7 +194,7 @@ pub fn comment(manifest: &Manifest, manifest_bytes: &[u8]) -> String {
 
 /// Makes a package of artifacts, each a path, a kind, a target and its bytes; sizes and digests are filled in.
 /// `sign` is given the bytes of the manifest and the comment, and gives the text of the signature, if any.
-/// Equal inputs give equal bytes.
+/// Equal inputs and signatures give equal bytes.
 ///
 /// # Errors
 /// When the manifest would break a rule.

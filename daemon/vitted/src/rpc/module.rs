@@ -16,6 +16,7 @@ use vitte_proto::v1::module_service_server::ModuleService;
 
 use super::page::page;
 use super::stream::{ResponseStream, deadline};
+use crate::convert;
 use crate::operation::duration;
 use crate::service::Service;
 use crate::status::Refusal;
@@ -121,8 +122,10 @@ impl ModuleService for ModulesApi {
     }
 
     async fn call(&self, request: Request<v1::CallRequest>) -> Result<Response<v1::CallResponse>, Status> {
-        let time_max = deadline(request.metadata())?;
-        let v1::CallRequest { module, function, arguments, generation } = request.into_inner();
+        let deadline = deadline(request.metadata())?;
+        let v1::CallRequest { module, function, arguments, generation, time_max } = request.into_inner();
+        let time_max = time_max.map(|time_max| convert::positive("time_max", time_max)).transpose()?;
+        let time_max = time_max.into_iter().chain(deadline).min();
         let arguments = match arguments {
             Some(v1::call_request::Arguments::Wave(text)) => text,
             None => "()".to_owned(),
