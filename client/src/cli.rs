@@ -63,7 +63,7 @@ pub struct Common {
     /// Print diagnostics as one JSON array with character offsets, as older editors read it
     #[arg(long, global = true, alias = "diag-json")]
     pub diagnostics_json: bool,
-    /// Show at most this many errors
+    /// Show at most this many errors; 0 shows all. People see 50 if it is left out, programs all
     #[arg(long, global = true, value_name = "N")]
     pub max_errors: Option<u64>,
     /// Say how long each phase took

@@ -15,6 +15,10 @@ use crate::render::{Format, human, is_error, machine, short};
 /// Nothing that takes less needs a progress line.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
+/// Errors, and as many warnings, that people see when they have not said how many: one mistake in a module
+/// that all others use makes thousands, and the first few tell of it.
+const SHOWN_MAX: u64 = 50;
+
 /// Where diagnostics for programs go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdout {
@@ -58,7 +62,8 @@ pub struct Report {
     cwd: String,
     /// For the formats that show all at once.
     kept: Vec<v1::Diagnostic>,
-    errors_shown: u64,
+    errors_seen: u64,
+    warnings_seen: u64,
     outcome: Outcome,
     timings: Vec<v1::PhaseFinished>,
     progress: Progress,
@@ -73,7 +78,8 @@ impl Report {
             stdout,
             cwd: cwd.to_owned(),
             kept: Vec::new(),
-            errors_shown: 0,
+            errors_seen: 0,
+            warnings_seen: 0,
             outcome: Outcome::default(),
             timings: Vec::new(),
             progress: Progress::new(),
@@ -138,8 +144,13 @@ impl Report {
     fn diagnostic(&mut self, diagnostic: v1::Diagnostic) -> Result<(), Failure> {
         if is_error(&diagnostic) {
             self.outcome.phases.insert(diagnostic.phase.clone());
-            self.errors_shown += 1;
-            if self.common.max_errors.is_some_and(|max| self.errors_shown > max) {
+            self.errors_seen += 1;
+            if self.errors_seen > self.errors_max() {
+                return Ok(());
+            }
+        } else {
+            self.warnings_seen += 1;
+            if self.warnings_seen > self.warnings_max() {
                 return Ok(());
             }
         }
@@ -155,6 +166,24 @@ impl Report {
             Format::Lsp | Format::Sarif | Format::Legacy => self.kept.push(diagnostic),
         }
         Ok(())
+    }
+
+    /// How many errors are shown. Programs get all of them unless they ask for fewer.
+    fn errors_max(&self) -> u64 {
+        match self.common.max_errors {
+            Some(0) => u64::MAX,
+            Some(max) => max,
+            None => self.warnings_max(),
+        }
+    }
+
+    /// How many warnings are shown.
+    fn warnings_max(&self) -> u64 {
+        match (self.common.max_errors, self.common.format()) {
+            (None, Format::Human) => SHOWN_MAX,
+            (Some(_), _)
+            | (None, Format::Short | Format::Json | Format::Lsp | Format::Sarif | Format::Legacy) => u64::MAX,
+        }
     }
 
     fn build_is_over(&mut self) -> Result<(), Failure> {
@@ -192,9 +221,15 @@ impl Report {
         let v1::BuildFinished { errors, warnings, .. } = self.outcome.finished;
         let people = !self.common.json && !self.common.format().is_for_programs();
         if people {
-            let hidden = self.common.max_errors.map_or(0, |max| self.errors_shown.saturating_sub(max));
-            if hidden > 0 {
-                self.say(&format!("{}: {} not shown", self.theme.bold("note"), count(hidden, "more error")));
+            let hidden = [
+                (self.errors_seen.saturating_sub(self.errors_max()), "more error"),
+                (self.warnings_seen.saturating_sub(self.warnings_max()), "more warning"),
+            ];
+            let hidden = hidden.into_iter().filter(|(number, _)| *number > 0);
+            let hidden: Vec<String> = hidden.map(|(number, what)| count(number, what)).collect();
+            if !hidden.is_empty() {
+                let text = format!("{} not shown; `--max-errors 0` shows all", hidden.join(" and "));
+                self.say(&format!("{}: {text}", self.theme.bold("note")));
             }
             let also = if warnings > 0 {
                 format!("; {} emitted", count(warnings, "warning"))

@@ -12,6 +12,12 @@ use crate::platform::handle::{OwnedHandle, stands_for_handle};
 use crate::platform::{self, Errno};
 use crate::{Op, SysError};
 
+/// Gives back to the system what this process's allocator keeps for later, where it can be asked to: for
+/// moments when much has been freed. Takes some milliseconds for each gigabyte.
+pub fn release_unused() {
+    platform::memory::release_unused();
+}
+
 /// What may be done with mapped bytes; all of them may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {

@@ -60,6 +60,13 @@ pub fn set_affinity(processors: &[usize]) -> Result<(), SysError> {
     platform::thread::set_affinity(processors).map_err(|error| SysError::bare(Op::Schedule, error))
 }
 
+/// Lets timed waits of the calling thread, and of threads it starts later, end up to `by` later than asked for
+/// when nothing else wakes the processor: for threads of others that look around now and then and need not.
+/// Has no effect where the system knows of nothing of the kind.
+pub fn delay_timeouts(by: Duration) {
+    platform::thread::delay_timeouts(by);
+}
+
 /// Waits until `done` says so, asking every `pause`; `false` when `timeout` passes first. For what
 /// the system gives no notice of.
 pub fn wait_until(timeout: Duration, pause: Duration, mut done: impl FnMut() -> bool) -> bool {

@@ -51,13 +51,14 @@ fn main() -> ExitCode {
         }
     }
     type Case = fn(&mut Bench);
-    let cases: [(&str, Case); 6] = [
+    let cases: [(&str, Case); 7] = [
         ("no-op", no_op),
         ("scale", scale),
         ("edit", edit),
         ("private", private),
         ("restore", restore),
         ("cancel", cancel),
+        ("why", why),
     ];
     for (name, case) in cases {
         if bench.only.as_deref().is_none_or(|only| only == name) {
@@ -346,6 +347,54 @@ fn restore(bench: &mut Bench) {
         let ratio = median(&our_times).as_secs_f64() / median(&their_times).as_secs_f64();
         println!("ninja and ccache: {}\nratio {ratio:.4}", shown(median(&their_times)));
     }
+}
+
+/// Processor time that the service takes for one edit and all that it does behind the build, with and without
+/// notes of what targets were built from.
+fn why(bench: &mut Bench) {
+    /// Results are published this long after a build at the latest.
+    const PUBLISHED: Duration = Duration::from_millis(1_500);
+    let modules = bench.modules(1_000);
+    let mut both = [Ours::new(bench, modules), Ours::new(bench, modules)];
+    let settings = both[1].home.path().join("config/vitte");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("config.toml"), "[cache]\nhistory = false\n").unwrap();
+    let services: Vec<u32> = both
+        .iter()
+        .map(|ours| {
+            ours.build();
+            let told = process::run(ours.command(&["daemon", "status", "--json"]), b"", LIMIT).unwrap();
+            let status: serde_json::Value = serde_json::from_str(&told.stdout_text()).unwrap();
+            status["pid"].as_u64().unwrap() as u32
+        })
+        .collect();
+    std::thread::sleep(PUBLISHED * 4);
+    let mut times = [Vec::new(), Vec::new()];
+    // The first is not counted: what is prepared once is prepared then.
+    for pair in 0..=bench.pairs {
+        for (at, ours) in both.iter_mut().enumerate() {
+            let before = processor_time(services[at]);
+            ours.edit(2 + pair as i64);
+            std::thread::sleep(PUBLISHED);
+            let time = processor_time(services[at]).saturating_sub(before);
+            if pair > 0 {
+                times[at].push(time);
+            }
+        }
+    }
+    let [with, without] = times;
+    let what = format!("processor time of one edit, {modules} modules, with notes for `why`");
+    bench.judge(&what, &with, ("without", &without), 1.02);
+}
+
+/// Time on a processor of all threads of a process that live.
+fn processor_time(process: u32) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let nanos = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
 }
 
 /// From the death of the only client to the end of its build.

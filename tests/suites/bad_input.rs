@@ -197,3 +197,31 @@ fn a_full_disk_is_an_error_of_its_own() {
     assert!(!left, "half an executable was left behind");
     stage.assert_works();
 }
+
+#[test]
+fn people_see_the_first_of_many_errors_and_programs_all() {
+    let stage = Stage::new();
+    let wrong: String = (0..300).map(|at| format!("proc f{at}() -> int {{ give missing_{at} }}\n")).collect();
+    stage.write("many.vit", format!("{wrong}proc main() -> int {{ give 0 }}\n"));
+    let shown = |flags: &[&str]| {
+        let outcome = stage.vitte(&[&["check", "many.vit"], flags].concat());
+        assert_eq!(outcome.status, 1, "{}", outcome.stderr_text());
+        let all = outcome.stdout_text() + &outcome.stderr_text();
+        let first = |line: &&str| line.contains("unknown name `missing_");
+        (all.lines().filter(first).count(), all)
+    };
+    let (count, said) = shown(&[]);
+    assert_eq!(count, 50);
+    assert!(said.contains("250 more errors not shown; `--max-errors 0` shows all"), "{said}");
+    assert!(said.contains("due to 300 previous errors"), "{said}");
+    let (count, said) = shown(&["--max-errors", "3"]);
+    assert_eq!(count, 3);
+    assert!(said.contains("297 more errors not shown"), "{said}");
+    for flags in
+        [&["--max-errors", "0"][..], &["--error-format", "short"], &["--error-format", "json"], &["--json"]]
+    {
+        let (count, said) = shown(flags);
+        assert_eq!(count, 300, "{flags:?}");
+        assert!(!said.contains("not shown"), "{flags:?}");
+    }
+}

@@ -121,6 +121,7 @@ fn a_folder_where_a_module_should_be_is_named() {
     assert_eq!(outcome.status, 1);
     let said = outcome.stderr_text();
     assert!(said.contains("RES0067") && said.contains("main.vit:1:5"), "{said}");
+    assert!(said.contains("`m.vit` is a folder, not a file"), "{said}");
     // A module of that name may still be found elsewhere.
     stage.write("m/mod.vit", "export *\n");
     assert_eq!(stage.vitte(&["check", "main.vit"]).status, 0);

@@ -3,12 +3,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use vitte_tests::generator::{Change, Files, Options, SaveStyle, Workspace};
 use vitte_tests::process;
+use vitte_tests::random::Random;
 use vitte_tests::services::{eventually, processes, services, signal};
 use vitte_tests::stage::{HELLO, LIMIT, Stage, end};
 
@@ -283,4 +286,99 @@ fn private_and_resident_service_say_the_same() {
     assert_eq!(resident.status, 1);
     assert_eq!((resident.status, resident.stdout_text()), (private.status, private.stdout_text()));
     assert_eq!(resident.stderr_text(), private.stderr_text());
+}
+
+/// Voluntary context switches of each thread of a process so far, by thread id, with the thread's name.
+fn switches(process: u32) -> BTreeMap<u32, (String, u64)> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+            let value = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            let count = value("voluntary_ctxt_switches:")?.parse().ok()?;
+            Some((task.file_name().to_str()?.parse().ok()?, (value("Name:")?.to_owned(), count)))
+        })
+        .collect()
+}
+
+/// A thread that wakes up gives up its processor again: that is a voluntary switch.
+#[test]
+fn a_service_at_rest_does_not_wake_up() {
+    const SECONDS: u64 = 4;
+    let stage = Stage::new();
+    Workspace::new(&Options::new(20, 3)).vitte().write(stage.folder()).unwrap();
+    assert_eq!(stage.vitte(&["build"]).status, 0);
+    assert_eq!(stage.vitte(&["build"]).status, 0);
+    let [service] = services(&stage)[..] else { panic!("there is one service") };
+    // What is published and settled behind the builds ends some seconds after them.
+    let mut woken = Vec::new();
+    for _ in 0..6 {
+        let before = switches(service);
+        std::thread::sleep(Duration::from_secs(SECONDS));
+        let after = switches(service);
+        let news = |(id, (name, count)): (&u32, &(String, u64))| {
+            let more = count - before.get(id).map_or(0, |(_, count)| *count);
+            (more > 0).then(|| (name.clone(), more))
+        };
+        woken = after.iter().filter_map(news).collect();
+        if woken.is_empty() {
+            return;
+        }
+    }
+    // Timers of the index's threads may be served with somebody else's, never by themselves once a second.
+    let sum: u64 = woken.iter().map(|(_, count)| count).sum();
+    let is_index = |(name, _): &(String, u64)| name.starts_with("sled-io");
+    assert!(woken.iter().all(is_index) && sum <= SECONDS, "{sum} wake-ups in {SECONDS} s: {woken:?}");
+}
+
+#[test]
+fn memory_stays_below_its_budget() {
+    const BUDGET: u64 = 160 << 20;
+    let stage = Stage::new();
+    let settings = stage.home().path().join("config/vitte");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("config.toml"), format!("[service]\nmemory = \"{BUDGET} B\"\n")).unwrap();
+    let status = || -> serde_json::Value {
+        let outcome = stage.vitte(&["daemon", "status", "--json"]);
+        serde_json::from_str(&outcome.stdout_text()).unwrap()
+    };
+    let mut random = Random::new(5);
+    let mut workspaces: Vec<(String, Workspace, Files)> = (0..4)
+        .map(|at| {
+            let workspace = Workspace::new(&Options::new(150, at));
+            let files = workspace.vitte();
+            files.write(&stage.folder().join(format!("w{at}"))).unwrap();
+            (format!("w{at}"), workspace, files)
+        })
+        .collect();
+    let mut largest = 0;
+    for round in 0..2 {
+        for (name, workspace, files) in &mut workspaces {
+            let folder = stage.folder().join(&*name);
+            for _ in 0..3 {
+                workspace.change(Change::Body, &mut random);
+                let edited = workspace.vitte();
+                edited.replace(files, &folder, SaveStyle::Replace).unwrap();
+                *files = edited;
+                let outcome = stage.vitte(&["build", name]);
+                assert_eq!(outcome.status, 0, "{name}: {}", outcome.stderr_text());
+            }
+            largest = largest.max(status()["resident_bytes"].as_u64().unwrap());
+        }
+        eventually("less than the budget", || status()["resident_bytes"].as_u64().unwrap() <= BUDGET);
+        assert!(status()["workspaces_in_memory"].as_u64().unwrap() < 4, "round {round}");
+    }
+    assert!(largest > BUDGET, "{largest} bytes at most: the budget was never in danger");
+    let told = status();
+    assert!(told["workspaces_forgotten"].as_u64().unwrap() > 0, "{told}");
+    assert_eq!(told["memory_budget_bytes"], BUDGET);
+    // What was forgotten is built as before.
+    for (name, ..) in &workspaces {
+        let resident = stage.vitte(&["build", name, "-o", "one"]);
+        let private = stage.vitte(&["--no-daemon", "build", "--check-cache", name, "-o", "two"]);
+        assert_eq!((resident.status, private.status), (0, 0), "{}", private.stderr_text());
+        let bytes = |name: &str| std::fs::read(stage.folder().join(name)).unwrap();
+        assert!(bytes("one") == bytes("two"), "{name}");
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -276,6 +277,186 @@ fn file_systems_that_are_read_only_or_full_refuse_by_name() {
     assert_eq!(outcome.status, 0);
 }
 
+/// The rows of `edges.vit` that change nothing, and so are allowed on a file system that is read-only.
+const READERS: [&str; 18] = [
+    "rt_file_exists",
+    "rt_file_read_text",
+    "rt_file_mmap_read_text",
+    "rt_file_mmap_read_bytes",
+    "rt_file_size",
+    "rt_file_modified_time",
+    "rt_file_copy, from",
+    "rt_fs_read",
+    "rt_fs_read_many",
+    "rt_fs_stat",
+    "rt_fs_copy, from",
+    "rt_fs_lock, shared",
+    "rt_fd_open",
+    "rt_dir_list",
+    "rt_fs_list",
+    "rt_dir_open",
+    "rt_fs_link_target",
+    "rt_fs_stat, no follow",
+];
+
+/// The rows that fill a file.
+const FILLERS: [&str; 7] = [
+    "rt_file_write_text",
+    "rt_file_append_text",
+    "rt_file_copy, to",
+    "rt_fs_write",
+    "rt_fs_write, append",
+    "rt_fs_write, new",
+    "rt_fs_copy, to",
+];
+
+/// All rows with a path: those that find what they need when it is empty.
+fn rows() -> Vec<String> {
+    let table = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_suffix(": empty: ok")).map(str::to_owned);
+    rows.collect()
+}
+
+/// Runs `edges.vit` for one case, and compares what it says of each row.
+fn edges(case: &str, command: Command, rows: &[String], expected: impl Fn(&str) -> &'static str) {
+    let outcome = end(command);
+    let lines: Vec<_> = rows.iter().map(|row| format!("{row}: {case}: {}", expected(row))).collect();
+    assert_eq!(outcome.stdout_text().lines().collect::<Vec<_>>(), lines, "{}", outcome.stderr_text());
+    assert_eq!(outcome.status, 0);
+}
+
+/// What the rows of `edges.vit` look for in a folder that nothing can be changed in.
+const FOUND_THERE: &str =
+    "printf text >\"$1/file\"; ln -s file \"$1/link\"; mkdir \"$1/directory\"; : >\"$1/other\"";
+
+#[test]
+fn every_function_is_refused_by_a_folder_that_is_closed_to_it() {
+    let stage = Stage::new();
+    let program = built(&stage, "edges");
+    let secret = stage.folder().join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    let made = Command::new("sh").args(["-ec", FOUND_THERE, "sh"]).arg(&secret).status();
+    assert!(made.unwrap().success());
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(&secret, 0);
+    let mut command = Command::new(&program);
+    // Nothing is closed to the superuser, who lets somebody else try it.
+    if std::fs::read_dir(&secret).is_ok() {
+        for folder in [stage.home().path(), stage.folder(), &program] {
+            mode(folder, 0o755);
+        }
+        command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(&program);
+        let mut probe = Command::new("setpriv");
+        probe.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--", "true"]);
+        if !probe.status().is_ok_and(|status| status.success()) {
+            eprintln!("SKIP: the superuser is refused nothing, and cannot become another user (setpriv)");
+            return;
+        }
+    }
+    command.arg("denied").arg(&secret);
+    edges("denied", command, &rows(), |_| "EACCES");
+    mode(&secret, 0o700);
+}
+
+#[test]
+fn every_function_is_refused_by_a_file_system_that_is_read_only_or_full() {
+    let stage = Stage::new();
+    let folder = stage.folder().join("mounted");
+    std::fs::create_dir(&folder).unwrap();
+    let mut probe = shell_that_mounts("mount -t tmpfs none \"$1\"");
+    let mounts = probe.arg(&folder).stderr(Stdio::null()).status();
+    if !mounts.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: no right to mount in a user namespace (unshare --user --map-root-user --mount)");
+        return;
+    }
+    let program = built(&stage, "edges");
+    let command = |case: &str, before: &str, after: &str| {
+        let script = format!("{before}; {FOUND_THERE}; {after}; exec \"$2\" {case} \"$1\"");
+        let mut command = shell_that_mounts(&script);
+        command.arg(&folder).arg(&program);
+        command
+    };
+    let read_only = command("read-only", "mount -t tmpfs none \"$1\"", "mount -o remount,ro \"$1\"");
+    let rows = rows();
+    edges("read-only", read_only, &rows, |row| if READERS.contains(&row) { "ok" } else { "EROFS" });
+    let full = command("full", "mount -t tmpfs -o size=64k none \"$1\"", ":");
+    edges("full", full, &FILLERS.map(String::from), |_| "ENOSPC");
+}
+
+#[test]
+fn every_function_finds_a_folder_that_is_renamed_meanwhile_or_does_not() {
+    let stage = Stage::new();
+    let mut command = Command::new(built(&stage, "edges"));
+    let (here, away) = (stage.folder().join("here"), stage.folder().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    command.arg("race").arg(&here);
+    let racing = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let racer = scope.spawn(|| {
+            let mut times = 0;
+            while racing.load(Ordering::Relaxed) {
+                // Directories are also made with those above them, and are then in the place of this one.
+                if std::fs::rename(&here, &away).is_ok() {
+                    while std::fs::rename(&away, &here).is_err() {
+                        drop(std::fs::remove_dir_all(&here));
+                    }
+                    times += 1;
+                }
+            }
+            times
+        });
+        edges("race", command, &rows(), |_| "ok");
+        racing.store(false, Ordering::Relaxed);
+        assert!(racer.join().unwrap() > 0, "nothing was renamed");
+    });
+}
+
+#[test]
+fn signals_that_interrupt_all_the_time_change_nothing_in_the_table() {
+    let stage = Stage::new();
+    let Some(handler) = handler(&stage) else { return };
+    let mut command = Command::new(built(&stage, "edges"));
+    // Its children have the handler too, and get none of the signals.
+    command.env("LD_PRELOAD", &handler).stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    // Before there is a handler, a signal would end it.
+    let status = Path::new("/proc").join(child.id().to_string()).join("status");
+    let catches = |text: &str| {
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:\t"));
+        caught.is_some_and(|mask| u64::from_str_radix(mask, 16).unwrap() & 1 << 9 != 0)
+    };
+    while !catches(&std::fs::read_to_string(&status).unwrap()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let storm = "while kill -USR1 \"$1\" 2>/dev/null; do :; done";
+    let mut signals =
+        Command::new("sh").args(["-c", storm, "sh"]).arg(child.id().to_string()).spawn().unwrap();
+    let output = child.wait_with_output().unwrap();
+    signals.wait().unwrap();
+    let expected = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert!(output.status.success(), "{}", output.status);
+}
+
+/// Functions that no case is about, as every other call goes through them.
+const UNTRIED: [&str; 3] = ["rt_buf_free", "rt_free", "rt_last_errno"];
+
+/// How many cases the table has: fewer would be a step back.
+const CASES: usize = 712;
+
+#[test]
+fn the_table_of_edge_cases_is_whole() {
+    let table = std::fs::read_to_string(tests_folder().join("programs/os/edges.stdout")).unwrap();
+    let cases: BTreeSet<_> = table.lines().collect();
+    assert_eq!((cases.len(), table.lines().count()), (CASES, CASES), "each case once");
+    let tried: BTreeSet<_> = table.lines().filter_map(|line| line.split([':', ',']).next()).collect();
+    let untried: Vec<_> = exported().into_iter().filter(|name| !tried.contains(name.as_str())).collect();
+    assert_eq!(untried, UNTRIED);
+}
+
 #[test]
 fn a_folder_that_is_renamed_meanwhile_is_there_or_is_not() {
     let stage = Stage::new();
@@ -312,6 +493,17 @@ __attribute__((constructor)) static void install(void) {
     sigaction(SIGUSR1, &action, 0);
 }
 ";
+
+/// [`HANDLER`] as a library to be loaded before others; none, with a word, where nothing compiles it.
+fn handler(stage: &Stage) -> Option<PathBuf> {
+    let (source, library) = (stage.write("handler.c", HANDLER), stage.folder().join("handler.so"));
+    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    if made.is_ok_and(|status| status.success()) {
+        return Some(library);
+    }
+    eprintln!("SKIP: no C compiler (cc) for a handler of signals");
+    None
+}
 
 /// A program that says what it waits for, line by line.
 struct Waiting {
@@ -408,12 +600,7 @@ const WAITS: [(&str, Wants, &[&str]); 15] = [
 fn calls_that_signals_interrupt_go_on_and_lose_nothing() {
     let stage = Stage::new();
     let (locked, named) = (stage.write("locked", ""), stage.folder().join("named"));
-    let (source, handler) = (stage.write("handler.c", HANDLER), stage.folder().join("handler.so"));
-    let made = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&handler).arg(source).status();
-    if !made.is_ok_and(|status| status.success()) {
-        eprintln!("SKIP: no C compiler (cc) for a handler of signals");
-        return;
-    }
+    let Some(handler) = handler(&stage) else { return };
     assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
     let program = built(&stage, "interrupted");
 

@@ -43,9 +43,11 @@ pub async fn build(common: &Common, args: BuildVerb) -> Result<u8, Failure> {
     if let Some(stage) = stage {
         return emit(common, EmitArgs { build: args, stage, filter: String::new() }).await;
     }
-    let options = options(&args)?;
+    let mut options = options(&args)?;
     let subject = subject(&options).to_owned();
     let mut report = Report::new(common, Stdout::Ours, &options.cwd);
+    // People are not shown it.
+    options.without_digest = report.speaks_to_people();
     let request = v1::BuildRequest { options: Some(options), ..Default::default() };
     let stream = BuildServiceClient::new(channel(common).await?).build(request).await?.into_inner();
     pump(stream, |response: v1::BuildResponse| response.event, &mut report).await?;

@@ -132,19 +132,34 @@ fn status(common: &Common, places: &Rendezvous) -> Result<u8, Failure> {
             "log": info.log,
             "build_id": info.build_id,
             "resident_bytes": info.resident_bytes,
+            "memory_budget_bytes": info.memory_budget_bytes,
+            "workspaces_in_memory": info.workspaces_in_memory,
+            "workspaces_forgotten": info.workspaces_forgotten,
         });
         print_line(&line.to_string())?;
         return Ok(0);
     }
     print_line(&describe(&status, places))?;
+    print_line(&describe_memory(&info))?;
     if common.verbose {
-        let v1::InfoResponse { build_id, log, resident_bytes, .. } = info;
-        print_line(&format!(
-            "log     {log}\nbuild   {build_id}\nmemory  {:.1} MiB",
-            resident_bytes as f64 / 1048576.0
-        ))?;
+        let v1::InfoResponse { build_id, log, .. } = info;
+        print_line(&format!("log     {log}\nbuild   {build_id}"))?;
     }
     Ok(0)
+}
+
+fn describe_memory(info: &v1::InfoResponse) -> String {
+    let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1048576.0);
+    let mut text = format!("memory  {}", mebibytes(info.resident_bytes));
+    if info.memory_budget_bytes > 0 {
+        text += &format!(" of a budget of {}", mebibytes(info.memory_budget_bytes));
+    }
+    let workspaces = if info.workspaces_in_memory == 1 { "workspace" } else { "workspaces" };
+    text += &format!(", {} {workspaces}", info.workspaces_in_memory);
+    if info.workspaces_forgotten > 0 {
+        text += &format!(", {} forgotten for want of room", info.workspaces_forgotten);
+    }
+    text
 }
 
 fn state(status: &v1::StatusResponse) -> &'static str {

@@ -195,6 +195,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         dry_run: *dry_run,
         check_cache: *check_cache,
         check_determinism: *check_determinism,
+        without_digest: false,
     })
 }
 

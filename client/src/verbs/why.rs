@@ -42,22 +42,33 @@ pub async fn why(common: &Common, args: WhyArgs) -> Result<u8, Failure> {
 }
 
 fn describe(cause: &v1::RebuildCause) -> String {
-    let v1::RebuildCause { kind: _, name, old, new, first_line, last_line } = cause;
+    let v1::RebuildCause { kind: _, name, old, new, first_line, last_line, imports_added, imports_removed } =
+        cause;
     let (short_old, short_new) = (short(old), short(new));
     match cause.kind() {
         Kind::First => "it was never built before".to_owned(),
         Kind::Compiler => format!("the compiler is another one ({short_old} → {short_new})"),
         Kind::Option => format!("the option `{name}` changed from `{old}` to `{new}`"),
-        Kind::File => {
+        Kind::Manifest if old.is_empty() => format!("the project file {name} is new ({short_new})"),
+        Kind::Manifest if new.is_empty() => format!("the project file {name} is gone ({short_old})"),
+        Kind::File | Kind::Manifest => {
             let lines = if first_line == last_line {
                 format!("line {first_line}")
             } else {
                 format!("lines {first_line} to {last_line}")
             };
-            format!("{name} changed in {lines} ({short_old} → {short_new})")
+            let mut said = format!("{name} changed in {lines} ({short_old} → {short_new})");
+            for (verb, imports) in [("imports", imports_added), ("does not import", imports_removed)] {
+                if !imports.is_empty() {
+                    said += &format!("; it {verb} {} now", shortened(imports));
+                }
+            }
+            said
         }
-        Kind::Appeared => format!("{name} was not there before ({short_new})"),
-        Kind::Gone => format!("{name} is not asked for any more ({short_old})"),
+        Kind::Appeared => format!("{name} was not there before, and was looked for ({short_new})"),
+        Kind::Gone => format!("{name} is not there any more ({short_old})"),
+        Kind::Joined => format!("therefore {name} is asked for now ({short_new})"),
+        Kind::Left => format!("therefore {name} is not asked for any more ({short_old})"),
         Kind::Unspecified => format!("{name} changed"),
     }
 }
@@ -102,6 +113,9 @@ fn as_json(answer: &v1::ExplainRebuildResponse) -> serde_json::Value {
         Kind::File => "file",
         Kind::Appeared => "appeared",
         Kind::Gone => "gone",
+        Kind::Manifest => "manifest",
+        Kind::Joined => "joined",
+        Kind::Left => "left",
         Kind::Unspecified => "unknown",
     };
     let causes: Vec<_> = answer
@@ -111,6 +125,7 @@ fn as_json(answer: &v1::ExplainRebuildResponse) -> serde_json::Value {
             json!({
                 "kind": kind(cause), "name": cause.name, "old": cause.old, "new": cause.new,
                 "first_line": cause.first_line, "last_line": cause.last_line,
+                "imports_added": cause.imports_added, "imports_removed": cause.imports_removed,
             })
         })
         .collect();

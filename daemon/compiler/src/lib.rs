@@ -16,6 +16,7 @@ pub mod mir; // control flow with moves, drops and checks explicit; borrow check
 pub mod ssa; // scalar single-assignment form
 pub mod consteval; // bounded evaluation of constants
 pub mod opt; // optimisation passes over SSA
+pub mod incremental; // what is kept between edits, above the queries
 pub mod codegen; // machine code, debug information, objects
 pub mod runtime; // the prelude, written in Vitte
 pub mod explain; // every diagnostic code in words

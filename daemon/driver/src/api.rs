@@ -41,6 +41,8 @@ pub struct BuildRequest {
     pub check_cache: bool,
     /// Build twice more in other folders, and compare (`--check-determinism`).
     pub check_determinism: bool,
+    /// Leave [`Event::Artifact`] without a digest: a large executable is in place a little sooner.
+    pub without_digest: bool,
 }
 
 /// What a lint setting asks for.
@@ -152,7 +154,7 @@ pub enum Event {
         kind: &'static str,
         /// Absolute path.
         path: PathBuf,
-        /// SHA-256, lower-case hex.
+        /// SHA-256, lower-case hex; empty if the request wanted none.
         sha256: String,
         /// Bytes.
         size_bytes: u64,
@@ -207,10 +209,16 @@ pub struct Cause {
     pub old: String,
     /// The same in the later build.
     pub new: String,
-    /// For [`CauseKind::File`]: the first line of the later text that differs, from 1; otherwise 0.
+    /// Of a text that changed: the first line of the later one that differs, from 1; otherwise 0.
     pub first_line: u32,
     /// The last such line.
     pub last_line: u32,
+    /// Of a module that changed: what its new `use` lines say.
+    #[serde(default)]
+    pub imports_added: Vec<String>,
+    /// The same of those that are gone.
+    #[serde(default)]
+    pub imports_removed: Vec<String>,
 }
 
 /// What kind of thing a [`Cause`] is.
@@ -221,14 +229,20 @@ pub enum CauseKind {
     First,
     /// Another compiler.
     Compiler,
-    /// A flag, a setting of the manifest, the linker, the dependencies.
+    /// The text of a project file that said something else of an option.
+    Manifest,
+    /// A flag, a setting of the manifest, the workspace's root, the linker, the dependencies.
     Option,
-    /// The text of a file.
+    /// The text of a module.
     File,
-    /// A file was not there before. An `use` that looks at its place may find another module now.
+    /// A file that was looked for and not there is there now.
     Appeared,
-    /// A file is not there any more, or no longer asked for.
+    /// A file that was there is not there any more.
     Gone,
+    /// A file is asked for now that was not before, because a module or an option changed.
+    Joined,
+    /// A file is not asked for any more, for the same reasons.
+    Left,
 }
 
 /// Why a target was built anew the last time, or what an edit of a file would build anew.

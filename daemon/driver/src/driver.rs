@@ -1,4 +1,5 @@
 //! The driver itself: one door for each verb.
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +13,15 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::cache::{self, BuildCache, CachedResult, Facts, ProgramInputs, Publisher};
+use crate::cache::{self, BuildCache, CachedResult, Facts, History, Noted, ProgramInputs, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
-use crate::engine::{Database, Engines, Image, ProgramImage, STAGES, Work, doors, internal, show};
+use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
 use crate::link::{
     DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
 };
+use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
 use crate::project::bad_input;
@@ -42,6 +44,10 @@ pub struct Driver {
     tools: Toolbox,
     outputs: Outputs,
     cache: Option<BuildCache>,
+    history: Option<Arc<History>>,
+    /// What each target was built from last.
+    noted: Noted,
+    memory: Memory,
     /// Last, so that nothing it uses is gone before it has ended.
     publisher: Publisher,
 }
@@ -61,6 +67,15 @@ struct Compiled {
     text: String,
     /// Of the database that it was made from.
     revision: u64,
+}
+
+/// What the store has for a program.
+struct Found {
+    result: CachedResult,
+    /// As the user would see them.
+    diagnostics: Vec<Arc<ResolvedDiagnostic>>,
+    /// Every file that it depends on, with what stands there now.
+    files: Vec<(SourcePath, FileContents)>,
 }
 
 /// What a program became.
@@ -106,6 +121,9 @@ impl Driver {
             tools,
             outputs: Outputs::default(),
             cache: None,
+            history: None,
+            noted: Noted::default(),
+            memory: Memory::default(),
             publisher: Publisher::default(),
         }
     }
@@ -120,7 +138,15 @@ impl Driver {
     /// own there.
     #[must_use]
     pub fn cached_in(self, store: Arc<Store>) -> Self {
-        Self { cache: Some(BuildCache::new(store)), ..self }
+        let history = Some(Arc::new(History::new(Arc::clone(&store))));
+        Self { cache: Some(BuildCache::new(store)), history, ..self }
+    }
+
+    /// The same driver, which does not note what targets were built from: [`Driver::explain_rebuild`] knows
+    /// of no build.
+    #[must_use]
+    pub fn without_history(self) -> Self {
+        Self { history: None, ..self }
     }
 
     /// Checks a program; diagnostics come as events, in order.
@@ -140,7 +166,7 @@ impl Driver {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
         let key = BuildCache::plan_key(&plan, "none", cache::Goal::Check);
-        if let Some((result, diagnostics)) = self.find(&plan, &key, request)
+        if let Some(Found { result, diagnostics, files: _ }) = self.find(&plan, &key, request)
             && result.executable.is_none()
         {
             report_hit(events, &diagnostics, false);
@@ -172,12 +198,15 @@ impl Driver {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
         let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
-        let found = self.find(&plan, &key, request);
-        if let Some((result, diagnostics)) = &found
+        let mut found = self.find(&plan, &key, request);
+        if let Some(found) = &mut found
             && !request.check_cache
             && !request.check_determinism
-            && let Some(outcome) = self.restore(&plan, result, diagnostics, &described, events)?
+            && let Some(outcome) = self.restore(&plan, found, &described, events)?
         {
+            if outcome.executable.is_some() {
+                self.note_restored(&plan, key, &linker.identity(), std::mem::take(&mut found.files));
+            }
             self.warm_up(&plan, key, true);
             return Ok(outcome);
         }
@@ -188,6 +217,7 @@ impl Driver {
             linker.prepare();
         }
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
+        self.memory.note_program(&plan, key);
         let mut outcome = outcome(&compiled.diagnostics, described);
         let Some(made) = compiled.made else {
             self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
@@ -204,7 +234,7 @@ impl Driver {
                 Some(match image {
                     Image::Known(written) => written,
                     Image::New { version, bytes, home, .. } => {
-                        let written = self.outputs.write(&plan, &bytes, version);
+                        let written = self.outputs.write(&plan, &bytes, version, !request.without_digest);
                         home.recycle(bytes);
                         written?
                     }
@@ -214,15 +244,18 @@ impl Driver {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
         };
-        if let Some(written) = written {
+        if let Some(mut written) = written {
+            if !request.without_digest || found.is_some() {
+                written = self.outputs.with_digest(&plan, written)?;
+            }
             events.event(written.event());
-            if let Some((result, _)) = &found
+            if let Some(Found { result, .. }) = &found
                 && let Some(stored) = result.executable.map(|digest| digest.to_string())
-                && !stored.starts_with(&written.sha256)
+                && !stored.starts_with(written.sha256())
             {
                 return Err(internal(format!(
                     "the store has another executable for this program: {stored}, made anew: {}",
-                    written.sha256
+                    written.sha256()
                 )));
             }
             outcome.executable = Some(written.path.clone());
@@ -266,7 +299,7 @@ impl Driver {
                 for warning in &report.warnings {
                     events.event(Event::Note(format!("{}: {warning}", report.linker)));
                 }
-                self.outputs.write(plan, &report.bytes, 0).map(Some)
+                self.outputs.write(plan, &report.bytes, 0, true).map(Some)
             }
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
@@ -290,9 +323,10 @@ impl Driver {
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let engine = self.engines.get(folders.clone());
         let read = engine
-            .read(&plan.project.entry, &plan.options, cancel, |db, program, _| doors::inputs(db, program));
+            .read(&plan.project.entry, &plan.options, cancel, |db, program, kept| kept.inputs(db, program));
         let mut files: Vec<PathBuf> = plan.project.project_files(&cwd).into_iter().collect();
-        let is_there = |contents: &FileContents| !matches!(contents, FileContents::Missing);
+        let is_there =
+            |contents: &FileContents| !matches!(contents, FileContents::Missing | FileContents::Folder);
         let inputs = read?.0.into_iter().filter(|(_, contents)| is_there(contents));
         files.extend(inputs.filter_map(|(path, _)| folders.on_disk(&path)));
         let fresh = || Self {
@@ -301,6 +335,9 @@ impl Driver {
             tools: self.tools.clone(),
             outputs: Outputs::default(),
             cache: None,
+            history: None,
+            noted: Noted::default(),
+            memory: Memory::default(),
             publisher: Publisher::default(),
         };
         determinism::check(request, &files, built, cancel, fresh)?;
@@ -311,39 +348,52 @@ impl Driver {
 
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
     /// them. For a program that is in memory it is asked only to be compared.
-    fn find(
-        &self,
-        plan: &BuildPlan,
-        key: &ActionKey,
-        request: &BuildRequest,
-    ) -> Option<(CachedResult, Vec<Arc<ResolvedDiagnostic>>)> {
+    fn find(&self, plan: &BuildPlan, key: &ActionKey, request: &BuildRequest) -> Option<Found> {
         let cache = self.cache.as_ref()?;
         let folders = plan.folders();
         let engine = self.engines.get(folders.clone());
         if !request.check_cache && engine.knows(&plan.project.entry, &plan.options) {
             return None;
         }
-        let result = cache.find(key, &folders)?;
+        let (result, files) = cache.find(key, &folders)?;
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let diagnostics = result.diagnostics(&folders, &cwd);
-        Some((result, diagnostics))
+        Some(Found { result, diagnostics, files })
+    }
+
+    /// Notes, by and by, that the plan's target is made of `files` now.
+    fn note_restored(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        linker: &str,
+        files: Vec<(SourcePath, FileContents)>,
+    ) {
+        let Some(history) = self.history.clone() else { return };
+        let (plan, linker, target) = (plan.clone(), linker.to_owned(), target(plan));
+        self.noted.is_news(&target, key, cache::RESTORED);
+        self.publisher.publish((key, Some(target.clone())), cache::RESTORED, move || {
+            history.remember(&target, Facts::new(&plan, &linker, files));
+            // The next one may be of other files.
+            false
+        });
     }
 
     /// Puts a result of the store in place; `None` when its executable is not there after all.
     fn restore(
         &self,
         plan: &BuildPlan,
-        result: &CachedResult,
-        diagnostics: &[Arc<ResolvedDiagnostic>],
+        found: &Found,
         described: &str,
         events: &dyn EventSink,
     ) -> Result<Option<BuildOutcome>, DriverError> {
+        let Found { result, diagnostics, files: _ } = found;
         let mut outcome = outcome(diagnostics, described.to_owned());
         if let Some(digest) = &result.executable {
             let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
                 return Ok(None);
             };
-            let written = self.outputs.write(plan, &bytes, 0)?;
+            let written = self.outputs.write(plan, &bytes, 0, true)?;
             report_hit(events, diagnostics, true);
             events.event(written.event());
             outcome.executable = Some(written.path);
@@ -365,8 +415,29 @@ impl Driver {
         written: Option<Written>,
     ) {
         let Some(cache) = self.cache.clone() else { return };
-        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
+        let (plan, engines, history) = (plan.clone(), Arc::clone(&self.engines), self.history.clone());
         let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
+        let is_news = target.as_ref().is_some_and(|target| self.noted.is_news(target, key, revision));
+        if self.publisher.is_done(&(key, target.clone()), revision) {
+            if let (true, Some(target), Some(history)) = (is_news, target, history) {
+                // As when a profile is built again that was built before another one.
+                self.publisher.publish((cache::history_key(&target), Some(target.clone())), revision, move || {
+                    let (entry, options) = (&plan.project.entry, &plan.options);
+                    let read = engines.get(plan.folders()).read(
+                        entry,
+                        options,
+                        &CancellationToken::new(),
+                        |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
+                    );
+                    if let Ok(((inputs, Some(replaced)), _)) = read {
+                        history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
+                    }
+                    // The next one may be of other options.
+                    false
+                });
+            }
+            return;
+        }
         self.publisher.publish((key, target.clone()), revision, move || {
             let executable = written.as_ref().and_then(Written::bytes);
             if executable.is_none() != written.is_none() {
@@ -377,18 +448,18 @@ impl Driver {
                 entry,
                 options,
                 &CancellationToken::new(),
-                |db, program, _| {
-                    let found = doors::diagnostics(db, program);
+                |db, program, kept| {
+                    let (found, _) = kept.check(db, program);
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
-                    (db.revision(), doors::inputs(db, program), diagnostics)
+                    (db.revision(), kept.inputs(db, program), db.replaced_since(revision), diagnostics)
                 },
             );
-            let Ok(((now, inputs, diagnostics), _)) = read else { return false };
+            let Ok(((now, inputs, replaced, diagnostics), _)) = read else { return false };
+            if let (Some(target), Some(history), Some(replaced)) = (&target, &history, replaced) {
+                history.remember(target, Facts::new(&plan, &linker, as_built(inputs.clone(), replaced)));
+            }
             if now != revision {
                 return false;
-            }
-            if let Some(target) = &target {
-                cache.remember(target, Facts::new(&plan, &linker, &inputs));
             }
             // Errors that came later than the check are not among these.
             if count(&diagnostics, "error") == errors
@@ -403,17 +474,28 @@ impl Driver {
     /// Brings a program that was answered from the store into memory, by and by, for the next edit: its
     /// diagnostics or, with `whole`, its code too.
     fn warm_up(&self, plan: &BuildPlan, key: ActionKey, whole: bool) {
+        self.warm_up_then(plan, key, whole, || {});
+    }
+
+    fn warm_up_then(
+        &self,
+        plan: &BuildPlan,
+        key: ActionKey,
+        whole: bool,
+        then: impl FnOnce() + Send + 'static,
+    ) {
         let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
         self.publisher.warm_up((key, None), move |cancel| {
             let (entry, options) = (&plan.project.entry, &plan.options);
             let strip = plan.debug == DebugInfo::Strip;
             // Whoever asks next gets what was made so far, or learns why it was not.
-            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, image| {
-                doors::diagnostics(db, program);
-                if whole {
-                    let _ = image.link(db, program, options.opt_level, strip, Some);
+            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
+                let (found, interfaces) = kept.check(db, program);
+                if whole && !found.iter().any(Diagnostic::is_error) {
+                    let _ = kept.image.link(db, program, interfaces, strip, Some);
                 }
             });
+            then();
         });
     }
 
@@ -429,18 +511,18 @@ impl Driver {
         cancel: &CancellationToken,
     ) -> Result<RebuildReport, DriverError> {
         let plan = BuildPlan::new(request)?;
-        let Some(cache) = &self.cache else {
+        let Some(history) = &self.history else {
             return Err(bad_input(
-                "NO_STORE",
-                "nothing is known of earlier builds: there is no cache",
-                "see `vitte cache stats` for the reason",
+                "NO_HISTORY",
+                "nothing is known of earlier builds: they are not noted",
+                "see `vitte cache stats` for the store, and `cache.history` in the settings",
             ));
         };
         self.publisher.flush(Instant::now() + FLUSH_MAX);
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let folders = plan.folders();
         let target = target(&plan);
-        let mut causes = cache.causes(&target).unwrap_or_default();
+        let mut causes = history.causes(&target).unwrap_or_default();
         for cause in &mut causes {
             cause.name = cache::shown_name(&cause.name, &folders, &cwd);
         }
@@ -514,6 +596,39 @@ impl Driver {
         Ok(Inputs { files, roots })
     }
 
+    /// Brings the process back below `budget` resident bytes as far as that goes, for moments of rest:
+    /// workspaces that were not asked for longest are forgotten, and built from the files and the store when
+    /// they are asked for again. `resident` says how much there is.
+    ///
+    /// The last one stays. If it alone is above the budget and has grown by half since it was last made, it is
+    /// made anew in the background, without what it remembers of edits and of other configurations.
+    pub fn shed(&self, budget: u64, resident: fn() -> Option<u64>) {
+        let is_above = || resident().is_some_and(|bytes| bytes > budget);
+        let mut freed = false;
+        while is_above() && self.engines.forget_oldest() {
+            self.memory.note_forgotten();
+            vitte_sys::memory::release_unused();
+            freed = true;
+        }
+        if !freed && is_above() {
+            // What is free already may be enough.
+            vitte_sys::memory::release_unused();
+        }
+        let Some(bytes) = resident().filter(|bytes| *bytes > budget) else { return };
+        let Some((plan, key)) = self.memory.to_renew(bytes) else { return };
+        if self.engines.len() == 1 && self.engines.forget_last() {
+            self.memory.note_forgotten();
+            vitte_sys::memory::release_unused();
+            let memory = self.memory.clone();
+            self.warm_up_then(&plan, key, true, move || memory.note_renewed(resident()));
+        }
+    }
+
+    /// What is in memory.
+    pub fn memory_use(&self) -> MemoryUse {
+        MemoryUse { workspaces: self.engines.len() as u64, forgotten: self.memory.forgotten() }
+    }
+
     /// What this machine offers: targets, linkers, tools, and which are chosen.
     pub fn doctor(&self) -> Vec<Finding> {
         crate::doctor::findings(&self.linkers, &self.tools)
@@ -538,9 +653,9 @@ impl Driver {
         events.event(Event::PhaseStarted { phase: STAGES[0].name });
         let engine = self.engines.get(plan.folders());
         let (compiled, work) =
-            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, image| {
+            engine.read(&plan.project.entry, &plan.options, cancel, |db, program, kept| {
                 readable(db, program, &plan.project.entry_file)?;
-                compile_snapshot(db, program, image, &cwd, plan, goal)
+                compile_snapshot(db, program, kept, &cwd, plan, goal)
             })?;
         let compiled = compiled?;
         tracing::debug!(
@@ -578,13 +693,14 @@ impl Driver {
 fn compile_snapshot(
     db: &Database,
     program: Program,
-    image: &Arc<ProgramImage>,
+    kept: &ProgramState,
     cwd: &Path,
     plan: &BuildPlan,
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
-    let mut found: Vec<Diagnostic> = doors::diagnostics(db, program).to_vec();
+    let (found, interfaces) = kept.check(db, program);
+    let mut found: Vec<Diagnostic> = found.to_vec();
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
@@ -597,7 +713,7 @@ fn compile_snapshot(
         Goal::Image(outputs) if clean => {
             let strip = plan.debug == DebugInfo::Strip;
             let find = |version| outputs.find(plan, version);
-            match image.link(db, program, plan.options.opt_level, strip, find) {
+            match kept.image.link(db, program, interfaces, strip, find) {
                 Ok(Ok(image)) => {
                     made = Some(Made::Image(image));
                     Ok(())
@@ -623,6 +739,19 @@ fn compile_snapshot(
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
 }
 
+/// The files of a program as they were when it was built, whatever has been saved since.
+fn as_built(
+    mut files: Vec<(SourcePath, FileContents)>,
+    mut replaced: HashMap<SourcePath, FileContents>,
+) -> Vec<(SourcePath, FileContents)> {
+    for (path, contents) in &mut files {
+        if let Some(before) = replaced.remove(path) {
+            *contents = before;
+        }
+    }
+    files
+}
+
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
 fn readable(db: &Database, program: Program, path: &Path) -> Result<(), DriverError> {
     let shown = path.display();
@@ -632,6 +761,11 @@ fn readable(db: &Database, program: Program, path: &Path) -> Result<(), DriverEr
             "NOT_FOUND",
             format!("`{shown}` does not exist"),
             "check the spelling and the folder you are in",
+        )),
+        FileContents::Folder => Err(bad_input(
+            "IS_A_DIRECTORY",
+            format!("`{shown}` is a folder"),
+            "name a `.vit` file, or make a package in the folder with `vitte init`",
         )),
         FileContents::NotUtf8(offset) => {
             let message = format!("`{shown}` is not UTF-8: the first bad byte is at offset {offset}");

@@ -13,6 +13,7 @@ mod doctor; // what this machine offers
 mod driver; // Driver: one door per verb
 mod engine; // databases over real folders, and what becomes of diagnostics
 pub mod link; // linkers behind one trait
+mod memory; // what may be kept in memory
 mod output; // executables put in place
 mod plan; // BuildPlan: all decisions of a build
 pub mod project; // packages, workspaces, lone files
@@ -24,4 +25,5 @@ pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
 pub use driver::Driver;
 pub use link::worker_main;
+pub use memory::MemoryUse;
 pub use plan::{BuildPlan, Output};

@@ -26,8 +26,8 @@ pub(crate) struct Outputs {
 pub(crate) struct Written {
     /// Where. Absolute.
     pub(crate) path: PathBuf,
-    /// SHA-256, lower-case hex.
-    pub(crate) sha256: String,
+    /// SHA-256, lower-case hex; `None` when nobody has asked.
+    sha256: Option<String>,
     size: u64,
     /// The version of the program that it is; 0 when it is not one of ours.
     version: u64,
@@ -45,7 +45,16 @@ impl Written {
     /// Its bytes, if the file is still what was written.
     pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         let bytes = vitte_sys::fs::read(&self.path).ok()?;
-        (digest::sha256(&bytes) == self.sha256).then_some(bytes)
+        let is_same = match &self.sha256 {
+            Some(sha256) => digest::sha256(&bytes) == *sha256,
+            None => self.is_untouched(),
+        };
+        is_same.then_some(bytes)
+    }
+
+    /// SHA-256 in lower-case hex; empty when nobody has asked for it.
+    pub(crate) fn sha256(&self) -> &str {
+        self.sha256.as_deref().unwrap_or_default()
     }
 
     /// The event that tells of it.
@@ -53,7 +62,7 @@ impl Written {
         Event::Artifact {
             kind: "executable",
             path: self.path.clone(),
-            sha256: self.sha256.clone(),
+            sha256: self.sha256().to_owned(),
             size_bytes: self.size,
         }
     }
@@ -70,11 +79,31 @@ impl Outputs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key(plan)).cloned()
     }
 
+    /// The same with its digest, which is remembered.
+    ///
+    /// # Errors
+    /// [`DriverError::Io`].
+    pub(crate) fn with_digest(&self, plan: &BuildPlan, written: Written) -> Result<Written, DriverError> {
+        if written.sha256.is_some() {
+            return Ok(written);
+        }
+        let bytes = vitte_sys::fs::read(&written.path).map_err(io_error)?;
+        let written = Written { sha256: Some(digest::sha256(&bytes)), ..written };
+        self.remember(plan, &written);
+        Ok(written)
+    }
+
     /// Puts an executable where the plan wants it. One that is there already is left alone, times and all.
     ///
     /// # Errors
     /// [`DriverError::Io`].
-    pub(crate) fn write(&self, plan: &BuildPlan, bytes: &[u8], version: u64) -> Result<Written, DriverError> {
+    pub(crate) fn write(
+        &self,
+        plan: &BuildPlan,
+        bytes: &[u8],
+        version: u64,
+        with_digest: bool,
+    ) -> Result<Written, DriverError> {
         let started = Instant::now();
         let known = self.known(plan);
         // Two versions of a program are never the same file.
@@ -86,12 +115,16 @@ impl Outputs {
                     // Writers that were killed before this process began may have left something.
                     vitte_sys::fs::remove_abandoned(path);
                 }
-                // Both take about as long.
-                let (sha256, written) = std::thread::scope(|scope| {
-                    let sha256 = scope.spawn(|| digest::sha256(bytes));
-                    let written = write_executable(path, bytes, is_other);
-                    (sha256.join().unwrap_or_else(|_| digest::sha256(bytes)), written)
-                });
+                let (sha256, written) = if with_digest {
+                    // Both take about as long.
+                    std::thread::scope(|scope| {
+                        let sha256 = scope.spawn(|| digest::sha256(bytes));
+                        let written = write_executable(path, bytes, is_other);
+                        (Some(sha256.join().unwrap_or_else(|_| digest::sha256(bytes))), written)
+                    })
+                } else {
+                    (None, write_executable(path, bytes, is_other))
+                };
                 written?;
                 (sha256, path.clone())
             }
@@ -100,18 +133,22 @@ impl Outputs {
                 let path = scratch::place(folder, &plan.project.name, &sha256);
                 write_executable(&path, bytes, false)?;
                 scratch::sweep(folder, &path);
-                (sha256, path)
+                (Some(sha256), path)
             }
         };
         tracing::debug!(elapsed = ?started.elapsed(), bytes = bytes.len(), "written");
         let stamp = vitte_sys::fs::stamp(&path).ok().flatten();
         let written = Written { path, sha256, size: bytes.len() as u64, version, stamp };
+        self.remember(plan, &written);
+        Ok(written)
+    }
+
+    fn remember(&self, plan: &BuildPlan, written: &Written) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN_MAX {
             known.clear();
         }
         known.insert(key(plan), written.clone());
-        Ok(written)
     }
 }
 

@@ -11,6 +11,8 @@
 //! from those it recorded, and it is brought up to date; if damaged, it is made again.
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use crate::files::Nanos;
 use crate::layout::{Entry, Kind};
@@ -19,6 +21,9 @@ use crate::scan::Shard;
 /// The version of keys and values.
 const VERSION: &[u8] = b"1";
 const VERSION_KEY: &[u8] = b"v";
+
+/// How late sled's threads may look for work that nobody told them of: there is none.
+const POOL_SLACK: Duration = Duration::from_secs(3600);
 
 /// Memory that sled may use for its pages.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -59,8 +64,12 @@ pub(crate) struct Index {
 
 impl Index {
     /// Opens the index in the folder `path`, which is made when it is missing. May take as long as it likes.
+    /// For a thread of its own: timed waits of the calling thread are not punctual afterwards.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         guarded(|| {
+            // sled's threads, which it starts once for the whole process, look for work every second for ever.
+            // They inherit this, and are woken all the same when there is some.
+            vitte_sys::thread::delay_timeouts(POOL_SLACK);
             let database = sled::Config::new()
                 .path(path)
                 .cache_capacity(CACHE_BYTES)
@@ -71,6 +80,7 @@ impl Index {
             if database.is_empty() {
                 database.insert(VERSION_KEY, VERSION)?;
             }
+            start_pool(&database);
             match database.get(VERSION_KEY)? {
                 Some(version) if version == VERSION => Ok(Self { database }),
                 Some(_) | None => Err(sled::Error::Unsupported("another version of the index".into())),
@@ -134,6 +144,13 @@ impl Index {
     pub fn disk_bytes(&self) -> Result<u64, IndexError> {
         guarded(|| self.database.size_on_disk())
     }
+}
+
+/// Makes sled start its threads now, while timeouts of this thread are delayed.
+fn start_pool(database: &sled::Db) {
+    let mut flush = std::pin::pin!(database.flush_async());
+    // The first step hands the flush to a thread; nobody has to wait for it.
+    let _ = flush.as_mut().poll(&mut Context::from_waker(Waker::noop()));
 }
 
 fn show_all(rows: sled::Iter, show: &mut impl FnMut(Entry, Row)) -> Result<(), sled::Error> {

@@ -9,7 +9,7 @@ use vitte_sys::fs::{Durability, FileKind};
 use crate::counts::{Counter, Counters, Counts, MissReason};
 use crate::digest::{ActionKey, Digest};
 use crate::event::{Event, Events};
-use crate::files::{Files, Nanos, is_absence, is_refusal};
+use crate::files::{Contents, Files, Nanos, is_absence, is_refusal};
 use crate::keeper::{Change, Keeper};
 use crate::layout::{self, Entry, Form, Kind, disk_bytes};
 use crate::options::{IndexUse, Options, StoreError};
@@ -213,7 +213,8 @@ impl Store {
         self.inner.events.take()
     }
 
-    /// Stores `bytes` as a blob. Costs a SHA-256 and, when the blob is new, one small file.
+    /// Stores `bytes` as a blob. Costs a SHA-256 and, when the blob is new, one small file. A blob that is there
+    /// already is read and compared, and replaced where it is damaged.
     pub fn put(&self, bytes: &[u8]) -> (Digest, Kept) {
         let digest = Digest::of(bytes);
         (digest, self.inner.put(&digest, bytes))
@@ -340,9 +341,8 @@ impl Inner {
     fn put(&self, digest: &Digest, bytes: &[u8]) -> Kept {
         let Ok(files) = self.writable() else { return self.dropped() };
         let entry = Entry::Blob(*digest);
-        if let Some((form, stamp)) = self.find_blob(files, digest) {
+        if [Form::Plain, Form::Packed].into_iter().any(|form| self.holds(files, digest, form, bytes)) {
             self.used(entry);
-            files.touch(&entry.path(form), &stamp, self.now());
             self.counters.add(Counter::AlreadyThere);
             return Kept::AlreadyThere;
         }
@@ -354,6 +354,23 @@ impl Inner {
             Some(packed) => self.write(files, entry, Form::Packed, packed),
             None => self.write(files, entry, Form::Plain, bytes),
         }
+    }
+
+    /// Whether the blob is there with these very bytes. One that is damaged is removed. Reading costs less than
+    /// the digest that the caller has just made.
+    fn holds(&self, files: &Files, digest: &Digest, form: Form, bytes: &[u8]) -> bool {
+        let entry = Entry::Blob(*digest);
+        let Ok(read) = self.read_entry(files, digest, form) else { return false };
+        let is_whole = match form {
+            Form::Plain => read.bytes == bytes,
+            Form::Packed => packing::unpack(&read.bytes, digest).is_some(),
+        };
+        if is_whole {
+            read.touch(self.now());
+        } else {
+            self.damaged(files, entry);
+        }
+        is_whole
     }
 
     fn publish(&self, key: &ActionKey, result: &ActionResult) -> Kept {
@@ -445,17 +462,23 @@ impl Inner {
 
     fn read_blob(&self, files: &Files, digest: &Digest, form: Form) -> Result<Vec<u8>, MissReason> {
         let entry = Entry::Blob(*digest);
-        let limit = match form {
-            Form::Plain => digest.size(),
-            Form::Packed => packing::packed_bytes_max(digest.size()),
-        };
-        let read = files.read(&entry.path(form), limit).map_err(|error| self.unread(files, entry, &error))?;
+        let read = self.read_entry(files, digest, form)?;
         read.touch(self.now());
         let bytes = match form {
             Form::Plain => Some(read.bytes).filter(|bytes| Digest::of(bytes) == *digest),
             Form::Packed => packing::unpack(&read.bytes, digest),
         };
         bytes.ok_or_else(|| self.damaged(files, entry))
+    }
+
+    /// The file of a blob, as it is.
+    fn read_entry(&self, files: &Files, digest: &Digest, form: Form) -> Result<Contents, MissReason> {
+        let entry = Entry::Blob(*digest);
+        let limit = match form {
+            Form::Plain => digest.size(),
+            Form::Packed => packing::packed_bytes_max(digest.size()),
+        };
+        files.read(&entry.path(form), limit).map_err(|error| self.unread(files, entry, &error))
     }
 
     fn lookup(&self, key: &ActionKey) -> Lookup {

@@ -165,6 +165,29 @@ fn what_is_no_file_is_a_miss_and_can_be_stored_again() {
 }
 
 #[test]
+fn storing_a_damaged_blob_again_mends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_briefly(&folder.path().join("store"));
+    // One that is packed, and one that is not.
+    for bytes in [b"a short one".to_vec(), vec![7; 300_000]] {
+        let (digest, _) = store.put(&bytes);
+        assert_eq!(store.put(&bytes).1, Kept::AlreadyThere);
+        let [path] = &files(store.folder())[..] else { panic!("one blob is one file") };
+        let good = std::fs::read(path).unwrap();
+        let mut flipped = good.clone();
+        flipped[good.len() / 2] ^= 1;
+        for bad in [&flipped[..], &good[..good.len() - 1], &[&good[..], b"x"].concat(), b""] {
+            write(path, bad);
+            assert_eq!(store.put(&bytes).1, Kept::Stored, "{} bytes", bad.len());
+            assert_eq!(std::fs::read(path).unwrap(), good);
+            assert_eq!(store.get(&digest).as_deref(), Some(&bytes[..]));
+        }
+        assert!(store.take_events().iter().any(|event| matches!(event, Event::Damaged { .. })));
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
 fn a_result_without_its_blobs_is_a_miss() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_briefly(&folder.path().join("store"));

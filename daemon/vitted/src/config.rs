@@ -13,6 +13,9 @@ const LOG_DEFAULT: &str = "info,salsa=warn";
 /// The store's budget unless the file says otherwise.
 const CACHE_BYTES: u64 = 10 << 30;
 
+/// The budget of memory unless the file says otherwise: a few workspaces of a thousand modules.
+const MEMORY_BYTES: u64 = 2 << 30;
+
 /// Settings of the service, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -22,10 +25,14 @@ pub struct Config {
     pub drain_max: Duration,
     /// Most open connections.
     pub connections_max: NonZeroUsize,
+    /// Resident bytes above which programs that are not in use are forgotten; `None` for no such limit.
+    pub memory_bytes: Option<u64>,
     /// Bytes on disk above which the store is collected.
     pub cache_bytes: u64,
     /// Entries of the store unused for longer are collected; `None` for no such limit.
     pub cache_age_max: Option<Duration>,
+    /// Whether it is noted what each target was built from, for `vitte why`.
+    pub history: bool,
     /// Folders that are never watched but looked at each time.
     pub polled_folders: Vec<PathBuf>,
     /// Filter of the log, in the syntax of `tracing-subscriber`.
@@ -86,6 +93,7 @@ struct CacheSection {
     size: Option<String>,
     #[serde(rename = "max-age")]
     max_age: Option<String>,
+    history: Option<bool>,
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
 }
@@ -95,6 +103,7 @@ struct Section {
     compile_threads: Option<usize>,
     drain_seconds: Option<u64>,
     connections_max: Option<usize>,
+    memory: Option<String>,
     log: Option<String>,
     #[serde(flatten)]
     unknown: BTreeMap<String, toml::Value>,
@@ -138,18 +147,20 @@ impl Config {
     }
 
     fn resolve(file: File, path: Option<&Path>, log: Option<String>) -> Result<Self, ConfigError> {
-        let Section { compile_threads, drain_seconds, connections_max, log: file_log, unknown } =
+        let Section { compile_threads, drain_seconds, connections_max, memory, log: file_log, unknown } =
             file.service;
-        let CacheSection { size, max_age, unknown: unknown_cache } = file.cache;
+        let CacheSection { size, max_age, history, unknown: unknown_cache } = file.cache;
         let WatchSection { polled_folders, unknown: unknown_watch } = file.watch;
         let mut sources = BTreeMap::new();
         let mut source = |name, in_file: bool| sources.insert(name, if in_file { "file" } else { "default" });
         source("service.compile_threads", compile_threads.is_some());
         source("service.drain_seconds", drain_seconds.is_some());
         source("service.connections_max", connections_max.is_some());
+        source("service.memory", memory.is_some());
         source("service.log", file_log.is_some());
         source("cache.size", size.is_some());
         source("cache.max-age", max_age.is_some());
+        source("cache.history", history.is_some());
         source("watch.polled_folders", polled_folders.is_some());
         if log.is_some() {
             sources.insert("service.log", "environment");
@@ -200,6 +211,16 @@ impl Config {
                     value: age,
                 })?),
             },
+            history: history.unwrap_or(true),
+            memory_bytes: match memory {
+                None => Some(MEMORY_BYTES),
+                Some(size) if size == "none" => None,
+                Some(size) => Some(bytes(&size).ok_or(ConfigError::Range {
+                    name: "service.memory",
+                    expected: "a size such as \"512 MiB\", or \"none\"",
+                    value: size,
+                })?),
+            },
             log: log.or(file_log).unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             sources,
             path: path.map(Path::to_path_buf),
@@ -216,6 +237,8 @@ impl Config {
             connections_max,
             cache_bytes,
             cache_age_max,
+            history,
+            memory_bytes,
             polled_folders,
             log,
             sources: _,
@@ -223,6 +246,7 @@ impl Config {
             warnings: _,
         } = self;
         let age = cache_age_max.map_or_else(|| "none".to_owned(), |age| format!("{} s", age.as_secs()));
+        let memory = memory_bytes.map_or_else(|| "none".to_owned(), |bytes| format!("{bytes} B"));
         BTreeMap::from([
             ("service.compile_threads", compile_threads.to_string()),
             ("service.drain_seconds", drain_max.as_secs().to_string()),
@@ -230,6 +254,8 @@ impl Config {
             ("service.log", format!("{log:?}")),
             ("cache.size", format!("{:?}", format!("{cache_bytes} B"))),
             ("cache.max-age", format!("{age:?}")),
+            ("cache.history", history.to_string()),
+            ("service.memory", format!("{memory:?}")),
             ("watch.polled_folders", format!("{polled_folders:?}")),
         ])
     }

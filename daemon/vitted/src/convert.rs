@@ -46,6 +46,7 @@ pub fn build_request(
         dry_run,
         check_cache,
         check_determinism,
+        without_digest,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -76,6 +77,7 @@ pub fn build_request(
         dry_run,
         check_cache,
         check_determinism,
+        without_digest,
     })
 }
 
@@ -103,6 +105,9 @@ pub fn rebuild_report(report: RebuildReport) -> v1::ExplainRebuildResponse {
         CauseKind::File => v1::RebuildCauseKind::File,
         CauseKind::Appeared => v1::RebuildCauseKind::Appeared,
         CauseKind::Gone => v1::RebuildCauseKind::Gone,
+        CauseKind::Manifest => v1::RebuildCauseKind::Manifest,
+        CauseKind::Joined => v1::RebuildCauseKind::Joined,
+        CauseKind::Left => v1::RebuildCauseKind::Left,
     };
     let causes = causes.into_iter().map(|cause| v1::RebuildCause {
         kind: kind(cause.kind).into(),
@@ -111,6 +116,8 @@ pub fn rebuild_report(report: RebuildReport) -> v1::ExplainRebuildResponse {
         new: cause.new,
         first_line: cause.first_line,
         last_line: cause.last_line,
+        imports_added: cause.imports_added,
+        imports_removed: cause.imports_removed,
     });
     let touched = touched.map(|touched| v1::TouchedFile {
         file: touched.file,

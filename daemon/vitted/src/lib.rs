@@ -10,6 +10,7 @@ pub mod connections; // who is connected
 mod convert; // wire types to the driver's and back
 pub mod endpoint; // socket, lock, handed-over connection
 pub mod logging; // the log file
+mod memory; // how much this process takes
 pub mod manager; // notes to the service manager
 mod middleware; // a span for every call
 pub mod operation; // long work and its events
@@ -20,6 +21,6 @@ pub mod rpc; // the gRPC services
 pub mod server; // all of them over a source of connections
 pub mod service; // what they share
 mod status; // errors on the wire
-pub mod upkeep; // the store at rest
+pub mod upkeep; // memory and the store at rest
 pub mod watcher; // which files may have changed
 mod workspaces; // open workspaces

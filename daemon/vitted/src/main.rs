@@ -160,6 +160,7 @@ fn run(
             Start::Private => driver,
         };
         let driver = driver.cached_in(Arc::clone(&store));
+        let driver = if config.history { driver } else { driver.without_history() };
         let service = Service::new(config, identity, driver, store, modules, watcher)
             .context("cannot start the compile threads")?;
         upkeep::keep(&service);

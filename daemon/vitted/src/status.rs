@@ -101,13 +101,24 @@ impl From<DriverError> for Refusal {
             }
             DriverError::Io { operation, path, source } => {
                 let message = format!("cannot {operation} `{}`: {source}", path.display());
-                let code = match source.kind() {
-                    io::ErrorKind::NotFound => Code::NotFound,
-                    io::ErrorKind::PermissionDenied => Code::PermissionDenied,
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::ResourceExhausted,
-                    _ => Code::FailedPrecondition,
+                let (code, help) = match source.kind() {
+                    io::ErrorKind::NotFound => (Code::NotFound, ""),
+                    io::ErrorKind::PermissionDenied => (
+                        Code::PermissionDenied,
+                        "change the rights of the folder, or name another place with `-o`",
+                    ),
+                    io::ErrorKind::ReadOnlyFilesystem => {
+                        (Code::FailedPrecondition, "name a place that can be written with `-o`")
+                    }
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        (Code::ResourceExhausted, "free some space, or name another place with `-o`")
+                    }
+                    _ => (Code::FailedPrecondition, ""),
                 };
-                Self::new(code, "IO_ERROR", message)
+                // Only what is written can go elsewhere.
+                let is_writing = ["write", "create", "rename", "remove"].contains(&operation);
+                let help = if is_writing { help } else { "" };
+                Self::new(code, "IO_ERROR", message).help(help)
             }
             DriverError::Tool { message, output, help } => {
                 Self { output, ..Self::new(Code::FailedPrecondition, "TOOL_FAILED", message).help(help) }

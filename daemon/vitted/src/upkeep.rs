@@ -1,4 +1,5 @@
-//! The store at rest: told to settle after work, collected when it is too large, and what it has to say, said.
+//! What is done at rest: memory above its budget is given back, the store settles, is collected when it is too
+//! large, and what it has to say, is said.
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,9 @@ async fn rest(service: &Service) {
 }
 
 fn look_after(service: &Service, age_is_due: bool) {
+    if let Some(budget) = service.config.memory_bytes {
+        service.driver.shed(budget, crate::memory::resident_bytes);
+    }
     let store = &service.store;
     store.settle();
     if store.is_over_budget() || age_is_due {

@@ -70,7 +70,7 @@ pub(crate) fn raw(out: Out) -> i64 {
 }
 
 /// The return value of a libc call that answers -1 and sets errno.
-#[cfg(unix)]
+#[cfg(not(windows))]
 #[inline(never)]
 pub(crate) fn check(value: i64) -> Ret {
     if value < 0 { Ret::error(os::errno()) } else { Ret(value) }

@@ -13,8 +13,8 @@
 // The loops that measure and copy short texts stay loops: an import of libc costs more than both.
 #![no_builtins]
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("file offsets and the structures of this library assume a 64-bit target");
+#[cfg(not(any(target_pointer_width = "64", target_os = "wasi")))]
+compile_error!("file offsets and the structures of this library assume a 64-bit target, or WASI");
 
 mod buf;
 mod env;

@@ -114,8 +114,10 @@ pub(super) fn replace_at(
     durability: Durability,
 ) -> Result<(), Errno> {
     let temporary = temporary_name(name);
-    let result = write_new(directory, &temporary, bytes, mode, durability)
-        .and_then(|()| files::rename_at(directory, &temporary, directory, name));
+    let result = write_new(directory, &temporary, bytes, mode, durability).and_then(|()| match durability {
+        Durability::Cached => put_in_place(directory, &temporary, name),
+        Durability::Flushed | Durability::Whole => files::rename_at(directory, &temporary, directory, name),
+    });
     if let Err(error) = result {
         // The temporary may not exist; the first error is the one that matters. After EEXIST it is
         // somebody else's.
@@ -127,6 +129,25 @@ pub(super) fn replace_at(
     match durability {
         Durability::Flushed => files::flush_directory(directory),
         Durability::Whole | Durability::Cached => Ok(()),
+    }
+}
+
+/// Renames a file that need not survive a crash of the machine. File systems begin to write a file out when
+/// it takes the place of another by rename(2), against just such crashes, and that can take longer than
+/// all the rest (ext4(5), `auto_da_alloc`); so the two change places, and the old one goes.
+fn put_in_place(directory: BorrowedHandle<'_>, temporary: &OsStr, name: &OsStr) -> Result<(), Errno> {
+    // In the place of anything but a file, rename(2) knows what is right.
+    let is_file = files::stat_at(directory, name).is_ok_and(|old| old.kind == NodeKind::File);
+    if !is_file || files::swap_at(directory, temporary, name).is_err() {
+        return files::rename_at(directory, temporary, directory, name);
+    }
+    match files::remove_file_at(directory, temporary) {
+        Ok(()) => Ok(()),
+        // What stood there became something else in between, or may not be removed: as if nothing had been.
+        Err(error) => {
+            files::swap_at(directory, temporary, name)?;
+            Err(error)
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use vitte_sys::sandbox::Rung;
 /// Exit code of an attempt that got out.
 pub const ESCAPED: i32 = 99;
 /// Exit code of an attempt that was refused.
-const REFUSED: i32 = 10;
+pub const REFUSED: i32 = 10;
 /// Exit code of an attempt that has no meaning on this machine.
 pub const CANNOT: i32 = 77;
 
@@ -45,9 +45,15 @@ const fn runaway(name: &'static str, run: fn() -> io::Result<bool>) -> Attempt {
     Attempt { name, stopped_from: Rung::Limits, limits: Limits::default, left_running: true, run }
 }
 
+/// The first line of an attempt's output, which shows that it ran.
+pub fn begins(name: &str) -> String {
+    format!("trying {name}\n")
+}
+
 /// Runs the attempt `name`; its exit code.
 pub fn run(name: &str) -> i32 {
     let Some(attempt) = ALL.iter().find(|attempt| attempt.name == name) else { return 101 };
+    print!("{}", begins(name));
     match (attempt.run)() {
         Ok(true) => ESCAPED,
         Ok(false) => REFUSED,

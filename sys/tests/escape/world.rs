@@ -1,5 +1,5 @@
 //! What stands around a confined program: files, sockets and processes that it must not reach.
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use vitte_sys::process::{Child, Command, Limits, Stdio};
 use vitte_sys::sandbox::{Policy, Rung};
 
-use crate::attempts::{Attempt, CANNOT, ESCAPED};
+use crate::attempts::{self, Attempt, CANNOT, ESCAPED, REFUSED};
 
 const SECRET: &str = "do not read this";
 
@@ -164,14 +164,19 @@ pub fn try_attempt(attempt: &Attempt, rung: Rung) -> Result<(), String> {
             return Ok(());
         }
     };
+    let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
+    // A program that never ran, or never came as far as the attempt, was not kept in by the sandbox.
+    let mut first = String::new();
+    output.read_line(&mut first).map_err(text)?;
+    if first != attempts::begins(attempt.name) {
+        child.kill_tree();
+        let status = child.wait().map_err(text)?;
+        return Err(format!("the attempt never ran: {status}, it said {first:?}"));
+    }
     let mut said = String::new();
-    let mut output = child.stdout.take().ok_or("no output")?;
     if attempt.left_running {
         // It says the id of a process that it would like to survive; then all of it is killed.
-        let mut byte = [0; 1];
-        while output.read(&mut byte).map_err(text)? == 1 && byte != *b"\n" {
-            said.push(char::from(byte[0]));
-        }
+        output.read_line(&mut said).map_err(text)?;
         child.kill_tree();
         let status = child.wait().map_err(text)?;
         if survivors(&world.path("inside")) > 0 {
@@ -181,13 +186,12 @@ pub fn try_attempt(attempt: &Attempt, rung: Rung) -> Result<(), String> {
     }
     output.read_to_string(&mut said).map_err(text)?;
     let status = child.wait().map_err(text)?;
-    if status.code() == Some(ESCAPED) {
-        return Err(format!("escaped: {said}"));
-    }
-    if status.code() == Some(CANNOT) {
-        eprintln!("SKIP {rung:?}::{}: {}", attempt.name, said.trim());
-    } else if status.code() == Some(101) {
-        return Err("the attempt itself failed".into());
+    match status.code() {
+        // A signal is how limits and filters end it.
+        Some(REFUSED) | None => {}
+        Some(ESCAPED) => return Err(format!("escaped: {said}")),
+        Some(CANNOT) => eprintln!("SKIP {rung:?}::{}: {}", attempt.name, said.trim()),
+        Some(_) => return Err(format!("the attempt itself failed: {status}")),
     }
     world.damage().map_or(Ok(()), Err)
 }

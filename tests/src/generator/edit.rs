@@ -63,9 +63,9 @@ impl Change {
         Self::Repair,
     ];
 
-    /// Those after which no procedure has to be generated again. A procedure's own name is in the
-    /// object's table of symbols and in what panics say.
-    pub const EQUAL_MEANING: [Self; 3] = [Self::Comment, Self::Formatting, Self::RenameLocal];
+    /// Those after which no procedure has to be generated again.
+    pub const EQUAL_MEANING: [Self; 4] =
+        [Self::Comment, Self::Formatting, Self::RenameLocal, Self::RenameProcedure];
 }
 
 /// A wrong text in place of a right one.

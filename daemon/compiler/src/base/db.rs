@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
+use super::content::ContentCache;
+
 /// A file's name as the compiler sees it: a root and a `/`-separated path below it.
 ///
 /// Roots: `""` is the workspace, `"pkg:NAME"` a dependency, `"lib"` the library path, `"core"` the
@@ -38,6 +40,8 @@ impl std::fmt::Display for SourcePath {
 pub enum FileContents {
     /// No such file. Also an input: creating the file later invalidates whoever looked.
     Missing,
+    /// A folder stands there. For a `use` that is as if nothing did.
+    Folder,
     /// Valid UTF-8, byte-order mark removed.
     Text(Arc<str>),
     /// Bytes that are not UTF-8; the offset of the first bad byte.
@@ -119,6 +123,11 @@ pub trait Db: salsa::Database {
     ///
     /// One database serves one set of roots; a program with others gets a database of its own.
     fn source_roots(&self) -> Arc<[SourceRoot]>;
+
+    /// What was made from equal content before, in any revision, if that is kept.
+    fn content_cache(&self) -> Option<&ContentCache> {
+        None
+    }
 
     /// A query has its inputs and begins with its own work, which belongs to `stage`: for whoever measures
     /// where time goes. Changes no result.

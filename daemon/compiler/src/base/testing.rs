@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use salsa::Setter;
 use smol_str::SmolStr;
 
+use super::content::ContentCache;
 use super::db::{Db, FileContents, Options, Program, SourceFile, SourcePath, SourceRoot};
 
 /// A database over a fixture. Every path that was never set is [`FileContents::Missing`].
@@ -29,6 +30,7 @@ pub struct TestDb {
     files: Arc<Mutex<BTreeMap<SourcePath, SourceFile>>>,
     roots: Arc<[SourceRoot]>,
     executed: Arc<Mutex<Vec<String>>>,
+    content: Arc<ContentCache>,
     first: SourcePath,
 }
 
@@ -54,6 +56,10 @@ impl Db for TestDb {
     fn source_roots(&self) -> Arc<[SourceRoot]> {
         self.roots.clone()
     }
+
+    fn content_cache(&self) -> Option<&ContentCache> {
+        Some(&self.content)
+    }
 }
 
 impl TestDb {
@@ -74,7 +80,14 @@ impl TestDb {
         })));
         let files = split_fixture(fixture);
         let first = files.first().map_or_else(|| SourcePath::workspace("main.vit"), |(path, _)| path.clone());
-        let mut db = Self { storage, files: Arc::default(), roots: roots.into(), executed, first };
+        let mut db = Self {
+            storage,
+            files: Arc::default(),
+            roots: roots.into(),
+            executed,
+            content: Arc::default(),
+            first,
+        };
         for (path, text) in files {
             db.set_contents(&path, FileContents::Text(text.into()));
         }

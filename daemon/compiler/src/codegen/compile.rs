@@ -703,7 +703,7 @@ fn emit(names: &Names, isa: &dyn TargetIsa, context: &mut Context) -> Result<Mac
         Err(error) => return Err(CodegenError::Internal(format!("unwind information: {error}"))),
     };
     Ok(MachineCode {
-        bytes: code.buffer.data().to_vec(),
+        bytes: code.buffer.data().into(),
         alignment: code.buffer.alignment.max(16),
         relocations,
         lines,

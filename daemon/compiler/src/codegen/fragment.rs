@@ -2,7 +2,7 @@
 //!
 //! An executable is its fragments one after the other with their references filled in. Each is a query,
 //! so that after an edit all but the edited ones are at hand, and laying them out is copying.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -13,16 +13,17 @@ use super::data::DataSection;
 use super::debug::line_rows;
 use super::isa::target_isa;
 use super::object::Position;
-use super::program::{Positions, debugger_name, declaration, has_large_type, internal, main_instance};
+use super::program::{Positions, debugger_name, declaration, entry_instance, has_large_type, internal};
 use super::{CodegenError, MachineCode, machine_code, program_instances};
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Db, Name, OptLevel, Program};
+use crate::base::{Db, Name, OptLevel, Program, SourceFile};
 use crate::consteval::{ConstValue, const_value};
+use crate::incremental::{Edits, InlineBodies, inline_bodies};
 use crate::lower::ItemId;
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
-use crate::ssa::{CodeOptions, DbTypes, Symbol};
-use crate::types::{Ty, const_ty};
+use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
+use crate::types::{Ty, const_ty, program_modules};
 
 /// A function, ready to be laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,9 @@ pub struct Fragment {
     pub frame: Option<Vec<u8>>,
     /// What debuggers want to know, if the program has debug information.
     pub debug: Option<FragmentDebug>,
+    /// The files whose positions are in it, besides the one that its function stands in: of code that was
+    /// inlined, and of what may panic there.
+    pub other_files: Vec<SourceFile>,
 }
 
 /// What a relocation refers to.
@@ -109,6 +113,14 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
     let code = machine_code(db, instance, options).as_ref().map_err(Clone::clone)?;
     db.go_on("codegen");
     let mut positions = Positions::new(db);
+    let home = home(db, instance);
+    let mut other_files = Vec::new();
+    let mut mentions = |source: Source| {
+        let file = source.item.file(db);
+        if Some(file) != home && !other_files.contains(&file) {
+            other_files.push(file);
+        }
+    };
     let mut targets = Vec::with_capacity(code.relocations.len());
     for relocation in &code.relocations {
         targets.push(match &relocation.target {
@@ -119,15 +131,23 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
             Symbol::State => FragmentTarget::State,
             Symbol::Const(item) => FragmentTarget::Const(*item, const_object(db, *item).clone()),
             Symbol::Location(source) => {
+                mentions(*source);
                 FragmentTarget::Location(positions.of(*source).unwrap_or_else(unknown))
             }
         });
     }
     let symbol: Arc<str> = symbol_name(db, instance).into();
-    let debug = debug.then(|| FragmentDebug {
-        name: debugger_name(db, instance, &symbol),
-        declared: declaration(db, instance).and_then(|source| positions.of(source)),
-        rows: line_rows(code, declaration(db, instance), &mut |source| positions.of(source)),
+    let debug = debug.then(|| {
+        let declared = declaration(db, instance);
+        let mut position = |source: Source| {
+            mentions(source);
+            positions.of(source)
+        };
+        FragmentDebug {
+            name: debugger_name(db, instance, &symbol),
+            declared: declared.and_then(&mut position),
+            rows: line_rows(code, declared, &mut position),
+        }
     });
     let isa = target_isa(options.level(db))?;
     Ok(Arc::new(Fragment {
@@ -137,7 +157,20 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
         code: code.clone(),
         targets,
         debug,
+        other_files,
     }))
+}
+
+/// The file that an instance's function stands in; `None` for what no user wrote.
+fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
+    match instance.kind(db) {
+        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+            Some(item.file(db))
+        }
+        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
+            None
+        }
+    }
 }
 
 fn unknown() -> Position {
@@ -216,12 +249,19 @@ pub struct Fragments {
     /// In order of symbol.
     entries: Vec<Entry>,
     index: ByInstance<u32>,
+    /// See [`Fragments::take_changes`].
+    changed: Option<BTreeSet<u32>>,
+    /// What the modules of the program let others inline.
+    bodies: HashMap<SourceFile, Arc<InlineBodies>, BuildHasherDefault<rustc_hash::FxHasher>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     instance: Instance,
     key: FragmentKey,
+    /// See [`home`], and [`Fragment::other_files`]: beside each other, since every edit looks at all.
+    home: Option<SourceFile>,
+    other_files: Vec<SourceFile>,
     fragment: Arc<Fragment>,
     /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
     callees: Vec<u32>,
@@ -230,35 +270,152 @@ struct Entry {
 /// Stands for a target that is no function.
 pub const NO_FUNCTION: u32 = u32::MAX;
 
+/// Where the fragments of a program begin, and of what kind they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The instance that C calls.
+    pub main: Instance,
+    options: CodeOptions,
+    debug: bool,
+}
+
+impl Start {
+    /// Makes the fragment of an instance; the instances that it refers to.
+    pub fn make(self, db: &dyn Db, instance: Instance) -> Vec<Instance> {
+        // Of those there may be endlessly many: see [`program_instances`].
+        if has_large_type(db, instance) {
+            return Vec::new();
+        }
+        let made = fragment(db, FragmentKey::new(db, instance, self.options, self.debug));
+        made.as_ref().map_or_else(|_| Vec::new(), |fragment| functions(fragment).collect())
+    }
+
+    /// Makes what [`Fragments`] keeps of a module.
+    pub fn make_module(self, db: &dyn Db, file: SourceFile) {
+        inline_bodies(db, file, self.options);
+    }
+}
+
+/// The functions that a fragment refers to, in order; one may appear more than once.
+fn functions(fragment: &Fragment) -> impl Iterator<Item = Instance> + '_ {
+    fragment.targets.iter().filter_map(|target| match target {
+        FragmentTarget::Function(instance) => Some(*instance),
+        FragmentTarget::Extern(_)
+        | FragmentTarget::Literal(_)
+        | FragmentTarget::EmptyList
+        | FragmentTarget::State
+        | FragmentTarget::Const(..)
+        | FragmentTarget::Location(_) => None,
+    })
+}
+
+/// What was made of an instance.
+type Made<'a> = (Instance, FragmentKey, &'a Arc<Fragment>);
+
 impl Fragments {
-    /// Brings the list up to date with the program; whether anything changed. Costs a look-up for each
-    /// fragment that stayed the same.
+    /// Brings the list up to date with the program, which must have no errors; whether anything changed.
+    /// `edits` are those since the last call, all of which left the [interfaces](crate::incremental) of
+    /// their modules as they were. Costs a look-up for each fragment that stayed the same or, when the
+    /// bodies that others may inline are as they were too, only the fragments of the edited modules.
+    ///
+    /// `ahead` is called with where to begin before every fragment is asked for, and may ask for them in any
+    /// order and on any thread, with [`Start::make`].
     ///
     /// # Errors
-    /// What is wrong with the program; then the list is as it was.
-    pub fn update(&mut self, db: &dyn Db, program: Program) -> Result<bool, Diagnostics> {
-        let main = main_instance(db, program)?;
+    /// What is wrong with the program; then the list is as it was. It is too when a call unwinds.
+    pub fn update(
+        &mut self,
+        db: &dyn Db,
+        program: Program,
+        edits: Edits<'_>,
+        ahead: impl FnOnce(Start),
+    ) -> Result<bool, Diagnostics> {
+        let main = entry_instance(db, program)?;
         let options = CodeOptions::of(db, program.options(db));
         let debug = program.options(db).debug_info;
-        let fetch = |key: FragmentKey| {
-            let failed = |error| internal(program.entry(db), &symbol_name(db, key.instance(db)), error);
-            fragment(db, key).as_ref().map_err(failed)
-        };
-        let fetch_new = |instance: Instance| {
-            if has_large_type(db, instance) {
-                // Only a program that needs endlessly many instances gets here; this says so.
-                program_instances(db, program)?;
-            }
-            let key = FragmentKey::new(db, instance, options, debug);
-            Ok::<_, Diagnostics>((key, fetch(key)?))
-        };
         if self.made_for != Some((options, debug)) {
             *self = Self { made_for: Some((options, debug)), ..Self::default() };
         }
+        if let Edits::Only(files) = edits
+            && self.index.contains_key(&main)
+            && let Some(bodies) = self.same_bodies(db, options, files)
+        {
+            let changed = self.changed_in(db, program, files)?;
+            if let Some(changed) = self.same_callees(changed) {
+                self.bodies.extend(bodies);
+                let is_changed = !changed.is_empty();
+                for (index, fragment) in changed {
+                    self.replace(index, fragment.clone());
+                }
+                return Ok(is_changed);
+            }
+        }
+        let start = Start { main, options, debug };
+        ahead(start);
+        self.update_all(db, program, start)
+    }
+
+    /// What the edited modules let others inline now, unless that is not what it was.
+    fn same_bodies(
+        &self,
+        db: &dyn Db,
+        options: CodeOptions,
+        edited: &[SourceFile],
+    ) -> Option<Vec<(SourceFile, Arc<InlineBodies>)>> {
+        let check = |file: &SourceFile| {
+            let bodies = inline_bodies(db, *file, options);
+            bodies.keeps(self.bodies.get(file)?).then(|| (*file, bodies.clone()))
+        };
+        edited.iter().map(check).collect()
+    }
+
+    /// The fragments that are different now, when only the edited modules can have changed them.
+    fn changed_in<'db>(
+        &self,
+        db: &'db dyn Db,
+        program: Program,
+        edited: &[SourceFile],
+    ) -> Result<Vec<(u32, &'db Arc<Fragment>)>, Diagnostics> {
+        let is_concerned = |entry: &Entry| {
+            entry.home.is_some_and(|home| edited.contains(&home))
+                || entry.other_files.iter().any(|file| edited.contains(file))
+        };
+        let mut changed = Vec::new();
+        for (index, entry) in (0..).zip(&self.entries) {
+            if is_concerned(entry) {
+                let now = fetch(db, program, entry.key)?;
+                if !Arc::ptr_eq(now, &entry.fragment) && *now != entry.fragment {
+                    changed.push((index, now));
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The changed fragments, if they call what they called before, so that the same ones are reached.
+    fn same_callees<'db>(
+        &self,
+        changed: Vec<(u32, &'db Arc<Fragment>)>,
+    ) -> Option<Vec<(u32, &'db Arc<Fragment>)>> {
+        type Set = HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>;
+        let set = |fragment: &Fragment| functions(fragment).collect::<Set>();
+        let is_same = |(index, now): &(u32, &Arc<Fragment>)| {
+            self.entries.get(*index as usize).is_some_and(|entry| set(&entry.fragment) == set(now))
+        };
+        changed.iter().all(is_same).then_some(changed)
+    }
+
+    /// Asks for every fragment, from `main` on.
+    fn update_all(
+        &mut self,
+        db: &dyn Db,
+        program: Program,
+        Start { main, options, debug }: Start,
+    ) -> Result<bool, Diagnostics> {
         // Old entries that are still reached, by old index; new ones follow.
         let mut seen = vec![false; self.entries.len()];
         let mut changed: Vec<(u32, &Arc<Fragment>)> = Vec::new();
-        let mut added: Vec<(Instance, FragmentKey, &Arc<Fragment>)> = Vec::new();
+        let mut added: Vec<Made<'_>> = Vec::new();
         let mut is_added: HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>> = HashSet::default();
         let mut work: Vec<Instance> = Vec::new();
         let mut old_work: Vec<u32> = Vec::new();
@@ -283,7 +440,7 @@ impl Fragments {
             if let Some(index) = old_work.pop() {
                 reached += 1;
                 let entry = &self.entries[index as usize];
-                let now = fetch(entry.key)?;
+                let now = fetch(db, program, entry.key)?;
                 if Arc::ptr_eq(now, &entry.fragment) {
                     for &callee in &entry.callees {
                         if callee != NO_FUNCTION && !std::mem::replace(&mut seen[callee as usize], true) {
@@ -292,44 +449,63 @@ impl Fragments {
                     }
                 } else {
                     changed.push((index, now));
-                    for target in &now.targets {
-                        if let FragmentTarget::Function(next) = target {
-                            visit(*next, &mut work, &mut old_work, &mut seen);
-                        }
+                    for next in functions(now) {
+                        visit(next, &mut work, &mut old_work, &mut seen);
                     }
                 }
             } else if let Some(instance) = work.pop() {
-                let (key, now) = fetch_new(instance)?;
+                if has_large_type(db, instance) {
+                    // Only a program that needs endlessly many instances gets here; this says so.
+                    program_instances(db, program)?;
+                }
+                let key = FragmentKey::new(db, instance, options, debug);
+                let now = fetch(db, program, key)?;
                 added.push((instance, key, now));
-                for target in &now.targets {
-                    if let FragmentTarget::Function(next) = target {
-                        visit(*next, &mut work, &mut old_work, &mut seen);
-                    }
+                for next in functions(now) {
+                    visit(next, &mut work, &mut old_work, &mut seen);
                 }
             } else {
                 break;
             }
         }
+        let bodies = program_modules(db, program).iter();
+        let bodies = bodies.map(|file| (*file, inline_bodies(db, *file, options).clone())).collect();
         let same_members = added.is_empty() && reached == self.entries.len();
         let is_changed = !(same_members && changed.is_empty());
+        self.bodies = bodies;
         for (index, fragment) in changed {
-            let entry = &mut self.entries[index as usize];
-            entry.fragment = fragment.clone();
-            if same_members {
-                entry.callees = callees(&self.index, &entry.fragment);
-            }
+            // The numbers of callees are right when the same functions are reached; else all are made again.
+            self.replace(index, fragment.clone());
         }
         if !same_members {
             let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
             let kept = std::mem::take(&mut self.entries).into_iter().zip(seen);
             let kept =
                 kept.filter(|(_, seen)| *seen).map(|(entry, _)| (entry.instance, entry.key, entry.fragment));
-            self.rebuild(kept.chain(added).collect());
+            self.rebuild(db, kept.chain(added).collect());
         }
         Ok(is_changed)
     }
 
-    fn rebuild(&mut self, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+    fn replace(&mut self, index: u32, fragment: Arc<Fragment>) {
+        if let Some(entry) = self.entries.get_mut(index as usize) {
+            entry.callees = callees(&self.index, &fragment);
+            entry.other_files.clone_from(&fragment.other_files);
+            entry.fragment = fragment;
+        }
+        if let Some(changed) = &mut self.changed {
+            changed.insert(index);
+        }
+    }
+
+    /// The numbers of the fragments that changed since this was called last, in order; `None` when others
+    /// have those numbers now.
+    pub fn take_changes(&mut self) -> Option<BTreeSet<u32>> {
+        self.changed.replace(BTreeSet::new())
+    }
+
+    fn rebuild(&mut self, db: &dyn Db, mut all: Vec<(Instance, FragmentKey, Arc<Fragment>)>) {
+        self.changed = None;
         all.sort_by(|a, b| a.2.symbol.cmp(&b.2.symbol));
         self.index =
             all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
@@ -338,10 +514,17 @@ impl Fragments {
             .map(|(instance, key, fragment)| Entry {
                 instance,
                 key,
+                home: home(db, instance),
+                other_files: fragment.other_files.clone(),
                 callees: callees(&self.index, &fragment),
                 fragment,
             })
             .collect();
+    }
+
+    /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
+    pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
+        self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
     }
 
     /// How many there are.
@@ -359,6 +542,11 @@ impl Fragments {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Fragment>, &[u32])> {
         self.entries.iter().map(|entry| (&entry.fragment, entry.callees.as_slice()))
     }
+}
+
+fn fetch(db: &dyn Db, program: Program, key: FragmentKey) -> Result<&Arc<Fragment>, Diagnostics> {
+    let failed = |error| internal(program.entry(db), &symbol_name(db, key.instance(db)), error);
+    fragment(db, key).as_ref().map_err(failed)
 }
 
 fn callees(index: &ByInstance<u32>, fragment: &Fragment) -> Vec<u32> {

@@ -1,7 +1,7 @@
 //! SSA to machine code, objects and listings.
 //!
 //! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
-//! equal SSA is not compiled again. What does depend on it (line tables, panic locations) is filled in
+//! equal SSA is not compiled again, and neither is SSA that is equal but for names ([`shape`]). What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
@@ -11,6 +11,7 @@ pub mod fragment; // one function as a linker wants it
 pub mod isa; // target descriptions
 pub mod object; // one ELF object
 pub mod program; // whole programs, memoised
+mod shape; // functions without names
 pub mod text; // listings
 
 pub use compile::{clif_text, compile_function};
@@ -18,6 +19,8 @@ pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;
 pub use program::{machine_code, program_instances, program_object};
 pub use text::{TextStage, emit_text};
+
+use std::sync::Arc;
 
 use cranelift_codegen::isa::unwind::systemv::UnwindInfo;
 
@@ -44,7 +47,7 @@ impl std::error::Error for CodegenError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineCode {
     /// Instructions, then constants.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<[u8]>,
     /// Of the first byte, in bytes.
     pub alignment: u32,
     /// References to other symbols, by offset.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::isa::target_isa;
 use super::object::{FunctionInput, ObjectContext, Position, write_object};
+use super::shape::shape;
 use super::{CodegenError, MachineCode, ObjectFile, compile_function};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
 use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
@@ -29,8 +30,28 @@ pub fn machine_code(
     instance: Instance,
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
-    let isa = target_isa(options.level(db))?;
     let function = optimised_ssa(db, instance, options);
+    db.go_on("codegen");
+    let generated = || generated_code(db, instance, options).clone();
+    let Some(cache) = db.content_cache() else { return generated() };
+    let (digest, names) = shape(db, function, options);
+    if let Some(code) = cache.get::<MachineCode>(&digest) {
+        return Ok(Arc::new(names.put_in(db, &code)));
+    }
+    let code = generated()?;
+    cache.keep(digest, Arc::new(names.taken_out(db, &code)));
+    Ok(code)
+}
+
+/// Machine code of one instance, generated.
+#[salsa::tracked(returns(ref))]
+fn generated_code(
+    db: &dyn Db,
+    instance: Instance,
+    options: CodeOptions,
+) -> Result<Arc<MachineCode>, CodegenError> {
+    let function = optimised_ssa(db, instance, options);
+    let isa = target_isa(options.level(db))?;
     db.go_on("codegen");
     compile_function(function, &*isa).map(Arc::new)
 }
@@ -51,6 +72,11 @@ pub(super) fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, D
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics.clone());
     }
+    entry_instance(db, program)
+}
+
+/// The instance that C calls, of a program that is known to have no errors.
+pub(super) fn entry_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     match entry_point(db, program) {
         Ok(main) => Ok(Instance::new(db, InstanceKind::Main(main))),
         Err(diagnostic) => Err(Arc::from([*diagnostic])),
@@ -203,7 +229,10 @@ fn file_lines(db: &dyn Db, file: SourceFile) -> Option<FileLines> {
         FileContents::Text(text) => {
             Some(FileLines { name: Arc::from(file.path(db).to_string()), lines: LineIndex::new(&text), text })
         }
-        FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => None,
+        FileContents::Missing
+        | FileContents::Folder
+        | FileContents::NotUtf8(_)
+        | FileContents::Unreadable(_) => None,
     }
 }
 

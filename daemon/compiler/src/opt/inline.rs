@@ -204,24 +204,34 @@ impl Inliner<'_> {
 
     fn candidate(&self, callee: Instance) -> Option<Candidate> {
         let body = self.context.callees.body(callee)?;
-        let order = body.reverse_post_order();
-        // Procs that never return panic: nothing is gained.
-        let returns =
-            |block: &BlockId| matches!(body.blocks[block.0 as usize].terminator, Terminator::Return(_));
-        let cost = cost(&body, &order);
-        if cost > self.budget.body || !order.iter().any(returns) {
-            return None;
-        }
-        // Beside a loop the call costs little.
-        let loops = order.iter().enumerate().any(|(at, block)| {
-            let mut back = false;
-            let terminator = &body.blocks[block.0 as usize].terminator;
-            terminator.for_each_target(|target| back |= order[..=at].contains(&target.block));
-            back
-        });
-        let largest = if loops { self.budget.body / 3 } else { self.budget.body };
-        (cost <= largest).then_some(Candidate { body, cost, order })
+        let (order, cost) = inlinable(&body, &self.budget)?;
+        Some(Candidate { body, cost, order })
     }
+}
+
+/// Whether a body may be inlined at this level at all. For others the pass does not care what they are.
+pub fn is_candidate(body: &Function, level: OptLevel) -> bool {
+    inlinable(body, &budget(level)).is_some()
+}
+
+/// The reachable blocks of a body that may be inlined, and what it costs.
+fn inlinable(body: &Function, budget: &Budget) -> Option<(Vec<BlockId>, usize)> {
+    let order = body.reverse_post_order();
+    // Procs that never return panic: nothing is gained.
+    let returns = |block: &BlockId| matches!(body.blocks[block.0 as usize].terminator, Terminator::Return(_));
+    let cost = cost(body, &order);
+    if cost > budget.body || !order.iter().any(returns) {
+        return None;
+    }
+    // Beside a loop the call costs little.
+    let loops = order.iter().enumerate().any(|(at, block)| {
+        let mut back = false;
+        let terminator = &body.blocks[block.0 as usize].terminator;
+        terminator.for_each_target(|target| back |= order[..=at].contains(&target.block));
+        back
+    });
+    let largest = if loops { budget.body / 3 } else { budget.body };
+    (cost <= largest).then_some((order, cost))
 }
 
 /// Appends a body's blocks; its returns go to `next`. Gives the entry, which is the first of the new blocks.

@@ -134,6 +134,17 @@ pub fn prepared_ssa(db: &dyn Db, instance: Instance, options: CodeOptions) -> Ar
     Arc::new(function)
 }
 
+/// The body of an instance, if callers may inline it: then what they become depends on it.
+pub fn inlinable_body(db: &dyn Db, instance: Instance, options: CodeOptions) -> Option<Arc<Function>> {
+    let level = options.level(db);
+    let is_off = |pass: &str| options.disabled_passes(db).iter().any(|name| name == pass);
+    if level == OptLevel::O0 || is_off("inline") {
+        return None;
+    }
+    let body = prepared_ssa(db, instance, options);
+    inline::is_candidate(body, level).then(|| body.clone())
+}
+
 /// The SSA of an instance after all passes: the body of [`crate::ssa::optimised_ssa`].
 pub fn optimised(db: &dyn Db, instance: Instance, options: CodeOptions) -> Arc<Function> {
     let level = options.level(db);

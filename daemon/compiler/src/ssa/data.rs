@@ -92,7 +92,7 @@ pub struct Source {
 }
 
 /// A function.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Function {
     /// Result, if any.
     pub ret: Option<Type>,
@@ -114,7 +114,7 @@ pub struct Slot {
 }
 
 /// A basic block.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Block {
     /// Parameters.
     pub params: Vec<Value>,
@@ -125,7 +125,7 @@ pub struct Block {
 }
 
 /// An instruction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inst {
     /// What it does.
     pub op: Op,
@@ -454,7 +454,62 @@ pub enum Terminator {
     Unreachable,
 }
 
+/// What a function is called by, or calls something by.
+#[derive(Debug)]
+pub enum NameMut<'a> {
+    /// Code.
+    Instance(&'a mut Instance),
+    /// Whose text something is, or a const.
+    Item(&'a mut ItemId),
+}
+
+impl Function {
+    /// Calls `f` on every name in the function, in the order of its instructions. What is left then decides
+    /// what it does and how its code looks.
+    pub fn for_each_name_mut(&mut self, f: &mut impl FnMut(NameMut<'_>)) {
+        let Self { ret: _, values: _, blocks, slots: _, item } = self;
+        if let Some(item) = item {
+            f(NameMut::Item(item));
+        }
+        for inst in blocks.iter_mut().flat_map(|block| &mut block.insts) {
+            inst.op.for_each_name_mut(f);
+            if let Some(source) = &mut inst.source {
+                f(NameMut::Item(&mut source.item));
+            }
+        }
+    }
+}
+
 impl Op {
+    fn for_each_name_mut(&mut self, f: &mut impl FnMut(NameMut<'_>)) {
+        match self {
+            Self::Call { callee: Callee::Instance(instance), .. }
+            | Self::SymbolAddress(Symbol::Instance(instance))
+            | Self::Release { drop: DropFn::Glue(instance), .. }
+            | Self::Unique { clone: instance, .. }
+            | Self::Alloc { panic: instance, .. }
+            | Self::Check { panic: instance, .. } => f(NameMut::Instance(instance)),
+            Self::SymbolAddress(Symbol::Const(item)) => f(NameMut::Item(item)),
+            Self::SymbolAddress(Symbol::Location(source)) => f(NameMut::Item(&mut source.item)),
+            Self::Call { callee: Callee::Extern(_) | Callee::Indirect(_), .. }
+            | Self::SymbolAddress(
+                Symbol::Extern(_) | Symbol::Literal(_) | Symbol::EmptyList | Symbol::State,
+            )
+            | Self::Release { drop: DropFn::Free, .. }
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::SlotAddress(_)
+            | Self::Unary(..)
+            | Self::Convert(..)
+            | Self::Binary(..)
+            | Self::Compare(..)
+            | Self::Select(..)
+            | Self::Load { .. }
+            | Self::Store { .. }
+            | Self::Retain { .. } => {}
+        }
+    }
+
     /// Calls `f` on each operand.
     pub fn for_each_operand(&self, mut f: impl FnMut(Value)) {
         match self {

@@ -47,7 +47,7 @@ pub fn parse(db: &dyn Db, file: SourceFile) -> Arc<ParsedFile> {
             .note("source files are UTF-8, with or without a byte-order mark")
             .help("save the file as UTF-8")]),
         },
-        FileContents::Missing | FileContents::Unreadable(_) => {
+        FileContents::Missing | FileContents::Folder | FileContents::Unreadable(_) => {
             ParsedFile { tree: ast::File::default(), diagnostics: Arc::from([]) }
         }
     };

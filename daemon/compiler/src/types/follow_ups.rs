@@ -97,7 +97,10 @@ impl Lines {
         let (file, span) = place_span(db, place);
         let starts = self.starts.entry(file).or_insert_with(|| match file.contents(db) {
             FileContents::Text(text) => text.match_indices('\n').map(|(at, _)| at as u32 + 1).collect(),
-            FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => Vec::new(),
+            FileContents::Missing
+            | FileContents::Folder
+            | FileContents::NotUtf8(_)
+            | FileContents::Unreadable(_) => Vec::new(),
         });
         (file, starts.partition_point(|&start| start <= span.start))
     }

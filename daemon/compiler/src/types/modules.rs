@@ -29,7 +29,7 @@ pub struct ModuleNotFound {
 #[salsa::tracked(returns(copy))]
 pub fn exists(db: &dyn Db, file: SourceFile) -> bool {
     match file.contents(db) {
-        FileContents::Missing => false,
+        FileContents::Missing | FileContents::Folder => false,
         FileContents::Text(_) | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => true,
     }
 }
@@ -39,7 +39,9 @@ pub fn exists(db: &dyn Db, file: SourceFile) -> bool {
 pub fn unreadable(db: &dyn Db, file: SourceFile) -> Option<Arc<str>> {
     match file.contents(db) {
         FileContents::Unreadable(reason) => Some(reason),
-        FileContents::Missing | FileContents::Text(_) | FileContents::NotUtf8(_) => None,
+        FileContents::Missing | FileContents::Folder | FileContents::Text(_) | FileContents::NotUtf8(_) => {
+            None
+        }
     }
 }
 

@@ -62,9 +62,18 @@ pub fn program_inputs(db: &dyn Db, program: Program) -> Vec<SourceFile> {
 /// Everything that is wrong with a program, in order of path, position and code, each once.
 #[salsa::tracked(returns(ref))]
 pub fn program_diagnostics(db: &dyn Db, program: Program) -> Diagnostics {
+    assembled(db, program, program_modules(db, program).iter().map(|&file| file_diagnostics(db, file)))
+}
+
+/// The same from the [`file_diagnostics`] of the program's modules, in order of path.
+pub fn assembled<'a>(
+    db: &dyn Db,
+    program: Program,
+    of_modules: impl Iterator<Item = &'a Diagnostics>,
+) -> Diagnostics {
     let mut all = unreadable_entry(db, program.entry(db));
-    for &file in program_modules(db, program).iter() {
-        all.extend(file_diagnostics(db, file).iter().cloned());
+    for found in of_modules {
+        all.extend(found.iter().cloned());
     }
     if program.options(db).strict {
         all.extend(import_cycles(db, program));
@@ -148,6 +157,7 @@ fn unreadable_entry(db: &dyn Db, entry: SourceFile) -> Vec<Diagnostic> {
     let reason = match entry.contents(db) {
         FileContents::Text(_) | FileContents::NotUtf8(_) => return Vec::new(),
         FileContents::Missing => "there is no such file".to_owned(),
+        FileContents::Folder => "it is a folder".to_owned(),
         FileContents::Unreadable(reason) => reason.to_string(),
     };
     let path = entry.path(db);

@@ -14,7 +14,7 @@ use super::codes;
 use super::modules::{FoundModule, ModuleNotFound, resolve_module, unreadable};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::spelling::nearest;
-use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, SourceFile};
+use crate::base::{Applicability, Db, Diagnostic, FileContents, Name, Phase, Place, SourceFile, SourcePath};
 use crate::lower::hir::{ExportKind, Ident, UseAnchor, UseDecl, UseKind};
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree};
 use crate::runtime::CORE_ROOT;
@@ -309,6 +309,12 @@ fn module_not_found(
                 module.join("/")
             ));
         }
+    }
+    let is_folder = |path: &&SourcePath| matches!(db.file(path).contents(db), FileContents::Folder);
+    if let Some(folder) = error.tried.iter().find(is_folder) {
+        return diagnostic
+            .note(format!("`{folder}` is a folder, not a file"))
+            .help("rename the folder, or correct the path");
     }
     diagnostic.help(match error.tried.first() {
         Some(first) => format!("create `{first}`, or correct the path"),

@@ -10,6 +10,8 @@ use crate::engine::Folders;
 pub(crate) enum Fingerprint {
     /// Nothing.
     Missing,
+    /// A folder.
+    Folder,
     /// A text with this SHA-256.
     Text([u8; 32]),
     /// Bytes that are no text, from this offset on.
@@ -21,6 +23,7 @@ impl Fingerprint {
     fn of(contents: &FileContents) -> Option<Self> {
         match contents {
             FileContents::Missing => Some(Self::Missing),
+            FileContents::Folder => Some(Self::Folder),
             FileContents::Text(text) => Some(Self::Text(Sha256::digest(text.as_bytes()).into())),
             FileContents::NotUtf8(offset) => Some(Self::NotUtf8(*offset)),
             FileContents::Unreadable(_) => None,
@@ -38,6 +41,7 @@ impl Fingerprint {
                 hash.push(2);
                 hash.extend_from_slice(&offset.to_le_bytes());
             }
+            Self::Folder => hash.push(3),
         }
     }
 }
@@ -55,13 +59,20 @@ impl ProgramInputs {
         Some(Self { files: files.collect::<Option<_>>()? })
     }
 
-    /// Of what stands on disk now; `None` when some cannot be read.
-    pub(crate) fn read(folders: &Folders, files: Vec<SourcePath>) -> Option<Self> {
+    /// Of what stands on disk now, and that itself; `None` when some cannot be read.
+    pub(crate) fn read(
+        folders: &Folders,
+        files: Vec<SourcePath>,
+    ) -> Option<(Self, Vec<(SourcePath, FileContents)>)> {
+        let mut contents = Vec::with_capacity(files.len());
         let files = files.into_iter().map(|path| {
-            let fingerprint = Fingerprint::of(&folders.contents(&path).0)?;
+            let found = folders.contents(&path).0;
+            let fingerprint = Fingerprint::of(&found)?;
+            contents.push((path.clone(), found));
             Some((path, fingerprint))
         });
-        Some(Self { files: files.collect::<Option<_>>()? })
+        let files = files.collect::<Option<_>>()?;
+        Some((Self { files }, contents))
     }
 
     /// The key of the action: `plan` with these files.
@@ -133,6 +144,7 @@ mod tests {
             key(&[("a.vit", text("y"))]),
             key(&[("b.vit", text("x"))]),
             key(&[("a.vit", FileContents::Missing)]),
+            key(&[("a.vit", FileContents::Folder)]),
             key(&[("a.vit", FileContents::NotUtf8(0))]),
             key(&[("a.vit", text("x")), ("b.vit", FileContents::Missing)]),
             inputs(&[("a.vit", text("x"))]).unwrap().key(&ActionKey::of(&[b"other"])),

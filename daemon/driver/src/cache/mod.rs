@@ -16,11 +16,11 @@ mod result; // diagnostics and outputs as a record
 use std::path::Path;
 use std::sync::Arc;
 
-use vitte_compiler::base::SourcePath;
+use vitte_compiler::base::{FileContents, SourcePath};
 use vitte_store::{ActionKey, ActionResult, Digest, Lookup, Store};
 
 pub(crate) use fingerprint::ProgramInputs;
-pub(crate) use history::Facts;
+pub(crate) use history::{Facts, History, Noted, key as history_key};
 pub(crate) use publish::Publisher;
 pub(crate) use result::CachedResult;
 
@@ -31,6 +31,8 @@ use crate::plan::BuildPlan;
 const LISTS_MAX: usize = 4;
 /// Names the executable among the outputs of a result.
 const EXECUTABLE: &str = "executable";
+/// Stands for the revision of a result that was in the store: no database has it.
+pub(crate) const RESTORED: u64 = 0;
 /// Names a list of files among the outputs of a plan's record.
 const FILES: &str = "files";
 
@@ -68,16 +70,20 @@ impl BuildCache {
         ActionKey::of(&parts)
     }
 
-    /// The result for what stands in `folders` now, if the store has it.
-    pub(crate) fn find(&self, plan: &ActionKey, folders: &Folders) -> Option<CachedResult> {
+    /// The result for what stands in `folders` now, if the store has it, and the files that it is of.
+    pub(crate) fn find(
+        &self,
+        plan: &ActionKey,
+        folders: &Folders,
+    ) -> Option<(CachedResult, Vec<(SourcePath, FileContents)>)> {
         let Lookup::Hit(lists) = self.store.lookup(plan) else { return None };
         for (_, digest) in &lists.outputs {
             // A list that is damaged says nothing of the others.
             let list = self.store.get(digest);
             let Some(files) = list.and_then(|list| fingerprint::decode_list(&list)) else { continue };
-            let Some(inputs) = ProgramInputs::read(folders, files) else { continue };
+            let Some((inputs, files)) = ProgramInputs::read(folders, files) else { continue };
             if let Lookup::Hit(result) = self.store.lookup(&inputs.key(plan)) {
-                return CachedResult::decode(result);
+                return Some((CachedResult::decode(result)?, files));
             }
         }
         None

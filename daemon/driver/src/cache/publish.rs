@@ -73,6 +73,12 @@ impl Publisher {
         self.submit(subject, Work::Publish(revision, Box::new(publish)));
     }
 
+    /// Whether `revision` of the subject was published and nothing of it after that.
+    pub(crate) fn is_done(&self, subject: &Subject, revision: u64) -> bool {
+        let state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done.get(subject) == Some(&revision)
+    }
+
     /// Brings something into memory by and by, until the token is cancelled.
     pub(crate) fn warm_up(
         &self,

@@ -1,13 +1,13 @@
 //! The compiler's database over real folders: files are read when first asked for and again when
 //! they have changed.
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use salsa::{Durability, Setter};
-use vitte_compiler::base::{Db, FileContents, SourceFile, SourcePath, SourceRoot};
+use vitte_compiler::base::{ContentCache, Db, FileContents, SourceFile, SourcePath, SourceRoot};
 use vitte_compiler::runtime;
 use vitte_sys::fs::{FileKind, FileStamp};
 
@@ -16,9 +16,13 @@ use crate::changes::Changes;
 
 /// Largest source file: spans are 32 bits, and half of that is more than anyone writes.
 const SOURCE_MAX: u64 = 1 << 31;
+/// Revisions whose edits are remembered.
+const EDITS_MAX: usize = 64;
 /// A file that was written less than this before it was read may be written again without a change
 /// of its times: the clock of file systems ticks every few milliseconds.
 const TICK: Duration = Duration::from_millis(50);
+/// Replaced contents that are kept, for whoever is behind by a few edits.
+const REPLACED_MAX: usize = 256;
 
 /// Which folders one database sees.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +108,10 @@ struct KnownFiles {
     elusive: BTreeSet<SourcePath>,
     /// Folders of files that were asked for since the watcher was told.
     new_folders: BTreeSet<PathBuf>,
+    /// Contents that changed, with the last revision that had them, oldest first.
+    replaced: Vec<(u64, SourcePath, FileContents)>,
+    /// All that changed after this revision is in `replaced`.
+    replaced_since: u64,
 }
 
 impl KnownFiles {
@@ -114,6 +122,20 @@ impl KnownFiles {
         } else {
             self.elusive.remove(path);
         }
+    }
+
+    /// Keeps what was replaced when the revision `before` ended.
+    fn keep_replaced(&mut self, before: u64, contents: Vec<(SourcePath, FileContents)>) {
+        if contents.len() > REPLACED_MAX {
+            self.replaced.clear();
+            self.replaced_since = before + 1;
+            return;
+        }
+        let excess = (self.replaced.len() + contents.len()).saturating_sub(REPLACED_MAX);
+        if let Some((last, _, _)) = self.replaced.drain(..excess).last() {
+            self.replaced_since = last + 1;
+        }
+        self.replaced.extend(contents.into_iter().map(|(path, contents)| (before, path, contents)));
     }
 
     /// The files at and below `place`.
@@ -128,6 +150,7 @@ struct Files {
     folders: Folders,
     roots: Arc<[SourceRoot]>,
     known: Mutex<KnownFiles>,
+    content: ContentCache,
 }
 
 /// The database of one set of folders. Clones are snapshots for reading.
@@ -138,6 +161,17 @@ pub(crate) struct Database {
     files: Arc<Files>,
     /// Changes with the inputs; no two databases share one.
     revision: u64,
+    /// How the last revisions came about, oldest first.
+    edits: Arc<VecDeque<Edit>>,
+}
+
+/// One step from a revision to the next.
+#[derive(Clone, Debug)]
+struct Edit {
+    before: u64,
+    files: Vec<SourceFile>,
+    /// Whether only contents changed: each file was text before and is now.
+    is_plain: bool,
 }
 
 #[salsa::db]
@@ -178,6 +212,10 @@ impl Db for Database {
         Arc::clone(&self.files.roots)
     }
 
+    fn content_cache(&self) -> Option<&ContentCache> {
+        Some(&self.files.content)
+    }
+
     fn go_on(&self, stage: &str) {
         meter::go_on(stage);
     }
@@ -186,12 +224,34 @@ impl Db for Database {
 impl Database {
     pub(crate) fn new(folders: Folders) -> Self {
         let roots = folders.roots.iter().map(|(root, _)| root.clone()).collect();
-        let files = Files { folders, roots, known: Mutex::default() };
+        let revision = next_revision();
+        let known = KnownFiles { replaced_since: revision, ..KnownFiles::default() };
+        let files = Files { folders, roots, known: Mutex::new(known), content: ContentCache::default() };
         Self {
             storage: salsa::Storage::new(Some(Box::new(|event| meter::on_event(&event)))),
             files: Arc::new(files),
-            revision: next_revision(),
+            revision,
+            edits: Arc::default(),
         }
+    }
+
+    /// The files that were edited since `revision`, each once; `None` when more happened than that, or it
+    /// is not known any more.
+    pub(crate) fn edits_since(&self, revision: u64) -> Option<Vec<SourceFile>> {
+        if revision == self.revision {
+            return Some(Vec::new());
+        }
+        let mut files = BTreeMap::new();
+        for edit in self.edits.iter().rev() {
+            if !edit.is_plain {
+                return None;
+            }
+            files.extend(edit.files.iter().map(|file| (file.path(self).clone(), *file)));
+            if edit.before == revision {
+                return Some(files.into_values().collect());
+            }
+        }
+        None
     }
 
     pub(crate) fn folders(&self) -> &Folders {
@@ -201,6 +261,17 @@ impl Database {
     /// Equal revisions mean equal inputs.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// What the files that have changed since `revision` held then; `None` when that is not known any more.
+    pub(crate) fn replaced_since(&self, revision: u64) -> Option<HashMap<SourcePath, FileContents>> {
+        let known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if revision < known.replaced_since {
+            return None;
+        }
+        let later = known.replaced.iter().rev().take_while(|(last, _, _)| *last >= revision);
+        // The oldest of several contents of one file comes last, and stays.
+        Some(later.map(|(_, path, contents)| (path.clone(), contents.clone())).collect())
     }
 
     /// Every file that was ever asked for, whether it is there or not, in order.
@@ -218,24 +289,40 @@ impl Database {
     /// Looks at every file that may have changed and takes in those that did. Cancels reads on
     /// snapshots only when there are any. Returns the number of changed files.
     pub(crate) fn refresh(&mut self, changes: &Changes) -> usize {
-        let mut changed = Vec::new();
+        let (mut changed, mut replaced) = (Vec::new(), Vec::new());
         {
             let mut known = self.files.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let candidates = candidates(&known, changes);
+            let listings = Listings::of(&self.files.folders, candidates.keys());
             // In order of paths, so that equal changes make equal revisions.
-            for (path, is_certain) in candidates(&known, changes) {
+            for (path, is_certain) in candidates {
                 let Some(&before) = known.by_path.get(&path) else { continue };
-                if !is_certain && before.is_settled() && self.files.folders.stamp(&path) == before.stamp {
+                let stamp = |path| if listings.lack(path) { None } else { self.files.folders.stamp(path) };
+                if !is_certain && before.is_settled() && stamp(&path) == before.stamp {
                     continue;
                 }
                 let found = self.files.folders.read(&path);
                 known.take_in(&path, before.file, &found);
-                if found.contents != before.file.contents(self) {
+                let old = before.file.contents(self);
+                if found.contents != old {
                     changed.push((before.file, found.contents));
+                    replaced.push((path, old));
                 }
+            }
+            if !replaced.is_empty() {
+                known.keep_replaced(self.revision, replaced);
             }
         }
         let count = changed.len();
         if count > 0 {
+            let is_text = |contents: &FileContents| matches!(contents, FileContents::Text(_));
+            let is_plain = changed.iter().all(|(file, now)| is_text(&file.contents(self)) && is_text(now));
+            let files = changed.iter().map(|(file, _)| *file).collect();
+            let edits = Arc::make_mut(&mut self.edits);
+            edits.push_back(Edit { before: self.revision, files, is_plain });
+            if edits.len() > EDITS_MAX {
+                edits.pop_front();
+            }
             self.revision = next_revision();
         }
         for (file, contents) in changed {
@@ -264,6 +351,60 @@ fn candidates(known: &KnownFiles, changes: &Changes) -> BTreeMap<SourcePath, boo
                 }
             }
             found
+        }
+    }
+}
+
+/// What is in the folders of many files: most files that a program asks for are not there, and one look into a
+/// folder tells it of all of them.
+struct Listings<'a> {
+    folders: &'a Folders,
+    /// Names in lower case, because there are folders that do not tell the case; `None` for a folder that is not
+    /// there.
+    names: HashMap<PathBuf, Option<HashSet<String>>>,
+}
+
+/// Files of one folder from which on it is listed.
+const LISTED_MIN: usize = 6;
+
+impl<'a> Listings<'a> {
+    /// Looks into the folders of `paths` where that is worth it.
+    fn of<'p>(folders: &'a Folders, paths: impl Iterator<Item = &'p SourcePath>) -> Self {
+        let mut counts: HashMap<PathBuf, usize> = HashMap::new();
+        for path in paths {
+            if let Some(mut place) = folders.on_disk(path)
+                && place.pop()
+            {
+                *counts.entry(place).or_default() += 1;
+            }
+        }
+        counts.retain(|_, count| *count >= LISTED_MIN);
+        let listed = counts.into_keys().filter_map(|folder| match std::fs::read_dir(&folder) {
+            Ok(entries) => {
+                let lower = |entry: std::fs::DirEntry| entry.file_name().to_string_lossy().to_lowercase();
+                let names: std::io::Result<HashSet<String>> = entries.map(|entry| entry.map(lower)).collect();
+                Some((folder, Some(names.ok()?)))
+            }
+            Err(error) => match error.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Some((folder, None)),
+                // Whatever that means, each file says it itself.
+                _ => None,
+            },
+        });
+        Self { folders, names: listed.collect() }
+    }
+
+    /// Whether nothing is at `path`, as far as was looked.
+    fn lack(&self, path: &SourcePath) -> bool {
+        let Some(place) = self.folders.on_disk(path) else { return false };
+        let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else { return false };
+        match self.names.get(folder) {
+            None => false,
+            Some(None) => true,
+            // Other letters have more than two cases.
+            Some(Some(names)) => {
+                name.is_ascii() && !names.contains(&*name.to_ascii_lowercase().to_string_lossy())
+            }
         }
     }
 }
@@ -312,7 +453,7 @@ impl Folders {
         };
         // `use a/b` looks for `a/b.vit`; a folder of that name is not a module.
         if stamp.kind == FileKind::Directory {
-            return (FileContents::Missing, Some(stamp));
+            return (FileContents::Folder, Some(stamp));
         }
         let contents = match vitte_sys::fs::read_at_most(&real, SOURCE_MAX) {
             Ok(bytes) => decode(bytes),
@@ -374,7 +515,7 @@ mod tests {
         assert_eq!(contents("none.vit"), FileContents::Missing);
         assert_eq!(contents("none/none.vit"), FileContents::Missing);
         assert_eq!(contents("bom.vit/below.vit"), FileContents::Missing);
-        assert_eq!(contents("dir.vit"), FileContents::Missing);
+        assert_eq!(contents("dir.vit"), FileContents::Folder);
         assert_eq!(contents("bom.vit"), FileContents::Text("hi".into()));
         assert_eq!(contents("link.vit"), FileContents::Text("hi".into()));
         assert_eq!(contents("empty.vit"), FileContents::Text("".into()));
@@ -382,6 +523,28 @@ mod tests {
         assert!(matches!(contents("out.vit"), FileContents::Unreadable(_)));
         let prelude = SourcePath { root: runtime::CORE_ROOT.into(), path: runtime::PRELUDE_PATH.into() };
         assert!(matches!(db.file(&prelude).contents(&db), FileContents::Text(_)));
+    }
+
+    #[test]
+    fn replaced_contents_are_kept_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = database(folder.path());
+        let path = SourcePath::workspace("a.vit");
+        db.file(&path);
+        let first = db.revision();
+        let mut save = |text: &str| {
+            std::fs::write(folder.path().join("a.vit"), text).unwrap();
+            assert_eq!(db.refresh(&Changes::Everything(Reason::First)), 1);
+            (db.revision(), db.replaced_since(first), db.replaced_since(db.revision()))
+        };
+        let (second, since_first, since_second) = save("0");
+        assert_eq!(since_first.unwrap()[&path], FileContents::Missing);
+        assert!(since_second.unwrap().is_empty());
+        for number in 1..REPLACED_MAX {
+            save(&number.to_string());
+        }
+        assert!(save("last").1.is_none(), "that was too long ago");
+        assert_eq!(db.replaced_since(second).unwrap()[&path], FileContents::Text("0".into()));
     }
 
     #[test]

@@ -20,17 +20,6 @@ pub(crate) struct Object {
     pub(crate) bytes: Arc<[u8]>,
 }
 
-/// All errors and warnings of a program.
-pub(crate) fn diagnostics(db: &Database, program: Program) -> Diagnostics {
-    Arc::clone(types::program::program_diagnostics(db, program))
-}
-
-/// What a program was made of: every file that decides what it is, with what stands there.
-pub(crate) fn inputs(db: &Database, program: Program) -> Vec<(SourcePath, FileContents)> {
-    let files = types::program::program_inputs(db, program);
-    files.iter().map(|file| (file.path(db).clone(), file.contents(db))).collect()
-}
-
 /// What an edit of a file reaches.
 pub(crate) struct Reach {
     /// Names of the procedures that stand in it.

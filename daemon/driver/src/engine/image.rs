@@ -3,10 +3,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use vitte_compiler::base::Program;
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{OptLevel, Program};
+use vitte_compiler::codegen::fragment::Start;
+use vitte_compiler::incremental::Edits;
+use vitte_compiler::types::program_modules;
 
-use super::{Database, doors};
+use super::program::Interfaces;
+use super::{Database, doors, parallel};
 use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit};
 
 /// Most memory that is kept for the next executable.
@@ -20,8 +24,9 @@ pub(crate) struct ProgramImage {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The revision of the database that `fragments` was brought up to.
-    revision: Option<u64>,
+    /// The revision of the database that `fragments` was brought up to, and what the modules showed each
+    /// other then.
+    made_from: Option<(u64, Interfaces)>,
     fragments: doors::Fragments,
     linker: IncrementalLinker,
     /// Changes whenever the program or `strip` does.
@@ -58,7 +63,7 @@ impl ProgramImage {
         }
     }
 
-    /// The program's executable. `find` gives what the caller has of a version.
+    /// The executable of a program without errors, whose modules have these `interfaces`. `find` gives what the caller has of a version.
     ///
     /// # Errors
     /// What is wrong with the program; or, inside, that it needs another linker.
@@ -66,7 +71,7 @@ impl ProgramImage {
         self: &Arc<Self>,
         db: &Database,
         program: Program,
-        level: OptLevel,
+        interfaces: Interfaces,
         strip: bool,
         find: impl Fn(u64) -> Option<T>,
     ) -> Result<Result<Image<T>, Unfit>, Diagnostics> {
@@ -75,15 +80,28 @@ impl ProgramImage {
         // Whoever unwound here was cancelled before anything was changed.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
-        let is_current = state.revision == Some(db.revision()) && state.strip == strip;
-        if !is_current {
-            state.revision = None;
+        let now = (db.revision(), interfaces);
+        if state.made_from != Some(now) || state.strip != strip {
             let started = Instant::now();
-            if state.fragments.update(db, program)? || state.strip != strip || state.version == 0 {
+            let edited = state.made_from.take().filter(|(_, before)| *before == interfaces);
+            let edited = edited.and_then(|(revision, _)| db.edits_since(revision));
+            let edits = edited.as_deref().map_or(Edits::Any, Edits::Only);
+            let ahead = |start: Start| {
+                parallel::each(db, vec![start.main], |db, instance| start.make(db, instance));
+                let modules = program_modules(db, program).to_vec();
+                parallel::each(db, modules, |db, file| {
+                    start.make_module(db, file);
+                    Vec::new()
+                });
+            };
+            if state.fragments.update(db, program, edits, ahead)?
+                || state.strip != strip
+                || state.version == 0
+            {
                 state.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
                 state.strip = strip;
             }
-            state.revision = Some(db.revision());
+            state.made_from = Some(now);
             tracing::debug!(elapsed = ?started.elapsed(), fragments = state.fragments.len(), "fragments brought up to date");
         }
         let version = state.version;
@@ -94,8 +112,9 @@ impl ProgramImage {
         let entry = program.entry(db).path(db).to_string();
         // The memory of the last one: fresh pages take longer than what is written to them.
         let mut bytes = std::mem::take(&mut state.buffer);
-        let options = ImageOptions { entry: &entry, strip, level };
-        let linked = state.linker.link(&state.fragments, options, &mut bytes);
+        let options = ImageOptions { entry: &entry, strip, level: program.options(db).opt_level };
+        let changes = state.fragments.take_changes();
+        let linked = state.linker.link(&state.fragments, changes.as_ref(), options, &mut bytes);
         Ok(linked.map(|()| Image::New { version, bytes, home: Arc::clone(self), elapsed: started.elapsed() }))
     }
 }

@@ -49,7 +49,11 @@ pub(crate) const STAGES: [StageQueries; 9] = [
     stage("ssa", &["ssa"], &[]),
     stage("consteval", &["const_value", "const_diagnostics"], &[]),
     stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
-    stage("codegen", &["machine_code", "program_object"], &["fragment", "const_object", "file_lines"]),
+    stage(
+        "codegen",
+        &["generated_code", "program_object"],
+        &["machine_code", "fragment", "const_object", "file_lines"],
+    ),
 ];
 
 /// Work of one stage.
@@ -61,7 +65,8 @@ pub(crate) struct Work {
     pub(crate) elapsed: Duration,
 }
 
-struct Meter {
+/// Counts of one thread.
+pub(super) struct Meter {
     caller: CancellationToken,
     engine: salsa::CancellationToken,
     /// The query that began last, or the stage that went on since, and when.
@@ -79,6 +84,41 @@ enum Current {
 
 thread_local! {
     static METER: RefCell<Option<Meter>> = const { RefCell::new(None) };
+}
+
+/// Who waits for what this thread does, if it was [started](start).
+pub(super) fn caller() -> Option<CancellationToken> {
+    METER.with_borrow(|meter| meter.as_ref().map(|meter| meter.caller.clone()))
+}
+
+/// As [`start`], on another thread that works for the same caller.
+pub(super) fn start_with(caller: Option<CancellationToken>, snapshot: &super::Database) {
+    use salsa::Database as _;
+    if let Some(caller) = caller {
+        start(&caller, snapshot.cancellation_token());
+    }
+}
+
+/// What this thread counted.
+pub(super) fn take() -> Option<Meter> {
+    let mut meter = METER.take()?;
+    meter.close();
+    Some(meter)
+}
+
+/// Adds what another thread counted.
+pub(super) fn absorb(other: Meter) {
+    METER.with_borrow_mut(|meter| {
+        let Some(meter) = meter else { return };
+        for (query, done) in other.work {
+            let work = meter.work.entry(query).or_default();
+            work.executed += done.executed;
+            work.elapsed += done.elapsed;
+        }
+        for (all, resumed) in meter.resumed.iter_mut().zip(other.resumed) {
+            *all += resumed;
+        }
+    });
 }
 
 /// Counts what this thread does from now until [`finish`]. When `caller` is cancelled, so is `engine`.

@@ -5,12 +5,15 @@
 mod database; // files on disk as the compiler's inputs
 mod image; // executables without object files, kept between edits
 pub(crate) mod doors; // every query of the compiler that the driver asks
+mod parallel; // queries on all processors
+mod program; // what is kept of one program between requests
 mod meter; // what was done anew, and cancellation
 pub(crate) mod show; // diagnostics: lint levels, order, spans
 
 pub(crate) use database::{Database, Folders};
 pub(crate) use image::{Image, ProgramImage};
 pub(crate) use meter::{STAGES, Work};
+pub(crate) use program::ProgramState;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -64,6 +67,34 @@ impl Engines {
         engines.push(entry);
         engine
     }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.engines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Forgets the one that was not asked for longest, if nobody uses it now and it is not the last; says
+    /// whether there was one.
+    pub(crate) fn forget_oldest(&self) -> bool {
+        let forgotten = {
+            let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            let others = engines.len().saturating_sub(1);
+            let idle = engines.iter().take(others).position(|(_, engine)| Arc::strong_count(engine) == 1);
+            idle.map(|index| engines.remove(index))
+        };
+        // It goes here, after the lock: there is much to free.
+        forgotten.is_some()
+    }
+
+    /// Forgets the only one, if nobody uses it now; says whether that was done.
+    pub(crate) fn forget_last(&self) -> bool {
+        let forgotten = {
+            let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_idle = matches!(&engines[..], [(_, engine)] if Arc::strong_count(engine) == 1);
+            is_idle.then(|| engines.pop())
+        };
+        forgotten.is_some()
+    }
 }
 
 /// One database and the programs in it.
@@ -74,7 +105,7 @@ pub(crate) struct Engine {
 struct State {
     database: Database,
     changes: Box<dyn FileChanges>,
-    programs: HashMap<(SourcePath, Options), (Program, Arc<ProgramImage>)>,
+    programs: HashMap<(SourcePath, Options), (Program, Arc<ProgramState>)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,7 +130,7 @@ impl State {
         tracing::debug!(elapsed = ?started.elapsed(), changed, "looked at the files");
     }
 
-    fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramImage>) {
+    fn program(&mut self, entry: &SourcePath, options: &Options) -> (Program, Arc<ProgramState>) {
         let key = (entry.clone(), options.clone());
         if let Some(program) = self.programs.get(&key) {
             return program.clone();
@@ -152,7 +183,7 @@ impl Engine {
         entry: &SourcePath,
         options: &Options,
         cancel: &CancellationToken,
-        read: impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
+        read: impl Fn(&Database, Program, &Arc<ProgramState>) -> T,
     ) -> Result<(T, [Work; STAGES.len()]), DriverError> {
         for attempt in 0..ATTEMPTS_MAX {
             if cancel.is_cancelled() {
@@ -160,14 +191,14 @@ impl Engine {
             }
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.refresh();
-            let (program, image) = state.program(entry, options);
+            let (program, kept) = state.program(entry, options);
             let snapshot = state.database.clone();
             // The lock is kept in the end, so that a folder that never rests cannot starve us.
             let held = (attempt >= RESTARTS_MAX).then_some(state);
             // A panic of the compiler is a fault of ours and must end one request only. Its memos stay
             // as they were, as with cancellation.
             let attempted = std::panic::catch_unwind(AssertUnwindSafe(|| {
-                attempt_read(&snapshot, program, &image, cancel, &read)
+                attempt_read(&snapshot, program, &kept, cancel, &read)
             }));
             let result = match attempted {
                 Ok(result) => result,
@@ -192,14 +223,14 @@ impl Engine {
 fn attempt_read<T>(
     snapshot: &Database,
     program: Program,
-    image: &Arc<ProgramImage>,
+    state: &Arc<ProgramState>,
     cancel: &CancellationToken,
-    read: &impl Fn(&Database, Program, &Arc<ProgramImage>) -> T,
+    read: &impl Fn(&Database, Program, &Arc<ProgramState>) -> T,
 ) -> Result<(T, [Work; STAGES.len()]), salsa::Cancelled> {
     use salsa::Database as _;
     meter::start(cancel, snapshot.cancellation_token());
     // A query that unwinds leaves its memo untouched: that is how salsa cancels.
-    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program, image)));
+    let result = salsa::Cancelled::catch(AssertUnwindSafe(|| read(snapshot, program, state)));
     let work = meter::finish(|query| snapshot.ingredient_debug_name(query).into_owned());
     result.map(|value| (value, work))
 }

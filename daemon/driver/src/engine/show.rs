@@ -176,7 +176,10 @@ impl Texts<'_> {
             let shown = name(file.path(db));
             let text: Arc<str> = match file.contents(db) {
                 FileContents::Text(text) => text,
-                FileContents::Missing | FileContents::NotUtf8(_) | FileContents::Unreadable(_) => "".into(),
+                FileContents::Missing
+                | FileContents::Folder
+                | FileContents::NotUtf8(_)
+                | FileContents::Unreadable(_) => "".into(),
             };
             Text { shown, lines: LineIndex::new(&text), is_ascii: text.is_ascii(), text }
         })

@@ -13,6 +13,7 @@ use vitte_proto::v1::system_service_server::SystemService;
 use super::page::{number_key, page};
 use super::stream::ResponseStream;
 use crate::convert;
+use crate::memory::resident_bytes;
 use crate::operation::duration;
 use crate::service::Service;
 use crate::status::Refusal;
@@ -36,6 +37,7 @@ impl SystemService for System {
     async fn info(&self, _: Request<v1::InfoRequest>) -> Result<Response<v1::InfoResponse>, Status> {
         let identity = &self.0.identity;
         let text = |path: &Path| path.to_string_lossy().into_owned();
+        let memory = self.0.driver.memory_use();
         Ok(Response::new(v1::InfoResponse {
             version: VERSION.to_owned(),
             build_id: identity.build_id.clone(),
@@ -44,6 +46,9 @@ impl SystemService for System {
             log: text(&identity.log),
             started_at: Some(self.0.began_at.into()),
             resident_bytes: resident_bytes().unwrap_or_default(),
+            memory_budget_bytes: self.0.config.memory_bytes.unwrap_or_default(),
+            workspaces_in_memory: memory.workspaces,
+            workspaces_forgotten: memory.forgotten,
         }))
     }
 
@@ -180,12 +185,4 @@ fn read_from(path: &PathBuf, offset: u64) -> io::Result<(Vec<String>, u64)> {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     let text = String::from_utf8_lossy(&bytes[..whole]);
     Ok((text.lines().map(str::to_owned).collect(), offset + whole as u64))
-}
-
-/// Resident memory of this process, from procfs; `None` elsewhere.
-fn resident_bytes() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
 }

@@ -28,12 +28,14 @@ pub(crate) fn environment() -> *const *mut c_char {
     unsafe { environ }
 }
 
-/// The part of the time of the last change that is below a second, in nanoseconds.
-pub(crate) const fn mtime_nsec(stat: &libc::stat) -> i64 {
+/// When the contents last changed: seconds since 1970, and nanoseconds.
+#[inline(always)]
+#[allow(clippy::unnecessary_cast, reason = "the widths differ between systems")]
+pub(crate) const fn modified(stat: &libc::stat) -> (i64, i64) {
     #[cfg(target_os = "netbsd")]
-    return stat.st_mtimensec as i64;
+    return (stat.st_mtime as i64, stat.st_mtimensec as i64);
     #[cfg(not(target_os = "netbsd"))]
-    return stat.st_mtime_nsec as i64;
+    return (stat.st_mtime as i64, stat.st_mtime_nsec as i64);
 }
 
 #[cfg(feature = "wide")]

@@ -21,9 +21,10 @@ pub(crate) fn environment() -> *const *mut c_char {
     unsafe { place.read() }
 }
 
-/// The part of the time of the last change that is below a second, in nanoseconds.
-pub(crate) const fn mtime_nsec(stat: &libc::stat) -> i64 {
-    stat.st_mtime_nsec
+/// When the contents last changed: seconds since 1970, and nanoseconds.
+#[inline(always)]
+pub(crate) const fn modified(stat: &libc::stat) -> (i64, i64) {
+    (stat.st_mtime, stat.st_mtime_nsec)
 }
 
 #[cfg(feature = "wide")]

@@ -33,8 +33,12 @@ unsafe fn system(first: c_int, second: Word, third: Word, number: c_long) -> Ret
 
 /// Where libc keeps the errno of this thread.
 pub(crate) fn errno_location() -> *mut c_int {
+    #[cfg(target_os = "android")]
     // SAFETY: the function has no conditions.
-    unsafe { libc::__errno_location() }
+    return unsafe { libc::__errno() };
+    #[cfg(not(target_os = "android"))]
+    // SAFETY: the function has no conditions.
+    return unsafe { libc::__errno_location() };
 }
 
 /// The variables of this process: pointers to `NAME=value`, the last one null.
@@ -56,10 +60,11 @@ pub(crate) unsafe fn stat_fd(fd: c_int, out: *mut RtStat) -> Ret {
     unsafe { super::stat(fd, empty, libc::AT_EMPTY_PATH, out) }
 }
 
-/// The part of the time of the last change that is below a second, in nanoseconds.
-#[allow(clippy::unnecessary_cast, reason = "the width differs between processors")]
-pub(crate) fn mtime_nsec(stat: &libc::stat) -> i64 {
-    stat.st_mtime_nsec as i64
+/// When the contents last changed: seconds since 1970, and nanoseconds.
+#[inline(always)]
+#[allow(clippy::unnecessary_cast, reason = "the widths differ between processors")]
+pub(crate) fn modified(stat: &libc::stat) -> (i64, i64) {
+    (stat.st_mtime as i64, stat.st_mtime_nsec as i64)
 }
 
 /// A lock that excludes all others.
@@ -100,8 +105,15 @@ pub(crate) fn copy_range(from: c_int, to: c_int) -> i64 {
 
 /// Cuts or extends an open file.
 pub(crate) fn truncate(fd: c_int, len: i64) -> Ret {
+    // The number of the call is not among the constants for Android.
+    #[cfg(target_os = "android")]
     // SAFETY: the arguments are numbers.
-    unsafe { system(fd, word_of(len as usize), NONE, libc::SYS_ftruncate) }
+    return again(|| check(unsafe { libc::ftruncate(fd, len) }.into()));
+    #[cfg(not(target_os = "android"))]
+    // SAFETY: the arguments are numbers.
+    unsafe {
+        system(fd, word_of(len as usize), NONE, libc::SYS_ftruncate)
+    }
 }
 
 /// Waits for a child; `options` as for `waitpid`. Answers its number, and fills in the status.
@@ -270,7 +282,7 @@ mod wide {
         let here = libc::AT_FDCWD;
         let flags = if only_new { libc::RENAME_NOREPLACE } else { 0 };
         // SAFETY: a Text ends with a 0.
-        check(unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flags) }.into())
+        check(unsafe { libc::renameat2(here, from.as_ptr(), here, to.as_ptr(), flags as _) }.into())
     }
 
     /// A file without a name, in memory.

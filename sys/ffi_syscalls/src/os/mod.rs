@@ -5,9 +5,9 @@
 //! Every function answers as [`Ret`] does, and none leaves a descriptor that child
 //! processes would inherit.
 
-#[cfg(unix)]
+#[cfg(not(windows))]
 mod posix;
-#[cfg(unix)]
+#[cfg(not(windows))]
 pub(crate) use posix::*;
 
 #[cfg(windows)]
@@ -70,10 +70,10 @@ impl Entry {
 }
 
 /// Batches of calls, which only Linux has.
-#[cfg(all(feature = "wide", not(target_os = "linux")))]
+#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) enum Ring {}
 
-#[cfg(all(feature = "wide", not(target_os = "linux")))]
+#[cfg(all(feature = "wide", not(any(target_os = "linux", target_os = "android"))))]
 impl Ring {
     /// The most calls in one batch.
     pub(crate) const MOST: usize = 64;

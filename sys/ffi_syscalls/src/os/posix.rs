@@ -1,15 +1,14 @@
-//! What all systems that follow POSIX do alike.
+//! What all systems that follow POSIX do alike, WASI among them, which has its files.
 
 use core::ffi::{c_char, c_int};
 use core::mem::MaybeUninit;
-use core::ptr::{null, null_mut};
 
 use crate::buf::RtBuf;
 use crate::errno::{Ret, check};
 use crate::file::RtStat;
 use crate::text::Text;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux.rs"]
 mod system;
 #[cfg(target_vendor = "apple")]
@@ -17,6 +16,9 @@ mod system;
 mod system;
 #[cfg(any(target_os = "freebsd", target_os = "openbsd", target_os = "netbsd", target_os = "dragonfly"))]
 #[path = "bsd.rs"]
+mod system;
+#[cfg(target_os = "wasi")]
+#[path = "wasi.rs"]
 mod system;
 pub(crate) use system::*;
 
@@ -123,9 +125,10 @@ pub(crate) unsafe fn stat(dir: c_int, path: Text<'_>, flags: c_int, out: *mut Rt
 #[inline(always)]
 #[allow(clippy::unnecessary_cast, reason = "the widths differ between systems")]
 pub(super) unsafe fn describe(found: &libc::stat, out: *mut RtStat) {
+    let (seconds, below) = modified(found);
     let known = RtStat {
         size: found.st_size as i64,
-        modified_ns: nanoseconds(found.st_mtime as i64, mtime_nsec(found)),
+        modified_ns: nanoseconds(seconds, below),
         device: found.st_dev as u64,
         inode: found.st_ino as u64,
         links: found.st_nlink as u64,
@@ -191,71 +194,15 @@ pub(crate) unsafe fn home_dir(out: &mut RtBuf) -> Ret {
     if home.0 != 0 && home.0 != Ret::error(libc::ENOENT).0 {
         return home;
     }
-    // Entries are far shorter; one that is not is refused with ERANGE.
-    let mut strings = MaybeUninit::<[c_char; 2048]>::uninit();
-    let mut entry = MaybeUninit::<libc::passwd>::uninit();
-    let mut found = null_mut();
-    let user = user();
-    let place = strings.as_mut_ptr().cast();
-    // SAFETY: all are locals, and the size is that of the array.
-    let code =
-        unsafe { libc::getpwuid_r(user, entry.as_mut_ptr(), place, size_of_val(&strings), &raw mut found) };
-    // SAFETY: null, or the entry just filled.
-    match unsafe { found.as_ref() } {
-        // SAFETY: the fields of an entry end with a 0.
-        Some(entry) => unsafe { out.push_text(entry.pw_dir, 0) },
-        None if code == 0 => Ret::error(libc::ENOENT),
-        None => Ret::error(code),
-    }
+    home_of_user(out)
 }
 
-/// Starts a program found through PATH, with this environment. Answers its number.
-///
-/// # Safety
-/// `argv` points to pointers to C strings, the last one null, the first one not; the other two are
-/// null or initialised.
-#[inline(always)]
-pub(crate) unsafe fn spawn(
-    argv: *const *mut c_char,
-    actions: *const libc::posix_spawn_file_actions_t,
-    attributes: *const libc::posix_spawnattr_t,
-    environment: *const *mut c_char,
-) -> Ret {
-    let mut pid = 0;
-    // SAFETY: the caller vouches for all of them; pid is a local.
-    let code = unsafe { libc::posix_spawnp(&raw mut pid, *argv, actions, attributes, argv, environment) };
-    if code == 0 { Ret(pid.into()) } else { Ret::error(code) }
-}
-
-/// Starts a program that inherits everything, and answers its number.
-///
-/// # Safety
-/// As for [`spawn`].
-#[inline(always)]
-pub(crate) unsafe fn start(argv: *const *mut c_char) -> Ret {
-    // SAFETY: the caller's promise; null stands for neither actions nor attributes.
-    unsafe { spawn(argv, null(), null(), environment()) }
-}
-
-/// Waits for a child; `options` as for `waitpid`. Answers the child's number, and its exit code or
-/// RT_SIGNALED and the signal in `status`.
-pub(crate) fn wait(child: i64, options: c_int, status: &mut i64) -> Ret {
-    let mut raw = 0;
-    let done = wait_once(child as c_int, options, &mut raw);
-    // Neither stopping nor going on is waited for.
-    *status = if libc::WIFEXITED(raw) {
-        libc::WEXITSTATUS(raw).into()
-    } else {
-        crate::process::RT_SIGNALED | i64::from(libc::WTERMSIG(raw))
-    };
-    done
-}
-
-/// The number of processors that are online; 0 or less if it is not known.
-pub(crate) fn processors() -> i64 {
-    // SAFETY: sysconf takes a number.
-    unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) as i64 }
-}
+/// What systems with users, processes and memory maps have besides.
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
 
 #[cfg(feature = "wide")]
 #[path = "posix_wide.rs"]

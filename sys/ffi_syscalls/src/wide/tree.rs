@@ -1,6 +1,7 @@
 //! Names: permissions, links, renaming, whole trees, and directories entry by entry.
 
 use core::ffi::{c_char, c_int, c_void};
+use core::ptr::null_mut;
 
 use super::with;
 use crate::buf::RtBuf;
@@ -131,38 +132,91 @@ pub unsafe extern "C" fn rt_fs_temp_file(dir: *const c_char, dir_len: usize, out
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rt_fs_remove_tree(path: *const c_char, path_len: usize) -> i64 {
     // SAFETY: the caller's promise.
-    unsafe { with(path, path_len, |path| remove_all(os::AT_FDCWD, path).ok()) }
+    unsafe { with(path, path_len, |path| remove_all(path).ok()) }
 }
 
-/// Removes a name in an open directory, and what is below it.
-fn remove_all(dir: c_int, name: Text<'_>) -> Ret {
-    let removed = os::unlink(dir, name, 0);
-    // Linux says EISDIR of a directory, POSIX has EPERM for it, which also has other causes.
-    match removed.ok() {
-        Err(code) if code == Errno::of(libc::EISDIR) || code == Errno::of(libc::EPERM) => {}
-        _ => return removed,
+/// Removes a name, and what is below it. Not by recursion: the depth of a tree is not ours to choose, and a
+/// stack may be small.
+fn remove_all(path: Text<'_>) -> Ret {
+    let mut level = null_mut();
+    let removed = remove_below(path, &mut level);
+    // Those that are still open after a failure.
+    while !level.is_null() {
+        level = Level::close(level);
     }
-    let emptied: Out = (|| {
+    removed
+}
+
+/// A directory that is being emptied.
+struct Level {
+    entries: Entries,
+    /// What is being removed; its name is that in `entries`.
+    entry: Entry,
+    dir: Fd,
+    /// The directory it is in; null for the first one.
+    above: *mut Level,
+}
+
+impl Level {
+    /// Opens a directory, never through a symbolic link.
+    fn open((dir, name): (c_int, Text<'_>), above: *mut Level) -> Out<*mut Level> {
         let flags = os::O_RDONLY | os::O_DIRECTORY | os::O_NOFOLLOW;
-        let below = Fd::own(os::open(dir, name, flags, 0).ok()? as c_int);
-        // Not on the stack, which a deep tree would exhaust before the descriptors.
-        let mut entries = Held::new(Entries::of(below.get()))?;
-        let mut entry = Entry::NONE;
-        while entries.get().next(&mut entry).ok()? != 0 {
-            // SAFETY: the name of an entry ends with a 0.
-            let name = unsafe { Text::new(entry.name) };
-            match remove_all(below.get(), name).ok() {
-                Err(code) if code != Errno::of(libc::ENOENT) => return Err(code),
-                _ => {}
+        let dir = Fd::own(os::open(dir, name, flags, 0).ok()? as c_int);
+        Ok(Held::new(Self { entries: Entries::of(dir.get()), entry: Entry::NONE, dir, above })?.into_raw())
+    }
+
+    /// Closes it, and answers the one above.
+    fn close(level: *mut Self) -> *mut Self {
+        let mut held = Held(level);
+        held.get().above
+    }
+}
+
+/// The name that is being removed, and the directory it is in.
+fn place<'a>(level: *mut Level, path: Text<'a>) -> (c_int, Text<'a>) {
+    // SAFETY: null, or open, as only `close` frees a level.
+    match unsafe { level.as_ref() } {
+        // SAFETY: the name of an entry ends with a 0.
+        Some(level) => (level.dir.get(), unsafe { Text::new(level.entry.name) }),
+        None => (os::AT_FDCWD, path),
+    }
+}
+
+/// The walk of [`remove_all`]; `level` is the deepest directory that is open.
+fn remove_below(path: Text<'_>, level: &mut *mut Level) -> Ret {
+    let gone = Ret::error(libc::ENOENT).0;
+    loop {
+        let at = place(*level, path);
+        let mut removed = os::unlink(at.0, at.1, 0);
+        // Linux says EISDIR of a directory, POSIX has EPERM for it, which also has other causes.
+        if removed.0 == Ret::error(libc::EISDIR).0 || removed.0 == Ret::error(libc::EPERM).0 {
+            match Level::open(at, *level) {
+                Ok(below) => (*level, removed) = (below, Ret(0)),
+                // It was no directory after all, so that the first refusal stands.
+                Err(code) if code == Errno::of(libc::ENOTDIR) || code == Errno::of(libc::ELOOP) => {}
+                Err(code) => removed = code.into(),
             }
         }
-        Ok(0)
-    })();
-    match emptied {
-        Ok(_) => os::unlink(dir, name, os::REMOVE_DIR),
-        // It was no directory after all, so that the first refusal stands.
-        Err(code) if code == Errno::of(libc::ENOTDIR) || code == Errno::of(libc::ELOOP) => removed,
-        Err(code) => code.into(),
+        loop {
+            // SAFETY: as in `place`.
+            let Some(open) = (unsafe { level.as_mut() }) else {
+                return removed;
+            };
+            // What others removed before is removed.
+            if removed.0 < 0 && removed.0 != gone {
+                return removed;
+            }
+            let next = open.entries.next(&mut open.entry);
+            if next.0 < 0 && next.0 != gone {
+                return next;
+            }
+            if next.0 > 0 {
+                break;
+            }
+            *level = Level::close(*level);
+            let at = place(*level, path);
+            removed = os::unlink(at.0, at.1, os::REMOVE_DIR);
+        }
     }
 }
 
@@ -179,6 +233,11 @@ impl<T> Held<T> {
         // SAFETY: the place is new and large enough, and malloc aligns for every type here.
         unsafe { place.write(value) };
         Ok(Self(place))
+    }
+
+    /// Gives the value up, to be held again by somebody else.
+    fn into_raw(self) -> *mut T {
+        core::mem::ManuallyDrop::new(self).0
     }
 
     fn get(&mut self) -> &mut T {
@@ -219,7 +278,7 @@ pub unsafe extern "C" fn rt_dir_open(path: *const c_char, path_len: usize, out: 
         with(path, path_len, |path| {
             let dir = Fd::own(os::open(os::AT_FDCWD, path, os::O_RDONLY | os::O_DIRECTORY, 0).ok()? as c_int);
             let held = Held::new(Open { entries: Entries::of(dir.get()), _dir: dir })?;
-            out.write(core::mem::ManuallyDrop::new(held).0.cast());
+            out.write(held.into_raw().cast());
             Ok(0)
         })
     }

@@ -160,6 +160,15 @@ fn files(tally: &mut Tally) {
             rt_fs_mkdir(start(deep.as_bytes()), deep.len(), 0o755, RT_RECURSIVE) == 0;
         "rt_fs_remove_tree" "300 directories deep"
             rt_fs_remove_tree(c"d".as_ptr(), NUL) == 0 && !Path::new("d").exists();
+        // The depth is bound by the descriptors a process may have, 1,024, and not by the stack.
+        "rt_fs_remove_tree" "900 directories deep, on 128 KiB of stack" {
+            let deep = "d/".repeat(900);
+            let made = rt_fs_mkdir(start(deep.as_bytes()), deep.len(), 0o755, RT_RECURSIVE);
+            // SAFETY: a literal.
+            let remove = || unsafe { rt_fs_remove_tree(c"d".as_ptr(), NUL) };
+            let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(remove).unwrap();
+            made == 0 && thread.join().unwrap() == 0 && !Path::new("d").exists()
+        };
         "rt_fs_read_many" "200 files, one of them missing" {
             let lens_start = lens.as_mut_ptr();
             let read = filled(|buf| rt_fs_read_many(start(&list), list.len(), buf, lens_start, 200));

@@ -6,7 +6,7 @@ use rustix::io::retry_on_intr;
 
 use super::handle::{AsHandle, Errno};
 pub(crate) use crate::platform::unix::bare::{
-    open_beneath, read_cached, rename_new_at, share_blocks, stat_beneath,
+    open_beneath, read_cached, rename_new_at, share_blocks, stat_beneath, swap_at,
 };
 pub(crate) use crate::platform::unix::files::*;
 

@@ -21,6 +21,11 @@ pub(crate) fn open_error(error: Errno) -> Errno {
     error
 }
 
+/// Exchanges what two names of a directory name; `INVAL`, `NOSYS` or `OPNOTSUPP` where that cannot be done.
+pub(crate) fn swap_at(directory: BorrowedHandle<'_>, one: &OsStr, other: &OsStr) -> Result<(), Errno> {
+    retry_on_intr(|| rustix::fs::renameat_with(directory, one, directory, other, RenameFlags::EXCHANGE))
+}
+
 /// [`rename_at`], but `to` must not be there (`EXIST`).
 pub(crate) fn rename_new_at(
     from_directory: BorrowedHandle<'_>,

@@ -20,3 +20,6 @@ pub(crate) fn is_sealed(_: impl AsHandle) -> Result<bool, Errno> {
 pub(crate) fn seal(_: NonNull<u8>, _: NonZeroUsize) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
+
+/// This allocator gives memory back by itself, or cannot be asked.
+pub(crate) fn release_unused() {}

@@ -35,3 +35,9 @@ pub(crate) fn is_sealed(file: impl AsHandle) -> Result<bool, Errno> {
 pub(crate) fn seal(start: NonNull<u8>, length: NonZeroUsize) -> Result<(), Errno> {
     crate::ffi::linux::seal(start, length)
 }
+
+/// Gives free memory back to the kernel. Only glibc's allocator can be asked.
+pub(crate) fn release_unused() {
+    #[cfg(target_env = "gnu")]
+    crate::ffi::linux::trim_heap();
+}

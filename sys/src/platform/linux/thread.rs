@@ -1,4 +1,7 @@
 //! Processors on Linux.
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 use rustix::thread::CpuSet;
 
 use super::handle::Errno;
@@ -19,4 +22,12 @@ pub(crate) fn set_affinity(processors: &[usize]) -> Result<(), Errno> {
         set.set(processor);
     }
     rustix::thread::sched_setaffinity(None, &set)
+}
+
+/// Gives the calling thread's timers a slack; threads started later inherit it. No time to spare is none.
+pub(crate) fn delay_timeouts(by: Duration) {
+    if let Some(nanos) = u64::try_from(by.as_nanos()).ok().and_then(NonZeroU64::new) {
+        // Refused, they are as punctual as before.
+        let _ = rustix::thread::set_current_timer_slack(Some(nanos));
+    }
 }

@@ -133,6 +133,9 @@ pub(crate) mod thread {
     pub(crate) fn set_affinity(_: &[usize]) -> Result<(), Errno> {
         Err(Errno::OPNOTSUPP)
     }
+
+    /// This system has timers of one kind.
+    pub(crate) fn delay_timeouts(_: std::time::Duration) {}
 }
 
 /// The release of the system.
@@ -184,6 +187,12 @@ pub(crate) fn ask(facility: Facility) -> Result<String, String> {
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn sockets_by_name(_: &str) -> Result<Vec<OwnedHandle>, Errno> {
     Ok(Vec::new())
+}
+
+/// Exchanges what two names of a directory name; `INVAL`, `NOSYS` or `OPNOTSUPP` where that cannot be done.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) fn swap_at(_: BorrowedHandle<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
 }
 
 /// Renames by a second name, which is refused when it is there, and the first taken away.

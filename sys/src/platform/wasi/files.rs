@@ -117,6 +117,11 @@ pub(crate) fn rename_at(
     Err(Errno::OPNOTSUPP)
 }
 
+/// Exchanges what two names of a directory name; `INVAL`, `NOSYS` or `OPNOTSUPP` where that cannot be done.
+pub(crate) fn swap_at(_: BorrowedHandle<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
 /// [`rename_at`], but `to` must not be there (`EXIST`).
 pub(crate) fn rename_new_at(
     _from_directory: BorrowedHandle<'_>,

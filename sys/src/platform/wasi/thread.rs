@@ -10,3 +10,6 @@ pub(crate) fn affinity() -> Result<Vec<usize>, Errno> {
 pub(crate) fn set_affinity(_processors: &[usize]) -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)
 }
+
+/// This system has timers of one kind.
+pub(crate) fn delay_timeouts(_: std::time::Duration) {}

@@ -371,6 +371,11 @@ pub(crate) fn rename_at(
     native::rename(&file, to_directory, &to, Replace::Closed)
 }
 
+/// Exchanges what two names of a directory name; `INVAL`, `NOSYS` or `OPNOTSUPP` where that cannot be done.
+pub(crate) fn swap_at(_: BorrowedHandle<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
 /// [`rename_at`], but `to` must not be there (`EXIST`).
 pub(crate) fn rename_new_at(
     from_directory: BorrowedHandle<'_>,

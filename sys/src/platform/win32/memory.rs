@@ -85,3 +85,6 @@ pub(crate) fn is_sealed(_file: impl AsHandle) -> Result<bool, Errno> {
 pub(crate) fn seal(_start: NonNull<u8>, _length: NonZeroUsize) -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)
 }
+
+/// These allocators give memory back by themselves, or cannot be asked.
+pub(crate) fn release_unused() {}

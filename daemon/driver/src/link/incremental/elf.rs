@@ -28,8 +28,8 @@ pub(super) const FRAME_HEADER: u64 = 16;
 #[derive(Debug)]
 pub(super) struct Imports {
     names: Vec<&'static str>,
-    /// Where in the text section the stub of each is.
-    stubs: HashMap<&'static str, u64>,
+    /// The number of each.
+    numbers: HashMap<&'static str, u32>,
     dynamic_strings: Vec<u8>,
     /// Offsets in `dynamic_strings` of the libraries' names, and of the functions'.
     libraries: Vec<u64>,
@@ -50,7 +50,7 @@ impl Imports {
         let libraries = sonames.into_iter().map(&mut add).collect();
         let functions = names.keys().map(|name| add(name)).collect();
         Self {
-            stubs: names.keys().zip(0..).map(|(name, index)| (*name, index * STUB)).collect(),
+            numbers: names.keys().copied().zip(0..).collect(),
             names: names.keys().copied().collect(),
             dynamic_strings,
             libraries,
@@ -67,15 +67,20 @@ impl Imports {
         (self.count() * STUB).next_multiple_of(16)
     }
 
-    /// Where in the text section the stub of a function is.
-    pub(super) fn stub(&self, name: &str) -> Option<u64> {
-        self.stubs.get(name).copied()
+    /// The number of a function, by which [`stub`] knows it.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        self.numbers.get(name).copied()
     }
 
     fn dynamic_entries(&self) -> u64 {
         // NEEDED for each library and 13 more, see `write_dynamic`.
         self.libraries.len() as u64 + 13
     }
+}
+
+/// Where in the text section the stub of an imported function is.
+pub(super) fn stub(number: u32) -> u64 {
+    u64::from(number) * STUB
 }
 
 /// How large the parts are, in bytes if nothing else is said.
@@ -508,19 +513,21 @@ pub(super) fn write_writable(out: &mut Vec<u8>, imports: &Imports, layout: &Layo
 }
 
 /// A function's symbol.
-pub(super) struct FunctionSymbol<'a> {
-    pub(super) name: &'a str,
+pub(super) struct FunctionSymbol {
+    /// Bytes of its name, with the NUL.
+    pub(super) name: u32,
     /// In the text section.
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) global: bool,
 }
 
-/// The symbols and the section headers.
-pub(super) fn write_tail<'a>(
+/// The symbols, with the `names` of all functions, and the section headers.
+pub(super) fn write_tail(
     out: &mut Vec<u8>,
     layout: &Layout,
-    functions: impl Iterator<Item = FunctionSymbol<'a>> + Clone,
+    functions: impl Iterator<Item = FunctionSymbol>,
+    names: &[u8],
 ) {
     if let Some(symbols) = &layout.symbols {
         pad_to(out, symbols.table.offset);
@@ -529,24 +536,21 @@ pub(super) fn write_tail<'a>(
         out.extend_from_slice(&[0; SYMBOL as usize]);
         let mut at = 1;
         let mut last = None;
-        for function in functions.clone() {
+        for function in functions {
             let address = layout.text.address + function.offset;
             if function.global {
                 last = Some((at, address, function.size));
             } else {
                 symbol_to(out, at, local, text, address, function.size);
             }
-            at += function.name.len() as u32 + 1;
+            at += function.name;
         }
         if let Some((name, address, size)) = last {
             symbol_to(out, name, global, text, address, size);
         }
         symbol_to(out, at, global, text, layout.entry, startup::CODE.len() as u64);
         out.push(0);
-        for function in functions {
-            out.extend_from_slice(function.name.as_bytes());
-            out.push(0);
-        }
+        out.extend_from_slice(names);
         out.extend_from_slice(startup::ENTRY.as_bytes());
         out.push(0);
     }

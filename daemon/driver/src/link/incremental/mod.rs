@@ -2,27 +2,29 @@
 //!
 //! The compiler's own code needs little of a linker: its functions refer to each other, to data that it
 //! describes itself, and to names of the C library. So they are copied one after the other and their
-//! references filled in, which takes about as long as writing the file. What was prepared for a
-//! fragment (its line table, its entry for debuggers) is kept and used again while the fragment is the
-//! same; where things stand is computed anew each time, so that the bytes depend on the program alone
-//! and never on what was linked before.
+//! references filled in, which takes less time than writing the file. What was prepared for a
+//! fragment (its line table, its entry for debuggers) is kept, and all of it packed in arrays, so that an
+//! edit replaces a few rows; where things stand is computed anew each time, so that the bytes depend on
+//! the program alone and never on what was linked before.
 //!
 //! Programs that need more (libraries, objects of others, flags) go through the linkers for object files.
 mod dwarf; // line tables and entries for debuggers
 mod elf; // the executable around the code
+mod packed; // what is kept of all fragments, in arrays
 mod prepared; // what is kept for each fragment
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use vitte_compiler::base::OptLevel;
 use vitte_compiler::codegen::data::DataSection;
-use vitte_compiler::codegen::fragment::{FragmentTarget, Fragments, NO_FUNCTION, common_frame};
-use vitte_compiler::codegen::{CodegenError, RelocationKind};
+use vitte_compiler::codegen::fragment::{FragmentTarget, Fragments, common_frame};
+use vitte_compiler::codegen::{CodegenError, Fragment};
 use vitte_compiler::types::intrinsic::STATE_BYTES;
 
 use self::dwarf::Files;
 use self::elf::{Imports, Layout, Sizes};
+use self::packed::{Packed, Target};
 use self::prepared::Prepared;
 use super::startup;
 use super::symbols;
@@ -45,14 +47,16 @@ pub(crate) struct IncrementalLinker {
     prepared: Vec<Prepared>,
     files: Files,
     data: Data,
+    /// `None` after a change that concerns all of it.
+    packed: Option<(Imports, Packed)>,
 }
 
 /// The data section with the places of what the fragments refer to.
 #[derive(Debug, Default)]
 struct Data {
     section: DataSection,
-    /// For each fragment, for each relocation that refers to data, in order: where.
-    places: Vec<Vec<u64>>,
+    /// For each reference to data, in order: where.
+    places: Vec<u64>,
 }
 
 /// Why a program needs another linker.
@@ -60,7 +64,8 @@ struct Data {
 pub(crate) struct Unfit(pub(crate) String);
 
 impl IncrementalLinker {
-    /// The executable of `fragments`.
+    /// The executable of `fragments`. `changes` are the numbers of those that are not what they were at the
+    /// last call; `None` when others have those numbers.
     ///
     /// # Errors
     /// [`Unfit`] when the program refers to names that the C library does not have, or holds code that
@@ -68,69 +73,124 @@ impl IncrementalLinker {
     pub(crate) fn link(
         &mut self,
         fragments: &Fragments,
+        changes: Option<&BTreeSet<u32>>,
         options: ImageOptions<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Unfit> {
-        self.prepare(fragments, options);
-        let imports = imports(&self.prepared)?;
+        self.prepare(fragments, changes, options)?;
+        let Some((imports, packed)) = &self.packed else {
+            return Err(Unfit("nothing is packed".into()));
+        };
         let frame = common_frame(options.level).map_err(|CodegenError::Internal(what)| Unfit(what))?;
-        let with_debug = !options.strip && self.prepared.iter().any(|prepared| prepared.die.is_some());
+        let with_debug = !options.strip && !packed.dies.is_empty();
         let line_header = if with_debug { self.files.header() } else { Vec::new() };
         let unit = if with_debug { dwarf::unit_header(options.entry) } else { dwarf::UnitHeader::default() };
-        let mut offsets = Vec::with_capacity(fragments.len());
+        let mut offsets = Vec::with_capacity(packed.rows.len());
         let mut text = imports.stub_bytes() + startup::CODE.len() as u64;
-        let (mut frames, mut frame_count, mut lines, mut dies, mut names) = (0, 0, 0, 0, 0);
-        for (prepared, (fragment, _)) in self.prepared.iter().zip(fragments.iter()) {
-            text = text.next_multiple_of(u64::from(fragment.code.alignment));
+        let mut frame_count = 0;
+        for row in &packed.rows {
+            text = aligned(text, row.alignment);
             offsets.push(text);
-            text += fragment.code.bytes.len() as u64;
-            if let Some(frame) = &fragment.frame {
-                frames += elf::FRAME_HEADER + frame.len() as u64;
-                frame_count += 1;
-            }
-            lines += prepared.line.len() as u64;
-            dies += prepared.die.as_ref().map_or(0, |die| die.bytes.len() as u64);
-            names += fragment.symbol.len() as u64 + 1;
+            text += u64::from(row.code);
+            frame_count += u64::from(row.frame.is_some());
         }
         let sizes = Sizes {
             text,
             common_frame: frame.len() as u64,
-            frames,
+            frames: packed.frames.len() as u64 + frame_count * elf::FRAME_HEADER,
             frame_count,
             data: self.data.section.bytes.len() as u64,
             bss: u64::from(STATE_BYTES),
             pointers: self.data.section.pointers.len() as u64,
             debug: with_debug.then(|| elf::DebugSizes {
-                line: line_header.len() as u64 + lines,
-                info: unit.bytes.len() as u64 + dies + 1,
+                line: (line_header.len() + packed.lines.len()) as u64,
+                info: (unit.bytes.len() + packed.dies.len()) as u64 + 1,
             }),
-            symbols: (!options.strip)
-                .then_some(elf::SymbolSizes { functions: fragments.len() as u64, names }),
+            symbols: (!options.strip).then_some(elf::SymbolSizes {
+                functions: packed.rows.len() as u64,
+                names: packed.names.len() as u64,
+            }),
         };
-        let layout = Layout::new(&imports, &sizes);
+        let layout = Layout::new(imports, &sizes);
         out.clear();
         out.reserve(layout.file_size as usize);
-        elf::write_head(out, &imports, &layout, &self.data.section);
-        self.write_frames(out, fragments, &offsets, &layout, &frame);
-        self.write_text(out, fragments, &offsets, &layout, &imports)?;
-        elf::write_writable(out, &imports, &layout, &self.data.section);
+        elf::write_head(out, imports, &layout, &self.data.section);
+        write_frames(out, packed, &offsets, &layout, &frame);
+        write_text(out, packed, &offsets, &layout, imports, &self.data.places)?;
+        elf::write_writable(out, imports, &layout, &self.data.section);
         if with_debug {
-            self.write_debug(out, &offsets, &layout, &line_header, &unit, text);
+            write_debug(out, packed, &offsets, &layout, &line_header, &unit, text);
         }
-        let functions = self.prepared.iter().zip(&offsets).map(|(prepared, &offset)| elf::FunctionSymbol {
-            name: &prepared.fragment.symbol,
+        let functions = packed.rows.iter().zip(&offsets).map(|(row, &offset)| elf::FunctionSymbol {
+            name: row.name,
             offset,
-            size: prepared.fragment.code.bytes.len() as u64,
-            global: prepared.fragment.is_main,
+            size: u64::from(row.code),
+            global: row.is_main,
         });
-        elf::write_tail(out, &layout, functions);
+        elf::write_tail(out, &layout, functions, &packed.names);
         Ok(())
     }
 
     /// Brings what is kept up to date with the fragments.
-    fn prepare(&mut self, fragments: &Fragments, options: ImageOptions<'_>) {
+    fn prepare(
+        &mut self,
+        fragments: &Fragments,
+        changes: Option<&BTreeSet<u32>>,
+        options: ImageOptions<'_>,
+    ) -> Result<(), Unfit> {
+        let Differences { same_members, same_files, same_data, same_externs, changed } = match changes {
+            Some(numbers) if self.packed.is_some() && self.prepared.len() == fragments.len() => {
+                self.replace(fragments, numbers)
+            }
+            _ => self.merge(fragments),
+        };
+        if !same_members || !same_files || self.files.entry() != options.entry {
+            let all = self.prepared.iter().flat_map(|prepared| &prepared.files);
+            if self.files.update(options.entry, all) {
+                self.packed = None;
+                self.prepared.iter_mut().for_each(Prepared::forget_files);
+            }
+        }
+        if self.packed.is_some() && same_members {
+            for &number in &changed {
+                self.prepared[number].encode(&self.files);
+            }
+        } else {
+            self.prepared.iter_mut().for_each(|prepared| prepared.encode(&self.files));
+        }
+        if !same_members || !same_data {
+            self.data = Data::new(&self.prepared);
+        }
+        match self.packed.take().filter(|_| same_members && same_externs) {
+            Some((imports, mut packed)) => {
+                packed.update(&changed, &self.prepared, fragments, &imports)?;
+                self.packed = Some((imports, packed));
+            }
+            None => {
+                let imports = imports(&self.prepared)?;
+                let packed = Packed::new(&self.prepared, fragments, &imports)?;
+                self.packed = Some((imports, packed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in the fragments with these numbers; the others are what they were.
+    fn replace(&mut self, fragments: &Fragments, numbers: &BTreeSet<u32>) -> Differences {
+        let mut differences = Differences::default();
+        for number in numbers.iter().map(|number| *number as usize) {
+            if let (Some(known), Some((fragment, _))) = (self.prepared.get_mut(number), fragments.get(number))
+            {
+                *known = differences.replaced(number, known, fragment);
+            }
+        }
+        differences
+    }
+
+    /// Takes in all fragments, whichever they are; both lists are in order of symbol.
+    fn merge(&mut self, fragments: &Fragments) -> Differences {
+        let mut differences = Differences::default();
         let mut old = std::mem::take(&mut self.prepared).into_iter().peekable();
-        let (mut same_files, mut same_data) = (true, true);
         self.prepared.reserve(fragments.len());
         for (fragment, _) in fragments.iter() {
             let mut before = None;
@@ -143,196 +203,192 @@ impl IncrementalLinker {
                     break;
                 }
                 // It is gone.
-                (same_files, same_data) = (false, false);
+                differences.same_members = false;
                 old.next();
             }
+            let number = self.prepared.len();
             self.prepared.push(match before {
                 Some(known) if Arc::ptr_eq(&known.fragment, fragment) => known,
-                Some(known) => {
-                    let new = Prepared::new(fragment);
-                    same_files &= new.files == known.files;
-                    same_data &= prepared::same_data(&known.fragment, fragment);
-                    new
-                }
+                Some(known) => differences.replaced(number, &known, fragment),
                 None => {
-                    (same_files, same_data) = (false, false);
+                    differences.same_members = false;
                     Prepared::new(fragment)
                 }
             });
         }
-        if old.next().is_some() || self.files.entry() != options.entry {
-            (same_files, same_data) = (false, false);
-        }
-        if !same_files {
-            let all = self.prepared.iter().flat_map(|prepared| &prepared.files);
-            let changed = self.files.update(options.entry, all);
-            if changed {
-                self.prepared.iter_mut().for_each(Prepared::forget_files);
-            }
-        }
-        for prepared in &mut self.prepared {
-            prepared.encode(&self.files);
-        }
-        if !same_data || self.data.places.len() != self.prepared.len() {
-            self.data = Data::new(&self.prepared);
-        }
+        differences.same_members &= old.next().is_none();
+        differences
     }
+}
 
-    fn write_frames(
-        &self,
-        out: &mut Vec<u8>,
-        fragments: &Fragments,
-        offsets: &[u64],
-        layout: &Layout,
-        common: &[u8],
-    ) {
-        // The sorted table for unwinders: functions stand in order already.
-        elf::pad_to(out, layout.frame_table.offset);
-        let mut table = elf::FrameTable::begin(out, layout);
-        let mut at = layout.frames.address + common.len() as u64;
-        for ((fragment, _), offset) in fragments.iter().zip(offsets) {
-            if let Some(frame) = &fragment.frame {
-                table.entry(out, layout.text.address + offset, at);
-                at += elf::FRAME_HEADER + frame.len() as u64;
-            }
-        }
-        elf::pad_to(out, layout.frames.offset);
-        out.extend_from_slice(common);
-        let mut at = common.len() as u64;
-        for ((fragment, _), offset) in fragments.iter().zip(offsets) {
-            let Some(frame) = &fragment.frame else { continue };
-            let size = elf::FRAME_HEADER + frame.len() as u64;
-            out.extend_from_slice(&(size as u32 - 4).to_le_bytes());
-            out.extend_from_slice(&(at as u32 + 4).to_le_bytes());
-            let address = (layout.text.address + offset).wrapping_sub(layout.frames.address + at + 8);
-            out.extend_from_slice(&(address as u32).to_le_bytes());
-            out.extend_from_slice(&(fragment.code.bytes.len() as u32).to_le_bytes());
-            out.extend_from_slice(frame);
-            at += size;
-        }
-        // The end of all frames.
-        out.extend_from_slice(&[0; 4]);
-    }
+/// How the fragments differ from those of the last link.
+struct Differences {
+    /// There are the same functions.
+    same_members: bool,
+    /// They name the same source files.
+    same_files: bool,
+    /// They refer to the same data.
+    same_data: bool,
+    /// They call the same functions of C.
+    same_externs: bool,
+    /// The numbers of those that were there and are different, in order.
+    changed: Vec<usize>,
+}
 
-    fn write_text(
-        &self,
-        out: &mut Vec<u8>,
-        fragments: &Fragments,
-        offsets: &[u64],
-        layout: &Layout,
-        imports: &Imports,
-    ) -> Result<(), Unfit> {
-        elf::pad_to(out, layout.text.offset);
-        elf::write_stubs(out, imports, layout);
-        let main = fragments.iter().position(|(fragment, _)| fragment.is_main);
-        let main = main
-            .and_then(|index| offsets.get(index))
-            .copied()
-            .ok_or_else(|| Unfit("the program has no main procedure".into()))?;
-        elf::write_startup(out, imports, layout, main);
-        for ((fragment, callees), (&offset, places)) in
-            fragments.iter().zip(offsets.iter().zip(&self.data.places))
-        {
-            let start = (layout.text.offset + offset) as usize;
-            // Padding between functions traps.
-            out.resize(start, 0xcc);
-            out.extend_from_slice(&fragment.code.bytes);
-            let code = &mut out[start..];
-            let base = layout.text.address + offset;
-            let mut places = places.iter();
-            for ((relocation, &callee), target) in
-                fragment.code.relocations.iter().zip(callees).zip(&fragment.targets)
-            {
-                let target = if callee != NO_FUNCTION {
-                    layout.text.address + offsets[callee as usize]
-                } else {
-                    match target {
-                        FragmentTarget::Function(_) => {
-                            return Err(Unfit(format!(
-                                "{} refers to code that was not made",
-                                fragment.symbol
-                            )));
-                        }
-                        FragmentTarget::Extern(name) => match imports.stub(name) {
-                            Some(stub) => layout.text.address + stub,
-                            None => return Err(Unfit(format!("`{name}` was not imported"))),
-                        },
-                        FragmentTarget::State => layout.bss_address,
-                        FragmentTarget::Literal(_)
-                        | FragmentTarget::EmptyList
-                        | FragmentTarget::Const(..)
-                        | FragmentTarget::Location(_) => {
-                            layout.data.address + places.next().copied().unwrap_or_default()
-                        }
-                    }
-                };
-                match relocation.kind {
-                    RelocationKind::Pc32 | RelocationKind::Call => {
-                        let at = relocation.offset as usize;
-                        let place = base + u64::from(relocation.offset);
-                        let value = target.wrapping_add_signed(relocation.addend).wrapping_sub(place);
-                        code[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
-                    }
-                    RelocationKind::Abs64 => {
-                        return Err(Unfit(format!("{} holds an absolute address", fragment.symbol)));
-                    }
-                }
-            }
+impl Default for Differences {
+    fn default() -> Self {
+        Self {
+            same_members: true,
+            same_files: true,
+            same_data: true,
+            same_externs: true,
+            changed: Vec::new(),
         }
-        Ok(())
     }
+}
 
-    fn write_debug(
-        &self,
-        out: &mut Vec<u8>,
-        offsets: &[u64],
-        layout: &Layout,
-        line_header: &[u8],
-        unit: &dwarf::UnitHeader,
-        text: u64,
-    ) {
-        let Some(debug) = &layout.debug else { return };
-        out.extend_from_slice(dwarf::ABBREVIATIONS);
-        let start = out.len();
-        out.extend_from_slice(line_header);
-        for (prepared, offset) in self.prepared.iter().zip(offsets) {
-            let at = out.len() + dwarf::LINE_ADDRESS;
-            out.extend_from_slice(&prepared.line);
-            if !prepared.line.is_empty() {
-                out[at..at + 8].copy_from_slice(&(layout.text.address + offset).to_le_bytes());
-            }
-        }
-        let length = (debug.line.size - 4) as u32;
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        let start = out.len();
-        out.extend_from_slice(&unit.bytes);
-        for (prepared, offset) in self.prepared.iter().zip(offsets) {
-            if let Some(die) = &prepared.die {
-                let at = out.len() + die.address_at;
-                out.extend_from_slice(&die.bytes);
-                out[at..at + 8].copy_from_slice(&(layout.text.address + offset).to_le_bytes());
-            }
-        }
-        // The end of the unit's children.
-        out.push(0);
-        unit.finish(&mut out[start..], layout.text.address, text, debug.info.size);
+impl Differences {
+    fn replaced(&mut self, number: usize, known: &Prepared, fragment: &Arc<Fragment>) -> Prepared {
+        let new = Prepared::new(fragment);
+        self.same_files &= new.files == known.files;
+        self.same_data &= prepared::same_data(&known.fragment, fragment);
+        self.same_externs &= new.externs == known.externs;
+        self.changed.push(number);
+        new
     }
+}
+
+/// The next multiple of a power of two.
+fn aligned(value: u64, alignment: u32) -> u64 {
+    let mask = u64::from(alignment) - 1;
+    (value + mask) & !mask
+}
+
+fn write_frames(out: &mut Vec<u8>, packed: &Packed, offsets: &[u64], layout: &Layout, common: &[u8]) {
+    let with_frames = || {
+        let rows = packed.rows.iter().zip(offsets);
+        rows.filter_map(|(row, offset)| row.frame.map(|size| (row, *offset, size as usize)))
+    };
+    // The sorted table for unwinders: functions stand in order already.
+    elf::pad_to(out, layout.frame_table.offset);
+    let mut table = elf::FrameTable::begin(out, layout);
+    let mut at = layout.frames.address + common.len() as u64;
+    for (_, offset, size) in with_frames() {
+        table.entry(out, layout.text.address + offset, at);
+        at += elf::FRAME_HEADER + size as u64;
+    }
+    elf::pad_to(out, layout.frames.offset);
+    out.extend_from_slice(common);
+    let mut at = common.len() as u64;
+    let mut rest = packed.frames.as_slice();
+    for (row, offset, size) in with_frames() {
+        let Some((frame, after)) = rest.split_at_checked(size) else { break };
+        rest = after;
+        let length = elf::FRAME_HEADER + size as u64;
+        let address = (layout.text.address + offset).wrapping_sub(layout.frames.address + at + 8);
+        for value in [length as u32 - 4, at as u32 + 4, address as u32, row.code] {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        out.extend_from_slice(frame);
+        at += length;
+    }
+    // The end of all frames.
+    out.extend_from_slice(&[0; 4]);
+}
+
+fn write_text(
+    out: &mut Vec<u8>,
+    packed: &Packed,
+    offsets: &[u64],
+    layout: &Layout,
+    imports: &Imports,
+    places: &[u64],
+) -> Result<(), Unfit> {
+    elf::pad_to(out, layout.text.offset);
+    elf::write_stubs(out, imports, layout);
+    let main = packed.rows.iter().zip(offsets).find(|(row, _)| row.is_main).map(|(_, offset)| *offset);
+    let main = main.ok_or_else(|| Unfit("the program has no main procedure".into()))?;
+    elf::write_startup(out, imports, layout, main);
+    let mut code = packed.code.as_slice();
+    let mut references = packed.references.as_slice();
+    let mut places = places.iter();
+    for (row, offset) in packed.rows.iter().zip(offsets) {
+        let parts =
+            (code.split_at_checked(row.code as usize), references.split_at_checked(row.references as usize));
+        let (Some((own, code_after)), Some((refers, references_after))) = parts else { break };
+        (code, references) = (code_after, references_after);
+        let start = (layout.text.offset + offset) as usize;
+        // Padding between functions traps.
+        out.resize(start, 0xcc);
+        out.extend_from_slice(own);
+        let filled = &mut out[start..];
+        let base = layout.text.address + offset;
+        for reference in refers {
+            let target = match reference.target {
+                Target::Function(number) => layout.text.address + offsets[number as usize],
+                Target::Import(number) => layout.text.address + elf::stub(number),
+                Target::Data => layout.data.address + places.next().copied().unwrap_or_default(),
+                Target::State => layout.bss_address,
+            };
+            let at = reference.at as usize;
+            let place = base + u64::from(reference.at);
+            let value = target.wrapping_add_signed(i64::from(reference.addend)).wrapping_sub(place);
+            filled[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn write_debug(
+    out: &mut Vec<u8>,
+    packed: &Packed,
+    offsets: &[u64],
+    layout: &Layout,
+    line_header: &[u8],
+    unit: &dwarf::UnitHeader,
+    text: u64,
+) {
+    let Some(debug) = &layout.debug else { return };
+    out.extend_from_slice(dwarf::ABBREVIATIONS);
+    let start = out.len();
+    out.extend_from_slice(line_header);
+    let mut at = out.len();
+    out.extend_from_slice(&packed.lines);
+    for (row, offset) in packed.rows.iter().zip(offsets) {
+        if row.line > 0 {
+            let address = at + dwarf::LINE_ADDRESS;
+            out[address..address + 8].copy_from_slice(&(layout.text.address + offset).to_le_bytes());
+            at += row.line as usize;
+        }
+    }
+    let length = (debug.line.size - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    let start = out.len();
+    out.extend_from_slice(&unit.bytes);
+    let mut at = out.len();
+    out.extend_from_slice(&packed.dies);
+    for (row, offset) in packed.rows.iter().zip(offsets) {
+        if row.die > 0 {
+            let address = at + row.die_address as usize;
+            out[address..address + 8].copy_from_slice(&(layout.text.address + offset).to_le_bytes());
+            at += row.die as usize;
+        }
+    }
+    // The end of the unit's children.
+    out.push(0);
+    unit.finish(&mut out[start..], layout.text.address, text, debug.info.size);
 }
 
 impl Data {
     fn new(prepared: &[Prepared]) -> Self {
         let mut section = DataSection::default();
-        let places = prepared.iter().map(|prepared| {
-            let targets = prepared.fragment.targets.iter();
-            targets
-                .filter_map(|target| match target {
-                    FragmentTarget::Literal(content) => Some(section.literal(content)),
-                    FragmentTarget::EmptyList => Some(section.empty_list()),
-                    FragmentTarget::Const(item, object) => Some(section.const_object(*item, object)),
-                    FragmentTarget::Location(at) => Some(section.location(&at.file, at.line, at.column)),
-                    FragmentTarget::Function(_) | FragmentTarget::Extern(_) | FragmentTarget::State => None,
-                })
-                .collect()
+        let targets = prepared.iter().flat_map(|prepared| &prepared.fragment.targets);
+        let places = targets.filter_map(|target| match target {
+            FragmentTarget::Literal(content) => Some(section.literal(content)),
+            FragmentTarget::EmptyList => Some(section.empty_list()),
+            FragmentTarget::Const(item, object) => Some(section.const_object(*item, object)),
+            FragmentTarget::Location(at) => Some(section.location(&at.file, at.line, at.column)),
+            FragmentTarget::Function(_) | FragmentTarget::Extern(_) | FragmentTarget::State => None,
         });
         let places = places.collect();
         Self { section, places }
