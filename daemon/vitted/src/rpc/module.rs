@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 use tracing::info;
@@ -79,9 +78,10 @@ impl ModuleService for ModulesApi {
         let modules = self.0.modules.clone();
         let reloaded = self.0.block(cancel.clone(), move || {
             let reloaded = modules.reload(&requests, &cancel)?;
-            Ok(reloaded.iter().filter_map(|module| modules.module(&module.name)).map(describe).collect())
+            let served = reloaded.iter().filter_map(|module| modules.module(&module.name));
+            Ok::<Vec<v1::Module>, LoadError>(served.map(describe).collect())
         });
-        let modules = reloaded.await?.map_err(|error: LoadError| Refusal::from(error))?;
+        let modules = reloaded.await?.map_err(Refusal::from)?;
         Ok(Response::new(v1::ReloadResponse { modules }))
     }
 
@@ -186,7 +186,7 @@ impl ModuleService for ModulesApi {
         );
         let over = self.0.stopping.clone().cancelled_owned();
         let events = futures_util::StreamExt::take_until(ReceiverStream::new(receiver), Box::pin(over));
-        Ok(Response::new(Box::pin(events.map(|event| event))))
+        Ok(Response::new(Box::pin(events)))
     }
 }
 
