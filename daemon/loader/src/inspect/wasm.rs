@@ -129,6 +129,7 @@ pub(super) fn inspect(bytes: &[u8], kind: Kind) -> Result<Inspection, InspectErr
     Ok(found)
 }
 
+#[allow(clippy::needless_pass_by_value)] // It is given to `map_err`.
 fn malformed(error: BinaryReaderError) -> InspectError {
     InspectError::Malformed { offset: Some(error.offset() as u64), message: error.message().to_owned() }
 }
