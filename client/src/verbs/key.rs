@@ -110,6 +110,7 @@ fn made(error: &minisign::PError) -> Failure {
 }
 
 /// How often to ask.
+#[derive(Clone, Copy)]
 enum Ask {
     Once,
     Twice,
