@@ -115,7 +115,7 @@ pub fn dial_or_start(places: &Rendezvous, program: &Path) -> Result<UnixStream, 
         places.prepare().map_err(|error| place_failure(&error))?;
         // Whoever holds the lock is the service, is starting it, or is the service on its way out.
         match FileLock::try_exclusive(&places.lock())? {
-            Some(lock) => start(places, program, &lock)?,
+            Some(lock) => start(places, program, lock)?,
             None if began.elapsed() > START_MAX => {
                 return Err(Failure::new(
                     Exit::Unavailable,
@@ -171,11 +171,11 @@ fn place_failure(error: &SysError) -> Failure {
 
 /// Starts the service and hands it the lock: from our taking the lock to the service's end nobody else
 /// can get it, so two clients at once start one service.
-fn start(places: &Rendezvous, program: &Path, lock: &FileLock) -> Result<(), Failure> {
+fn start(places: &Rendezvous, program: &Path, lock: FileLock) -> Result<(), Failure> {
     let cannot = |error: io::Error| {
         Failure::new(Exit::Unavailable, format!("cannot start `{}`: {error}", program.display()))
     };
-    let handed_over = lock.file().try_clone().map_err(cannot)?;
+    let handed_over = lock.give_away()?;
     let (ours, theirs) = io::pipe().map_err(cannot)?;
     let mut command = Command::new(program);
     command

@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use vitte_tests::events::Told;
 use vitte_tests::generator::{Options, Workspace};
@@ -43,10 +44,18 @@ impl Mounted {
         None
     }
 
+    /// As soon as nobody writes there any more.
     fn make_read_only(&self) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", "remount,ro"]).arg(&self.0);
-        assert!(mount.status().unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let mut mount = Command::new("mount");
+            let outcome = mount.args(["-o", "remount,ro"]).arg(&self.0).output().unwrap();
+            if outcome.status.success() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&outcome.stderr));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

@@ -334,7 +334,7 @@ fn a_service_at_rest_does_not_wake_up() {
 
 #[test]
 fn memory_stays_below_its_budget() {
-    const BUDGET: u64 = 160 << 20;
+    const BUDGET: u64 = 288 << 20;
     let stage = Stage::new();
     let settings = stage.home().path().join("config/vitte");
     std::fs::create_dir_all(&settings).unwrap();

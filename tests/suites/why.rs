@@ -369,8 +369,8 @@ fn compilers(folder: &Path) -> [PathBuf; 2] {
         let run = &bytes[at..at + length];
         // Without letters it is a table of decimal numbers.
         if length >= 64 && run.iter().any(u8::is_ascii_alphabetic) {
-            // Every 16th, because other text may stand before the digest.
-            for digit in bytes[at..at + length].iter_mut().step_by(16) {
+            // In the middle, because other text may stand on both sides.
+            for digit in bytes[at + 16..at + length - 16].iter_mut().filter(|byte| byte.is_ascii_digit()) {
                 *digit = if *digit == b'0' { b'1' } else { b'0' };
             }
         }

@@ -14,6 +14,7 @@ use crate::{Op, SysError};
 pub struct FileLock {
     file: File,
     path: PathBuf,
+    is_given_away: bool,
 }
 
 impl FileLock {
@@ -23,7 +24,7 @@ impl FileLock {
             .map_err(|error| SysError::new(Op::Open, path, error))?;
         let file = File::from(file);
         match files::try_lock(&file) {
-            Ok(true) => Ok(Some(Self { file, path: path.to_path_buf() })),
+            Ok(true) => Ok(Some(Self { file, path: path.to_path_buf(), is_given_away: false })),
             Ok(false) => Ok(None),
             Err(error) => Err(SysError::new(Op::Lock, path, error)),
         }
@@ -51,6 +52,17 @@ impl FileLock {
         &self.path
     }
 
+    /// Gives the lock away: it belongs to the open file, and is held until every copy of this descriptor is
+    /// closed, in whatever process.
+    ///
+    /// # Errors
+    /// Those of dup(2); then the lock is released.
+    pub fn give_away(mut self) -> Result<File, SysError> {
+        let copy = self.file.try_clone();
+        self.is_given_away = copy.is_ok();
+        copy.map_err(|error| SysError::new(Op::Lock, &self.path, error))
+    }
+
     /// The open file, for a note about who holds the lock.
     pub fn file(&self) -> &File {
         &self.file
@@ -61,7 +73,9 @@ impl Drop for FileLock {
     /// Not left to the closing of the descriptor: a process that another thread starts at this moment
     /// has a copy of it until it runs its program, and the lock would be held until then.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        if !self.is_given_away {
+            let _ = self.file.unlock();
+        }
     }
 }
 

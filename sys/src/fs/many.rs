@@ -39,7 +39,7 @@ pub struct Reader {
 
 /// How many files are presumed to be in memory after one that was. To ask costs 5 % of a small file;
 /// to presume wrongly costs waiting for as many files one after the other, once.
-const PRESUMED: u32 = 15;
+const PRESUMED: u32 = 63;
 
 /// Files larger than this are read by the patient way: one more call is nothing beside their bytes.
 const SMALL: u64 = 1 << 20;

@@ -240,7 +240,10 @@ mod tests {
         assert!(held.is_some());
         assert!(FileLock::exclusive(&path, Duration::from_millis(20)).unwrap().is_none());
         drop(held);
-        assert!(FileLock::try_exclusive(&path).unwrap().is_some());
+        let given_away = FileLock::try_exclusive(&path).unwrap().unwrap().give_away().unwrap();
+        assert!(FileLock::try_exclusive(&path).unwrap().is_none());
+        drop(given_away);
+        assert!(FileLock::exclusive(&path, Duration::from_secs(10)).unwrap().is_some());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

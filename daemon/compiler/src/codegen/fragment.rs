@@ -18,8 +18,10 @@ use super::{CodegenError, MachineCode, machine_code, program_instances};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Name, OptLevel, Program, SourceFile};
 use crate::consteval::{ConstValue, const_value};
-use crate::incremental::{Edits, InlineBodies, inline_bodies};
-use crate::lower::ItemId;
+use crate::incremental::users::Files;
+use crate::incremental::{Ahead, Edits, InlineBodies, Users, inline_bodies};
+use crate::lower::hir::ItemHir;
+use crate::lower::{ItemId, item_hir};
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
@@ -161,6 +163,18 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
     }))
 }
 
+/// Whether the item of which an instance was made is there no longer.
+fn is_gone(db: &dyn Db, instance: Instance) -> bool {
+    match instance.kind(db) {
+        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+            matches!(**item_hir(db, *item), ItemHir::Missing)
+        }
+        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
+            false
+        }
+    }
+}
+
 /// The file that an instance's function stands in; `None` for what no user wrote.
 fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
     match instance.kind(db) {
@@ -259,22 +273,51 @@ pub struct Fragments {
 struct Entry {
     instance: Instance,
     key: FragmentKey,
-    /// See [`home`], and [`Fragment::other_files`]: beside each other, since every edit looks at all.
-    home: Option<SourceFile>,
-    other_files: Vec<SourceFile>,
+    /// The files whose contents it was made from, as far as interfaces do not show them: where its function
+    /// and its type arguments stand, and [`Fragment::other_files`].
+    files: Vec<SourceFile>,
+    /// How many of them do not depend on the fragment.
+    own_files: usize,
     fragment: Arc<Fragment>,
     /// By relocation: the index of the function that it refers to, or [`NO_FUNCTION`].
     callees: Vec<u32>,
 }
 
+impl Entry {
+    /// Whether it may have been made from one of these files.
+    fn concerns(&self, files: &Files) -> bool {
+        self.files.iter().any(|file| files.contains(file))
+    }
+}
+
+/// The files in which an instance's function and the items of its types stand.
+fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
+    let mut files: Vec<SourceFile> = home(db, instance).into_iter().collect();
+    let types: &[Ty] = match instance.kind(db) {
+        InstanceKind::Proc(_, types) | InstanceKind::Thunk(_, types) | InstanceKind::DropCycle(types) => {
+            types
+        }
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
+        InstanceKind::Main(_) => &[],
+    };
+    let mut work: Vec<&Ty> = types.iter().collect();
+    while let Some(ty) = work.pop() {
+        if let Ty::Form(item, _) | Ty::Pick(item, _) = ty
+            && !files.contains(&item.file(db))
+        {
+            files.push(item.file(db));
+        }
+        ty.for_each_part(|part| work.push(part));
+    }
+    files
+}
+
 /// Stands for a target that is no function.
 pub const NO_FUNCTION: u32 = u32::MAX;
 
-/// Where the fragments of a program begin, and of what kind they are.
+/// Of what kind the fragments of a program are.
 #[derive(Clone, Copy, Debug)]
 pub struct Start {
-    /// The instance that C calls.
-    pub main: Instance,
     options: CodeOptions,
     debug: bool,
 }
@@ -282,8 +325,8 @@ pub struct Start {
 impl Start {
     /// Makes the fragment of an instance; the instances that it refers to.
     pub fn make(self, db: &dyn Db, instance: Instance) -> Vec<Instance> {
-        // Of those there may be endlessly many: see [`program_instances`].
-        if has_large_type(db, instance) {
+        // Of those with large types there may be endlessly many: see [`program_instances`].
+        if has_large_type(db, instance) || is_gone(db, instance) {
             return Vec::new();
         }
         let made = fragment(db, FragmentKey::new(db, instance, self.options, self.debug));
@@ -309,17 +352,23 @@ fn functions(fragment: &Fragment) -> impl Iterator<Item = Instance> + '_ {
     })
 }
 
+/// A fragment that is different now, by number.
+type Changed = (u32, Arc<Fragment>);
+
+/// What a module lets others inline.
+type ModuleBodies = (SourceFile, Arc<InlineBodies>);
+
 /// What was made of an instance.
 type Made<'a> = (Instance, FragmentKey, &'a Arc<Fragment>);
 
 impl Fragments {
     /// Brings the list up to date with the program, which must have no errors; whether anything changed.
-    /// `edits` are those since the last call, all of which left the [interfaces](crate::incremental) of
-    /// their modules as they were. Costs a look-up for each fragment that stayed the same or, when the
-    /// bodies that others may inline are as they were too, only the fragments of the edited modules.
+    /// `edits` are the modules about which anything may be different since the last call, and `users` says
+    /// who uses whom. Asks for the fragments of those modules, of the users of those that give others other
+    /// bodies to inline, and of what is made for their types; costs a look at each of the rest.
     ///
-    /// `ahead` is called with where to begin before every fragment is asked for, and may ask for them in any
-    /// order and on any thread, with [`Start::make`].
+    /// `ahead` is told what will be asked for before that is done, and may ask for it with [`Start::make`] in
+    /// any order and on any thread.
     ///
     /// # Errors
     /// What is wrong with the program; then the list is as it was. It is too when a call unwinds.
@@ -328,7 +377,8 @@ impl Fragments {
         db: &dyn Db,
         program: Program,
         edits: Edits<'_>,
-        ahead: impl FnOnce(Start),
+        users: &Users,
+        ahead: impl FnOnce(Start, Ahead<Instance>),
     ) -> Result<bool, Diagnostics> {
         let main = entry_instance(db, program)?;
         let options = CodeOptions::of(db, program.options(db));
@@ -336,82 +386,98 @@ impl Fragments {
         if self.made_for != Some((options, debug)) {
             *self = Self { made_for: Some((options, debug)), ..Self::default() };
         }
-        if let Edits::Only(files) = edits
-            && self.index.contains_key(&main)
-            && let Some(bodies) = self.same_bodies(db, options, files)
+        let start = Start { options, debug };
+        let edited = match edits {
+            Edits::Only(files) if self.index.contains_key(&main) => self.bodies_of(db, options, files),
+            Edits::Only(_) | Edits::Any => None,
+        };
+        let Some((bodies, changed_bodies)) = edited else {
+            ahead(start, Ahead::From(main));
+            let bodies = program_modules(db, program).iter();
+            let bodies = bodies.map(|file| (*file, inline_bodies(db, *file, options).clone())).collect();
+            return self.reach(db, program, main, start, None, bodies);
+        };
+        let Edits::Only(files) = edits else { return Ok(false) };
+        let mut concerned = users.closure(changed_bodies);
+        concerned.extend(files);
+        let asked = self.entries.iter().filter(|entry| entry.concerns(&concerned));
+        ahead(start, Ahead::These(asked.map(|entry| entry.instance).collect()));
+        if let Some(changed) = self.changed_in(db, program, &concerned)?
+            && self.call_the_same(&changed)
         {
-            let changed = self.changed_in(db, program, files)?;
-            if let Some(changed) = self.same_callees(changed) {
-                self.bodies.extend(bodies);
-                let is_changed = !changed.is_empty();
-                for (index, fragment) in changed {
-                    self.replace(index, fragment.clone());
-                }
-                return Ok(is_changed);
+            self.bodies.extend(bodies);
+            let is_changed = !changed.is_empty();
+            for (index, fragment) in changed {
+                self.replace(index, fragment);
             }
+            return Ok(is_changed);
         }
-        let start = Start { main, options, debug };
-        ahead(start);
-        self.update_all(db, program, start)
+        self.reach(db, program, main, start, Some(&concerned), bodies)
     }
 
-    /// What the edited modules let others inline now, unless that is not what it was.
-    fn same_bodies(
+    /// What the modules let others inline now, and those of them that let others inline something else than
+    /// before. `None` when one was not known.
+    fn bodies_of(
         &self,
         db: &dyn Db,
         options: CodeOptions,
-        edited: &[SourceFile],
-    ) -> Option<Vec<(SourceFile, Arc<InlineBodies>)>> {
-        let check = |file: &SourceFile| {
-            let bodies = inline_bodies(db, *file, options);
-            bodies.keeps(self.bodies.get(file)?).then(|| (*file, bodies.clone()))
-        };
-        edited.iter().map(check).collect()
+        files: &[SourceFile],
+    ) -> Option<(Vec<ModuleBodies>, Vec<SourceFile>)> {
+        let (mut bodies, mut changed) = (Vec::new(), Vec::new());
+        for &file in files {
+            let (now, before) = (inline_bodies(db, file, options), self.bodies.get(&file)?);
+            if !now.keeps(before) {
+                changed.push(file);
+            }
+            bodies.push((file, now.clone()));
+        }
+        Some((bodies, changed))
     }
 
-    /// The fragments that are different now, when only the edited modules can have changed them.
-    fn changed_in<'db>(
+    /// The fragments that are different now, of those that concern one of the files; `None` when one is gone.
+    fn changed_in(
         &self,
-        db: &'db dyn Db,
+        db: &dyn Db,
         program: Program,
-        edited: &[SourceFile],
-    ) -> Result<Vec<(u32, &'db Arc<Fragment>)>, Diagnostics> {
-        let is_concerned = |entry: &Entry| {
-            entry.home.is_some_and(|home| edited.contains(&home))
-                || entry.other_files.iter().any(|file| edited.contains(file))
-        };
+        files: &Files,
+    ) -> Result<Option<Vec<Changed>>, Diagnostics> {
         let mut changed = Vec::new();
         for (index, entry) in (0..).zip(&self.entries) {
-            if is_concerned(entry) {
+            if entry.concerns(files) {
+                if is_gone(db, entry.instance) {
+                    return Ok(None);
+                }
                 let now = fetch(db, program, entry.key)?;
                 if !Arc::ptr_eq(now, &entry.fragment) && *now != entry.fragment {
-                    changed.push((index, now));
+                    changed.push((index, now.clone()));
                 }
             }
         }
-        Ok(changed)
+        Ok(Some(changed))
     }
 
-    /// The changed fragments, if they call what they called before, so that the same ones are reached.
-    fn same_callees<'db>(
-        &self,
-        changed: Vec<(u32, &'db Arc<Fragment>)>,
-    ) -> Option<Vec<(u32, &'db Arc<Fragment>)>> {
+    /// Whether the fragments call what those in their places call, so that the same ones are reached.
+    fn call_the_same(&self, changed: &[Changed]) -> bool {
         type Set = HashSet<Instance, BuildHasherDefault<rustc_hash::FxHasher>>;
         let set = |fragment: &Fragment| functions(fragment).collect::<Set>();
-        let is_same = |(index, now): &(u32, &Arc<Fragment>)| {
+        let is_same = |(index, now): &Changed| {
             self.entries.get(*index as usize).is_some_and(|entry| set(&entry.fragment) == set(now))
         };
-        changed.iter().all(is_same).then_some(changed)
+        changed.iter().all(is_same)
     }
 
-    /// Asks for every fragment, from `main` on.
-    fn update_all(
+    /// Finds all that is reached from `main`. Of what is known, only fragments that concern one of the
+    /// modules are asked for; all, when `None` is said.
+    fn reach(
         &mut self,
         db: &dyn Db,
         program: Program,
-        Start { main, options, debug }: Start,
+        main: Instance,
+        Start { options, debug }: Start,
+        concerned: Option<&Files>,
+        bodies: Vec<ModuleBodies>,
     ) -> Result<bool, Diagnostics> {
+        let is_kept = |entry: &Entry| concerned.is_some_and(|files| !entry.concerns(files));
         // Old entries that are still reached, by old index; new ones follow.
         let mut seen = vec![false; self.entries.len()];
         let mut changed: Vec<(u32, &Arc<Fragment>)> = Vec::new();
@@ -440,8 +506,8 @@ impl Fragments {
             if let Some(index) = old_work.pop() {
                 reached += 1;
                 let entry = &self.entries[index as usize];
-                let now = fetch(db, program, entry.key)?;
-                if Arc::ptr_eq(now, &entry.fragment) {
+                let now = if is_kept(entry) { &entry.fragment } else { fetch(db, program, entry.key)? };
+                if Arc::ptr_eq(now, &entry.fragment) || *now == entry.fragment {
                     for &callee in &entry.callees {
                         if callee != NO_FUNCTION && !std::mem::replace(&mut seen[callee as usize], true) {
                             old_work.push(callee);
@@ -468,17 +534,22 @@ impl Fragments {
                 break;
             }
         }
-        let bodies = program_modules(db, program).iter();
-        let bodies = bodies.map(|file| (*file, inline_bodies(db, *file, options).clone())).collect();
         let same_members = added.is_empty() && reached == self.entries.len();
         let is_changed = !(same_members && changed.is_empty());
-        self.bodies = bodies;
+        let changed: Vec<Changed> =
+            changed.into_iter().map(|(index, fragment)| (index, fragment.clone())).collect();
+        let added: Vec<_> =
+            added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone())).collect();
+        // Nothing unwinds from here on.
+        if concerned.is_none() {
+            self.bodies.clear();
+        }
+        self.bodies.extend(bodies);
         for (index, fragment) in changed {
             // The numbers of callees are right when the same functions are reached; else all are made again.
-            self.replace(index, fragment.clone());
+            self.replace(index, fragment);
         }
         if !same_members {
-            let added = added.into_iter().map(|(instance, key, fragment)| (instance, key, fragment.clone()));
             let kept = std::mem::take(&mut self.entries).into_iter().zip(seen);
             let kept =
                 kept.filter(|(_, seen)| *seen).map(|(entry, _)| (entry.instance, entry.key, entry.fragment));
@@ -490,7 +561,8 @@ impl Fragments {
     fn replace(&mut self, index: u32, fragment: Arc<Fragment>) {
         if let Some(entry) = self.entries.get_mut(index as usize) {
             entry.callees = callees(&self.index, &fragment);
-            entry.other_files.clone_from(&fragment.other_files);
+            entry.files.truncate(entry.own_files);
+            entry.files.extend(&fragment.other_files);
             entry.fragment = fragment;
         }
         if let Some(changed) = &mut self.changed {
@@ -511,13 +583,12 @@ impl Fragments {
             all.iter().enumerate().map(|(index, (instance, ..))| (*instance, index as u32)).collect();
         self.entries = all
             .into_iter()
-            .map(|(instance, key, fragment)| Entry {
-                instance,
-                key,
-                home: home(db, instance),
-                other_files: fragment.other_files.clone(),
-                callees: callees(&self.index, &fragment),
-                fragment,
+            .map(|(instance, key, fragment)| {
+                let mut files = own_files(db, instance);
+                let own_files = files.len();
+                files.extend(&fragment.other_files);
+                let callees = callees(&self.index, &fragment);
+                Entry { instance, key, files, own_files, fragment, callees }
             })
             .collect();
     }

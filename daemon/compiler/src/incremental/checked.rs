@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use super::{Edits, Interface, module_interface};
+use super::users::{Files, Users};
+use super::{Ahead, Edits, Interface, module_interface};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program, SourceFile};
 use crate::runtime::CORE_ROOT;
@@ -17,6 +18,7 @@ pub struct CheckedModules {
     /// In order of path.
     modules: Arc<[SourceFile]>,
     checked: HashMap<SourceFile, Checked, BuildHasherDefault<rustc_hash::FxHasher>>,
+    users: Arc<Users>,
     /// What is wrong with the program.
     diagnostics: Option<Diagnostics>,
     /// See [`CheckedModules::inputs`].
@@ -27,6 +29,15 @@ pub struct CheckedModules {
 struct Checked {
     diagnostics: Diagnostics,
     interface: Arc<Interface>,
+}
+
+/// What [`CheckedModules::update`] found.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Everything that is wrong with the program, as [`crate::types::program_diagnostics`] gives it.
+    pub diagnostics: Diagnostics,
+    /// The modules about which anything may be different now; `None` when there may be other modules.
+    pub reach: Option<Vec<SourceFile>>,
 }
 
 /// Checks a module; the modules that it imports.
@@ -40,72 +51,88 @@ pub fn check_module(db: &dyn Db, file: SourceFile) -> Vec<SourceFile> {
 }
 
 impl CheckedModules {
-    /// Everything that is wrong with the program, as [`crate::types::program_diagnostics`] gives it, and
-    /// whether the modules still have the interfaces that they had at the last call. `edits` are those
-    /// since then. Linear in the edited modules as long as the interfaces stay the same.
+    /// Checks the program again; `edits` are those since the last call. Linear in the edited modules as
+    /// long as those keep their interfaces, in their users too when they do not, and in the whole program
+    /// when modules or imports come or go.
     ///
-    /// `ahead` is called before every module is asked for, and may ask for them in any order and on any
-    /// thread, with [`check_module`]. A call that unwinds (a cancelled one) leaves everything as it was.
+    /// `ahead` is told what will be asked for before that is done, and may ask for it with [`check_module`]
+    /// in any order and on any thread. A call that unwinds (a cancelled one) leaves everything as it was.
     pub fn update(
         &mut self,
         db: &dyn Db,
         program: Program,
         edits: Edits<'_>,
-        ahead: impl FnOnce(),
-    ) -> (Diagnostics, bool) {
+        ahead: impl Fn(Ahead<SourceFile>),
+    ) -> Update {
         if let Edits::Only(files) = edits
             && let Some(before) = &self.diagnostics
         {
             if files.is_empty() {
-                return (before.clone(), true);
+                return Update { diagnostics: before.clone(), reach: Some(Vec::new()) };
             }
-            if let Some(checked) = self.again(db, files) {
+            if let Some(checked) = self.again(db, files, &ahead) {
+                let reach = checked.iter().map(|(file, _)| *file).collect();
                 self.checked.extend(checked);
                 let diagnostics = self.assemble(db, program);
                 self.diagnostics = Some(diagnostics.clone());
-                return (diagnostics, true);
+                return Update { diagnostics, reach: Some(reach) };
             }
         }
-        ahead();
+        ahead(Ahead::From(program.entry(db)));
         let modules = program_modules(db, program).clone();
-        let check = |file: &SourceFile| {
-            let diagnostics = file_diagnostics(db, *file).clone();
-            (*file, Checked { diagnostics, interface: module_interface(db, *file).clone() })
-        };
-        let checked = modules.iter().map(check).collect();
-        let mut new = Self { modules, checked, ..Self::default() };
+        let checked = modules.iter().map(|file| (*file, Checked::new(db, *file))).collect();
+        let users = Users::new(modules.iter().map(|file| (*file, imports(db, *file))));
+        let mut new = Self { modules, checked, users: Arc::new(users), ..Self::default() };
         let diagnostics = new.assemble(db, program);
         new.diagnostics = Some(diagnostics.clone());
         *self = new;
-        (diagnostics, false)
+        Update { diagnostics, reach: None }
     }
 
-    /// Checks the edited modules, and those for which bodies or names that no interface shows may matter.
-    /// `None` when one of them is new or another one to its users.
-    fn again(&self, db: &dyn Db, edited: &[SourceFile]) -> Option<Vec<(SourceFile, Checked)>> {
+    /// Checks every module that the edits may reach, in order of path: the edited ones; those for which
+    /// bodies or names that no interface shows may matter; and the users of all that show something else
+    /// than before. `None` when that is not known because there may be other modules or imports.
+    fn again(
+        &self,
+        db: &dyn Db,
+        edited: &[SourceFile],
+        ahead: &impl Fn(Ahead<SourceFile>),
+    ) -> Option<Vec<(SourceFile, Checked)>> {
         let depends_on_more = |checked: &Checked| {
             // Messages about errors mention names that are similar, private or missing.
             !checked.diagnostics.is_empty() || checked.interface.is_calling()
         };
         let others = self.checked.iter().filter(|(_, checked)| depends_on_more(checked));
-        let others = others.map(|(file, _)| *file).filter(|file| !edited.contains(file));
-        let mut files: Vec<SourceFile> = edited.iter().copied().chain(others).collect();
-        // The order of a map is none that work should be done in.
-        files.sort_by_key(|file| file.path(db));
+        let first: Files = edited.iter().copied().chain(others.map(|(file, _)| *file)).collect();
+        let mut changed = Vec::new();
+        for &file in &first {
+            let (before, interface) = (self.checked.get(&file)?, module_interface(db, file));
+            if !interface.keeps(&before.interface) {
+                changed.push(file);
+            }
+        }
+        let mut reached = first;
+        reached.extend(self.users.closure(changed));
+        // The order of a set is none that work should be done in.
+        let mut reached: Vec<SourceFile> = reached.into_iter().collect();
+        reached.sort_by_key(|file| file.path(db));
+        ahead(Ahead::These(reached.clone()));
         let check = |file: SourceFile| {
+            let checked = Checked::new(db, file);
             let before = self.checked.get(&file)?;
-            let interface = module_interface(db, file);
-            interface.keeps(&before.interface).then(|| {
-                let diagnostics = file_diagnostics(db, file).clone();
-                (file, Checked { diagnostics, interface: interface.clone() })
-            })
+            checked.interface.has_imports_of(&before.interface).then_some((file, checked))
         };
-        files.into_iter().map(check).collect()
+        reached.into_iter().map(check).collect()
     }
 
     fn assemble(&self, db: &dyn Db, program: Program) -> Diagnostics {
         let checked = self.modules.iter().filter_map(|file| self.checked.get(file));
         assembled(db, program, checked.map(|checked| &checked.diagnostics))
+    }
+
+    /// Who uses whom among the modules, as of the last [`update`](Self::update).
+    pub fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users)
     }
 
     /// Every file that decides what the program is, as of the last [`update`](Self::update): see
@@ -114,5 +141,14 @@ impl CheckedModules {
         let known = self.inputs.take().unwrap_or_else(|| program_inputs(db, program).into());
         self.inputs = Some(known.clone());
         known
+    }
+}
+
+impl Checked {
+    fn new(db: &dyn Db, file: SourceFile) -> Self {
+        Self {
+            diagnostics: file_diagnostics(db, file).clone(),
+            interface: module_interface(db, file).clone(),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! What others can see of a module.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -101,6 +101,11 @@ impl Interface {
             })
     }
 
+    /// Whether it imports what `old` does.
+    pub(super) fn has_imports_of(&self, old: &Self) -> bool {
+        self.state == old.state && self.imports == old.imports
+    }
+
     /// Whether the values of its consts, or what it asserts about them, need procs to be called: then they
     /// depend on bodies that no interface shows.
     pub fn is_calling(&self) -> bool {
@@ -132,7 +137,7 @@ pub fn module_interface(db: &dyn Db, file: SourceFile) -> Arc<Interface> {
     }
     let (mut items, mut procs) = (ByItem::default(), ByItem::default());
     let mut is_calling = false;
-    let public: Vec<ItemId> = exports.values().flatten().filter_map(|(_, item)| *item).collect();
+    let public: HashSet<ItemId> = exports.values().flatten().filter_map(|(_, item)| *item).collect();
     let mut work: Vec<ItemId> = item_tree(db, file).items.iter().map(|entry| entry.id).collect();
     while let Some(item) = work.pop() {
         match item.kind(db) {

@@ -6,19 +6,21 @@
 //! [`Interface`] — all that the results of other modules depend on, as the interface files of OCaml
 //! (`.cmi`, `.cmx`) and GHC (`.hi`) hold it, bodies for inlining included — and as long as the edited
 //! modules keep theirs, nobody asks the queries about any other module: their results are those of
-//! before ([`CheckedModules`], [`crate::codegen::Fragments`]). When an interface changes, the queries find out
-//! whom that concerns, one by one and exactly.
+//! before ([`CheckedModules`], [`crate::codegen::Fragments`]). When an interface changes, the queries are asked
+//! about all that use the module, directly or not, and find out whom it concerns.
 //!
 //! The queries stay the only place where anything is computed. What is said here is when they need not be
 //! asked, and it errs on the side of asking.
 mod checked; // the diagnostics of a program, module by module
 mod interface; // what others can see of a module
+pub(crate) mod users; // who uses whom
 
 #[cfg(test)]
 mod tests;
 
-pub use checked::{CheckedModules, check_module};
+pub use checked::{CheckedModules, Update, check_module};
 pub use interface::{InlineBodies, Interface, inline_bodies, module_interface};
+pub use users::Users;
 
 use crate::base::SourceFile;
 
@@ -27,6 +29,15 @@ use crate::base::SourceFile;
 pub enum Edits<'a> {
     /// In any way.
     Any,
-    /// Only these may have other contents; no file is there that was not, or the other way round.
+    /// Only what is known of these may be different; no file is there that was not, or the other way round.
     Only(&'a [SourceFile]),
+}
+
+/// What will be asked for.
+#[derive(Clone, Debug)]
+pub enum Ahead<T> {
+    /// This, what it refers to, and so on.
+    From(T),
+    /// All of these, and nothing that they refer to.
+    These(Vec<T>),
 }

@@ -29,27 +29,7 @@ pub fn too_large(ty: &Ty) -> bool {
         if depth > DEPTH_LIMIT || count > SIZE_LIMIT {
             return true;
         }
-        match ty {
-            Ty::List(inner) | Ty::Ref(_, inner) => work.push((inner, depth + 1)),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => {
-                work.extend(tys.iter().map(|t| (t, depth + 1)))
-            }
-            Ty::Proc(tys, ret) => {
-                work.extend(tys.iter().map(|t| (t, depth + 1)));
-                work.push((ret, depth + 1));
-            }
-            Ty::Error
-            | Ty::Unit
-            | Ty::Never
-            | Ty::Bool
-            | Ty::Char
-            | Ty::Int(_)
-            | Ty::Float(_)
-            | Ty::String
-            | Ty::Bytes
-            | Ty::Param(..)
-            | Ty::Infer(_) => {}
-        }
+        ty.for_each_part(|part| work.push((part, depth + 1)));
     }
     false
 }

@@ -118,6 +118,29 @@ impl Ty {
     /// `f64`
     pub const F64: Self = Self::Float(FloatTy::F64);
 
+    /// Calls `f` on each type that this one is made of directly, in order of writing.
+    pub fn for_each_part<'a>(&'a self, mut f: impl FnMut(&'a Self)) {
+        match self {
+            Self::List(part) | Self::Ref(_, part) => f(part),
+            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Tuple(parts) => parts.iter().for_each(f),
+            Self::Proc(params, ret) => {
+                params.iter().for_each(&mut f);
+                f(ret);
+            }
+            Self::Error
+            | Self::Unit
+            | Self::Never
+            | Self::Bool
+            | Self::Char
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::String
+            | Self::Bytes
+            | Self::Param(..)
+            | Self::Infer(_) => {}
+        }
+    }
+
     /// Replaces type parameters by `args`.
     #[must_use]
     pub fn subst(&self, args: &[Self]) -> Self {

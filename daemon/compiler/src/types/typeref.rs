@@ -359,25 +359,7 @@ pub(crate) fn type_size(ty: &Ty, limit: usize) -> usize {
         if size >= limit {
             return limit;
         }
-        match ty {
-            Ty::List(inner) | Ty::Ref(_, inner) => stack.push(inner),
-            Ty::Form(_, args) | Ty::Pick(_, args) | Ty::Tuple(args) => stack.extend(args.iter()),
-            Ty::Proc(params, ret) => {
-                stack.extend(params.iter());
-                stack.push(ret);
-            }
-            Ty::Error
-            | Ty::Unit
-            | Ty::Never
-            | Ty::Bool
-            | Ty::Char
-            | Ty::Int(_)
-            | Ty::Float(_)
-            | Ty::String
-            | Ty::Bytes
-            | Ty::Param(..)
-            | Ty::Infer(_) => {}
-        }
+        ty.for_each_part(|part| stack.push(part));
     }
     size
 }

@@ -33,20 +33,18 @@ const CHANGES_MAX: usize = 64;
 /// Targets whose files are kept in memory; then the one that was built longest ago is read again.
 const TARGETS_MAX: usize = 8;
 
-/// What a target is built from.
+/// What a target is built from, besides the files of its program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     /// Everything of the plan that decides the result, by name.
     options: BTreeMap<String, String>,
     /// The manifests that the plan was read from, by name, with their texts.
     manifests: Vec<(String, FileContents)>,
-    /// Every file that was looked at, in order of path, with what stood there.
-    files: Vec<(SourcePath, FileContents)>,
 }
 
 impl Facts {
-    /// Of a plan and the files that its program is made of, in order of path. Reads the plan's manifests.
-    pub(crate) fn new(plan: &BuildPlan, linker: &str, files: Vec<(SourcePath, FileContents)>) -> Self {
+    /// Of a plan. Reads its manifests.
+    pub(crate) fn new(plan: &BuildPlan, linker: &str) -> Self {
         let mut options = BTreeMap::new();
         let mut option = |name: &str, value: String| options.insert(name.to_owned(), value);
         option("compiler", BUILD_ID.to_owned());
@@ -76,7 +74,7 @@ impl Facts {
                 contents => Some((portable_name(&path), contents)),
             }
         });
-        Self { manifests: manifests.collect(), options, files }
+        Self { manifests: manifests.collect(), options }
     }
 }
 
@@ -120,18 +118,24 @@ impl History {
         Self { store, recent: Mutex::default() }
     }
 
-    /// Notes that `target` was built from `facts`. Takes time in proportion to what differs from the last
-    /// time, and a little for every file.
-    pub(crate) fn remember(&self, target: &Path, facts: Facts) {
-        let known = self.known(target);
-        let (base, mut record, files, causes) = match known {
+    /// Notes that `target` was built from `facts` and `files`: all that its program looked at, in order of path,
+    /// but with what `before` says of some of them. Takes time in proportion to what differs from the last
+    /// time, and very little for every file.
+    pub(crate) fn remember(
+        &self,
+        target: &Path,
+        facts: Facts,
+        files: &[(SourcePath, FileContents)],
+        before: &HashMap<SourcePath, FileContents>,
+    ) {
+        let (base, mut record, known, causes) = match self.known(target) {
             None => {
-                let (files, _) = Files::default().replaced_by(facts.files);
-                let first = Cause { kind: CauseKind::First, ..Cause::default() };
-                (None, Record::default(), files, vec![first])
+                let mut known = Files::default();
+                known.bring_up_to(files, before);
+                (None, Record::default(), known, vec![Cause { kind: CauseKind::First, ..Cause::default() }])
             }
-            Some(Known { mut record, base, files }) => {
-                let (files, changed) = files.replaced_by(facts.files);
+            Some(Known { mut record, base, files: mut known }) => {
+                let changed = known.bring_up_to(files, before);
                 let mut causes = causes_in_options(&record, &facts.options, &facts.manifests);
                 // From another root every file has another name.
                 if !causes.iter().any(is_root) {
@@ -143,7 +147,7 @@ impl History {
                     // Only places where nothing is may have joined or left.
                     causes = std::mem::take(&mut record.causes);
                 }
-                (Some(base), record, files, causes)
+                (Some(base), record, known, causes)
             }
         };
         record.causes = causes;
@@ -159,7 +163,7 @@ impl History {
             Some(base) => base,
             None => {
                 record.changes.clear();
-                self.store.put(&files.encode()).0
+                self.store.put(&known.encode()).0
             }
         };
         // Plain data: it cannot fail, and if it did the record would be none.
@@ -172,7 +176,7 @@ impl History {
         if recent.len() >= TARGETS_MAX {
             recent.remove(0);
         }
-        recent.push(Recent { target: target.to_path_buf(), written, files });
+        recent.push(Recent { target: target.to_path_buf(), written, files: known });
     }
 
     /// What was different when `target` was last built anew; `None` when nothing is known of it.
@@ -288,7 +292,9 @@ mod tests {
 
     type Texts<'a> = &'a [(&'a str, Option<&'a str>)];
 
-    fn facts(opt: &str, files: Texts<'_>) -> Facts {
+    type State = (Facts, Vec<(SourcePath, FileContents)>);
+
+    fn facts(opt: &str, files: Texts<'_>) -> State {
         let mut files: Vec<_> = files
             .iter()
             .map(|(name, text)| {
@@ -297,7 +303,11 @@ mod tests {
             })
             .collect();
         files.sort_by(|(one, _), (two, _)| one.cmp(two));
-        Facts { options: [("opt-level".to_owned(), opt.to_owned())].into(), manifests: Vec::new(), files }
+        (Facts { options: [("opt-level".to_owned(), opt.to_owned())].into(), manifests: Vec::new() }, files)
+    }
+
+    fn remember(history: &History, target: &Path, (facts, files): State) {
+        history.remember(target, facts, &files, &HashMap::new());
     }
 
     fn store(folder: &Path) -> Arc<Store> {
@@ -322,11 +332,11 @@ mod tests {
         // Whether the old state is known from memory or from the disk.
         for fresh in [false, true] {
             let mut history = History::new(store(folder.path()));
-            history.remember(target, old.clone());
+            remember(&history, target, old.clone());
             if fresh {
                 history = History::new(store(folder.path()));
             }
-            history.remember(target, new.clone());
+            remember(&history, target, new.clone());
             let causes = history.causes(target).unwrap();
             assert_eq!(
                 short(&causes),
@@ -342,7 +352,7 @@ mod tests {
             );
             assert_eq!(causes[1].imports_added, ["d"]);
             // The same again is no news.
-            history.remember(target, new.clone());
+            remember(&history, target, new.clone());
             assert_eq!(history.causes(target).unwrap(), causes);
         }
     }
@@ -364,16 +374,16 @@ mod tests {
                 texts.iter().map(|(name, text)| (name.as_str(), Some(text.as_str()))).collect();
             facts("O1", &texts)
         };
-        history.remember(target, with(0));
+        remember(&history, target, with(0));
         let first = base(&history);
-        history.remember(target, with(10));
+        remember(&history, target, with(10));
         assert_eq!(base(&history), first);
         assert_eq!(history.causes(target).unwrap().len(), 10);
-        history.remember(target, with(90));
+        remember(&history, target, with(90));
         assert_ne!(base(&history), first);
         assert_eq!(history.causes(target).unwrap().len(), 80);
         let fresh = History::new(store(folder.path()));
-        fresh.remember(target, with(91));
+        remember(&fresh, target, with(91));
         assert_eq!(short(&fresh.causes(target).unwrap()), [(CauseKind::File, "m90".into(), 61, 61)]);
     }
 
@@ -382,9 +392,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = Path::new("/t");
         let (one, two) = (History::new(store(folder.path())), History::new(store(folder.path())));
-        one.remember(target, facts("O1", &[("a", Some("1"))]));
-        two.remember(target, facts("O1", &[("a", Some("2"))]));
-        one.remember(target, facts("O1", &[("a", Some("2")), ("b", Some("3"))]));
+        remember(&one, target, facts("O1", &[("a", Some("1"))]));
+        remember(&two, target, facts("O1", &[("a", Some("2"))]));
+        remember(&one, target, facts("O1", &[("a", Some("2")), ("b", Some("3"))]));
         assert_eq!(short(&one.causes(target).unwrap()), [(CauseKind::Joined, "b".into(), 0, 0)]);
     }
 }

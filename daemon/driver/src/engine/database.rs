@@ -132,7 +132,7 @@ impl KnownFiles {
             return;
         }
         let excess = (self.replaced.len() + contents.len()).saturating_sub(REPLACED_MAX);
-        if let Some((last, _, _)) = self.replaced.drain(..excess).last() {
+        if let Some((last, _, _)) = self.replaced.drain(..excess).next_back() {
             self.replaced_since = last + 1;
         }
         self.replaced.extend(contents.into_iter().map(|(path, contents)| (before, path, contents)));

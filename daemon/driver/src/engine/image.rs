@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use vitte_compiler::base::Program;
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::codegen::fragment::Start;
-use vitte_compiler::incremental::Edits;
+use vitte_compiler::incremental::{Ahead, Edits};
+use vitte_compiler::mono::Instance;
 use vitte_compiler::types::program_modules;
 
-use super::program::Interfaces;
+use super::program::Modules;
 use super::{Database, doors, parallel};
 use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit};
 
@@ -24,9 +25,8 @@ pub(crate) struct ProgramImage {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The revision of the database that `fragments` was brought up to, and what the modules showed each
-    /// other then.
-    made_from: Option<(u64, Interfaces)>,
+    /// The revision of the database that `fragments` was brought up to.
+    revision: Option<u64>,
     fragments: doors::Fragments,
     linker: IncrementalLinker,
     /// Changes whenever the program or `strip` does.
@@ -63,7 +63,8 @@ impl ProgramImage {
         }
     }
 
-    /// The executable of a program without errors, whose modules have these `interfaces`. `find` gives what the caller has of a version.
+    /// The executable of a program without errors, which has these `modules`. `find` gives what the caller has
+    /// of a version.
     ///
     /// # Errors
     /// What is wrong with the program; or, inside, that it needs another linker.
@@ -71,7 +72,7 @@ impl ProgramImage {
         self: &Arc<Self>,
         db: &Database,
         program: Program,
-        interfaces: Interfaces,
+        modules: &Modules,
         strip: bool,
         find: impl Fn(u64) -> Option<T>,
     ) -> Result<Result<Image<T>, Unfit>, Diagnostics> {
@@ -80,28 +81,31 @@ impl ProgramImage {
         // Whoever unwound here was cancelled before anything was changed.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
-        let now = (db.revision(), interfaces);
-        if state.made_from != Some(now) || state.strip != strip {
+        if state.revision != Some(db.revision()) || state.strip != strip {
             let started = Instant::now();
-            let edited = state.made_from.take().filter(|(_, before)| *before == interfaces);
-            let edited = edited.and_then(|(revision, _)| db.edits_since(revision));
-            let edits = edited.as_deref().map_or(Edits::Any, Edits::Only);
-            let ahead = |start: Start| {
-                parallel::each(db, vec![start.main], |db, instance| start.make(db, instance));
-                let modules = program_modules(db, program).to_vec();
-                parallel::each(db, modules, |db, file| {
-                    start.make_module(db, file);
+            let reached = state.revision.take().and_then(|revision| modules.reached_since(revision));
+            let edits = reached.as_deref().map_or(Edits::Any, Edits::Only);
+            let ahead = |start: Start, ahead: Ahead<Instance>| match ahead {
+                Ahead::From(main) => {
+                    parallel::each(db, vec![main], |db, instance| start.make(db, instance));
+                    parallel::each(db, program_modules(db, program).to_vec(), |db, file| {
+                        start.make_module(db, file);
+                        Vec::new()
+                    });
+                }
+                Ahead::These(instances) => parallel::each(db, instances, |db, instance| {
+                    start.make(db, instance);
                     Vec::new()
-                });
+                }),
             };
-            if state.fragments.update(db, program, edits, ahead)?
+            if state.fragments.update(db, program, edits, &modules.users, ahead)?
                 || state.strip != strip
                 || state.version == 0
             {
                 state.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
                 state.strip = strip;
             }
-            state.made_from = Some(now);
+            state.revision = Some(db.revision());
             tracing::debug!(elapsed = ?started.elapsed(), fragments = state.fragments.len(), "fragments brought up to date");
         }
         let version = state.version;

@@ -135,3 +135,53 @@ impl<T> Drop for EndOnDrop<'_, T> {
         self.0.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use std::collections::HashMap;
+
+    use super::super::Folders;
+    use super::*;
+
+    fn database() -> Database {
+        Database::new(Folders { workspace: std::env::temp_dir(), roots: Vec::new() })
+    }
+
+    fn below(number: u32) -> Vec<u32> {
+        [2 * number + 1, 2 * number + 2].into_iter().filter(|number| *number < 1000).collect()
+    }
+
+    #[test]
+    fn everything_is_done_once() {
+        let done = Mutex::new(HashMap::<u32, u32>::new());
+        each(&database(), vec![0], |_, number: u32| {
+            *done.lock().unwrap().entry(number).or_default() += 1;
+            below(number)
+        });
+        let done = done.into_inner().unwrap();
+        // With one processor there is nothing to do ahead.
+        assert!(done.is_empty() || (done.len() == 1000 && done.values().all(|times| *times == 1)));
+    }
+
+    #[test]
+    fn what_unwinds_ends_the_work_of_all_and_nothing_else() {
+        let db = database();
+        let done = Mutex::new(Vec::new());
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            each(&db, vec![0], |_, number: u32| {
+                assert!(number != 300, "a step that unwinds");
+                done.lock().unwrap().push(number);
+                below(number)
+            });
+        }));
+        let first = done.lock().unwrap().len();
+        assert!(first < 1000, "all of it was done");
+        each(&db, vec![0], |_, number: u32| {
+            done.lock().unwrap().push(number);
+            below(number)
+        });
+        let second = done.lock().unwrap().len() - first;
+        assert!(second == 1000 || second == 0);
+    }
+}

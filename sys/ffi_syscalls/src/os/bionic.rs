@@ -31,7 +31,10 @@ unsafe extern "C" {
     /// No attributes yet.
     pub(super) fn posix_spawnattr_init(attributes: *mut posix_spawnattr_t) -> c_int;
     /// Which of the attributes count.
-    pub(super) fn posix_spawnattr_setflags(attributes: *mut posix_spawnattr_t, flags: core::ffi::c_short) -> c_int;
+    pub(super) fn posix_spawnattr_setflags(
+        attributes: *mut posix_spawnattr_t,
+        flags: core::ffi::c_short,
+    ) -> c_int;
     /// The signals that the child has blocked.
     pub(super) fn posix_spawnattr_setsigmask(
         attributes: *mut posix_spawnattr_t,

@@ -1,5 +1,5 @@
 //! Files as their digests: compared, and carried as bytes.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use vitte_compiler::base::{FileContents, SourcePath};
@@ -70,12 +70,26 @@ impl Entry {
 /// A file of a program.
 #[derive(Clone, Debug)]
 struct Seen {
-    /// Its portable name.
-    name: Arc<str>,
+    path: SourcePath,
     /// `None` when it was looked for and not there.
     fact: Option<Arc<FileFact>>,
     /// The text that the fact is of, where this process has seen it.
     contents: Option<FileContents>,
+}
+
+impl Seen {
+    /// Takes in what stands there now.
+    fn bring_up_to(&mut self, contents: &FileContents, changed: &mut Vec<Changed>) {
+        if self.contents.as_ref().is_some_and(|old| is_same(old, contents)) {
+            return;
+        }
+        let fact = FileFact::of(contents).map(Arc::new);
+        if self.fact.as_ref().map(|old| &old.digest) != fact.as_ref().map(|new| &new.digest) {
+            let old = std::mem::replace(&mut self.fact, fact.clone());
+            changed.push(Changed { path: self.path.clone(), old: Some(old), new: Some(fact) });
+        }
+        self.contents = Some(contents.clone());
+    }
 }
 
 /// All files of a program, in order of path.
@@ -85,7 +99,7 @@ pub(super) struct Files(Vec<Seen>);
 /// What became of a file.
 #[derive(Debug)]
 pub(super) struct Changed {
-    name: Arc<str>,
+    path: SourcePath,
     /// The outer `None` when nobody asked for it; the inner one when it was not there.
     old: Option<Option<Arc<FileFact>>>,
     new: Option<Option<Arc<FileFact>>>,
@@ -95,7 +109,7 @@ impl Changed {
     /// Why something was built anew, if this is a reason.
     pub(super) fn cause(&self) -> Option<Cause> {
         let digest = |fact: &FileFact| fact.digest.clone();
-        let name = self.name.to_string();
+        let name = portable_name(&self.path);
         match (&self.old, &self.new) {
             (Some(Some(old)), Some(Some(new))) => Some(text_cause(CauseKind::File, name, old, new)),
             (Some(None), Some(Some(new))) => {
@@ -122,7 +136,7 @@ impl Changed {
             Some(None) => Entry::Missing,
             None => Entry::Unasked,
         };
-        (self.name.to_string(), entry)
+        (portable_name(&self.path), entry)
     }
 }
 
@@ -189,54 +203,61 @@ fn is_same(one: &FileContents, two: &FileContents) -> bool {
 }
 
 impl Files {
-    /// `files`, in order of path, in place of these, and what is different.
-    pub(super) fn replaced_by(self, files: Vec<(SourcePath, FileContents)>) -> (Self, Vec<Changed>) {
-        let mut before = self.0.into_iter().peekable();
+    /// Brings these up to `files`, in order of path, of which those in `before` held something else; says what is
+    /// different. A look at each file, and more at those that changed.
+    pub(super) fn bring_up_to(
+        &mut self,
+        files: &[(SourcePath, FileContents)],
+        before: &HashMap<SourcePath, FileContents>,
+    ) -> Vec<Changed> {
+        let held = |path, contents| {
+            // Most of the time there are none, and there are many files.
+            if before.is_empty() { contents } else { before.get(path).unwrap_or(contents) }
+        };
+        let are_same = self.0.len() == files.len()
+            && self.0.iter().zip(files).all(|(seen, (path, _))| seen.path == *path);
         let mut changed = Vec::new();
-        let mut now = Vec::with_capacity(files.len());
-        for (path, contents) in files {
-            while let Some(gone) = before.next_if(|seen| is_before(&seen.name, &path)) {
-                changed.push(Changed { name: gone.name, old: Some(gone.fact), new: None });
+        if are_same {
+            for (seen, (path, contents)) in self.0.iter_mut().zip(files) {
+                seen.bring_up_to(held(path, contents), &mut changed);
             }
-            match before.next_if(|seen| is_named(&seen.name, &path)) {
-                Some(seen) if seen.contents.as_ref().is_some_and(|old| is_same(old, &contents)) => {
-                    now.push(seen)
-                }
-                Some(Seen { name, fact: old, .. }) => {
-                    let fact = FileFact::of(&contents).map(Arc::new);
-                    if old.as_ref().map(|old| &old.digest) != fact.as_ref().map(|new| &new.digest) {
-                        changed.push(Changed {
-                            name: Arc::clone(&name),
-                            old: Some(old),
-                            new: Some(fact.clone()),
-                        });
-                    }
-                    now.push(Seen { name, fact, contents: Some(contents) });
+            return changed;
+        }
+        let mut old = std::mem::take(&mut self.0).into_iter().peekable();
+        for (path, contents) in files {
+            let contents = held(path, contents);
+            while let Some(gone) = old.next_if(|seen| seen.path < *path) {
+                changed.push(Changed { path: gone.path, old: Some(gone.fact), new: None });
+            }
+            let seen = match old.next_if(|seen| seen.path == *path) {
+                Some(mut seen) => {
+                    seen.bring_up_to(contents, &mut changed);
+                    seen
                 }
                 None => {
-                    let name: Arc<str> = portable_name(&path).into();
-                    let fact = FileFact::of(&contents).map(Arc::new);
-                    changed.push(Changed { name: Arc::clone(&name), old: None, new: Some(fact.clone()) });
-                    now.push(Seen { name, fact, contents: Some(contents) });
+                    let fact = FileFact::of(contents).map(Arc::new);
+                    changed.push(Changed { path: path.clone(), old: None, new: Some(fact.clone()) });
+                    Seen { path: path.clone(), fact, contents: Some(contents.clone()) }
                 }
-            }
+            };
+            self.0.push(seen);
         }
-        changed.extend(before.map(|gone| Changed { name: gone.name, old: Some(gone.fact), new: None }));
-        (Self(now), changed)
+        changed.extend(old.map(|gone| Changed { path: gone.path, old: Some(gone.fact), new: None }));
+        changed
     }
 
     /// Brings files that were read from a blob up to date.
     pub(super) fn apply(&mut self, changes: &BTreeMap<String, Entry>) {
-        self.0.retain(|seen| !changes.contains_key(&*seen.name));
+        self.0.retain(|seen| !changes.contains_key(&portable_name(&seen.path)));
         for (name, entry) in changes {
             let fact = match entry {
                 Entry::There(fact) => Some(Arc::new(fact.clone())),
                 Entry::Missing => None,
                 Entry::Unasked => continue,
             };
-            self.0.push(Seen { name: name.as_str().into(), fact, contents: None });
+            self.0.push(Seen { path: path_of(name), fact, contents: None });
         }
-        self.0.sort_by(|one, two| parts(&one.name).cmp(&parts(&two.name)));
+        self.0.sort_by(|one, two| one.path.cmp(&two.path));
     }
 
     /// As bytes: for each file its name, whether it is there, digest, imports and lines. Lengths and lines are
@@ -248,7 +269,7 @@ impl Files {
             out.extend_from_slice(text.as_bytes());
         };
         for seen in &self.0 {
-            put(&mut out, &seen.name);
+            put(&mut out, &portable_name(&seen.path));
             let Some(fact) = &seen.fact else {
                 out.push(0);
                 continue;
@@ -281,7 +302,7 @@ impl Files {
                     Some(Arc::new(FileFact { digest, lines, imports }))
                 }
             };
-            files.push(Seen { name: name.into(), fact, contents: None });
+            files.push(Seen { path: path_of(name), fact, contents: None });
         }
         Some(Self(files))
     }
@@ -303,17 +324,10 @@ fn take_text<'b>(rest: &mut &'b [u8]) -> Option<&'b str> {
     std::str::from_utf8(take(rest, length)?).ok()
 }
 
-/// Root and path of a portable name, in whose order paths are.
-fn parts(name: &str) -> (&str, &str) {
-    name.split_once('\t').unwrap_or((name, ""))
-}
-
-fn is_named(name: &str, path: &SourcePath) -> bool {
-    parts(name) == (path.root.as_str(), path.path.as_str())
-}
-
-fn is_before(name: &str, path: &SourcePath) -> bool {
-    parts(name) < (path.root.as_str(), path.path.as_str())
+/// What [`portable_name`] called so.
+fn path_of(name: &str) -> SourcePath {
+    let (root, path) = name.split_once('\t').unwrap_or(("", name));
+    SourcePath { root: root.into(), path: path.into() }
 }
 
 #[cfg(test)]
@@ -341,9 +355,12 @@ mod tests {
             ("d.vit", text("")),
         ];
         let given = given.map(|(path, contents)| (SourcePath::workspace(path), contents));
-        let (files, _) = Files::default().replaced_by(given.to_vec());
+        let none = HashMap::new();
+        let mut files = Files::default();
+        assert_eq!(files.bring_up_to(&given, &none).len(), 4);
+        assert_eq!(files.bring_up_to(&given, &none).len(), 0);
         let bytes = files.encode();
-        let read = Files::decode(&bytes).map(|files| files.replaced_by(given.to_vec()).1.len());
+        let read = Files::decode(&bytes).map(|mut files| files.bring_up_to(&given, &none).len());
         assert_eq!(read, Some(0));
         for end in 1..bytes.len() {
             // Cut between two files it is a shorter list; elsewhere it is none.

@@ -1,26 +1,26 @@
 //! The driver itself: one door for each verb.
-use std::collections::HashMap;
+mod linking; // object files to executables
+mod stored; // results from the store, and into it
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Program, SourcePath};
-use vitte_store::{ActionKey, Store};
-use vitte_sys::sandbox::Rung;
+use vitte_compiler::base::{Diagnostic, FileContents, Program, SourcePath};
+use vitte_store::Store;
 
+use self::linking::tool_error;
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
-use crate::cache::{self, BuildCache, CachedResult, Facts, History, Noted, ProgramInputs, Publisher};
+use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
-use crate::link::{
-    DebugInfo, EMBEDDED, LinkError, LinkObject, LinkPlan, LinkReport, Linker, Linkers, Toolbox,
-};
+use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
@@ -31,10 +31,6 @@ const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// The phase of linking in events.
 const LINK: &str = "link";
-
-const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
-const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
-const NO_ENTRY_POINT: Code = Code { code: "LNK0071", key: "LINK_E_NO_ENTRY_POINT" };
 
 /// Compiles, links and describes programs. Cheap to share; one per service.
 #[derive(Debug)]
@@ -267,50 +263,6 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Links an object file; `None` when the program is not complete, which is told as diagnostics.
-    #[allow(clippy::too_many_arguments)] // one step of `build`, which has them all at hand
-    fn link(
-        &self,
-        plan: &BuildPlan,
-        cwd: &Path,
-        linker: &dyn Linker,
-        object: &doors::Object,
-        events: &dyn EventSink,
-        cancel: &CancellationToken,
-        outcome: &mut BuildOutcome,
-    ) -> Result<Option<Written>, DriverError> {
-        events.event(Event::PhaseStarted { phase: LINK });
-        let started = Instant::now();
-        let linked = match link(plan, linker, object, cancel) {
-            Ok(report) => Ok(report),
-            Err(error @ (LinkError::Undefined(_) | LinkError::Duplicate(_))) => {
-                Err(self.link_diagnostics(plan, cwd, &error, cancel)?)
-            }
-            Err(error) => return Err(tool_error(error)),
-        };
-        events.event(Event::PhaseFinished { phase: LINK, elapsed: started.elapsed(), executed: 1 });
-        match linked {
-            Ok(report) => {
-                tracing::debug!(linker = %report.linker, confinement = ?report.confinement, elapsed = ?report.elapsed, bytes = report.bytes.len(), "linked");
-                if let Some(weak) = report.confinement.filter(|reached| reached.rung == Rung::Limits) {
-                    let linker = &report.linker;
-                    events.event(Event::Note(format!("{linker}: confined by {} only", weak.rung.name())));
-                }
-                for warning in &report.warnings {
-                    events.event(Event::Note(format!("{}: {warning}", report.linker)));
-                }
-                self.outputs.write(plan, &report.bytes, 0, true).map(Some)
-            }
-            Err(diagnostics) => {
-                for diagnostic in diagnostics {
-                    outcome.errors += 1;
-                    events.event(Event::Diagnostic(diagnostic));
-                }
-                Ok(None)
-            }
-        }
-    }
-
     fn check_determinism(
         &self,
         plan: &BuildPlan,
@@ -344,159 +296,6 @@ impl Driver {
         events
             .event(Event::Note("deterministic: two more builds in other folders gave the same bytes".into()));
         Ok(())
-    }
-
-    /// What the store has for the program as it is on disk, with the diagnostics as the user would see
-    /// them. For a program that is in memory it is asked only to be compared.
-    fn find(&self, plan: &BuildPlan, key: &ActionKey, request: &BuildRequest) -> Option<Found> {
-        let cache = self.cache.as_ref()?;
-        let folders = plan.folders();
-        let engine = self.engines.get(folders.clone());
-        if !request.check_cache && engine.knows(&plan.project.entry, &plan.options) {
-            return None;
-        }
-        let (result, files) = cache.find(key, &folders)?;
-        let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
-        let diagnostics = result.diagnostics(&folders, &cwd);
-        Some(Found { result, diagnostics, files })
-    }
-
-    /// Notes, by and by, that the plan's target is made of `files` now.
-    fn note_restored(
-        &self,
-        plan: &BuildPlan,
-        key: ActionKey,
-        linker: &str,
-        files: Vec<(SourcePath, FileContents)>,
-    ) {
-        let Some(history) = self.history.clone() else { return };
-        let (plan, linker, target) = (plan.clone(), linker.to_owned(), target(plan));
-        self.noted.is_news(&target, key, cache::RESTORED);
-        self.publisher.publish((key, Some(target.clone())), cache::RESTORED, move || {
-            history.remember(&target, Facts::new(&plan, &linker, files));
-            // The next one may be of other files.
-            false
-        });
-    }
-
-    /// Puts a result of the store in place; `None` when its executable is not there after all.
-    fn restore(
-        &self,
-        plan: &BuildPlan,
-        found: &Found,
-        described: &str,
-        events: &dyn EventSink,
-    ) -> Result<Option<BuildOutcome>, DriverError> {
-        let Found { result, diagnostics, files: _ } = found;
-        let mut outcome = outcome(diagnostics, described.to_owned());
-        if let Some(digest) = &result.executable {
-            let Some(bytes) = self.cache.as_ref().and_then(|cache| cache.blob(digest)) else {
-                return Ok(None);
-            };
-            let written = self.outputs.write(plan, &bytes, 0, true)?;
-            report_hit(events, diagnostics, true);
-            events.event(written.event());
-            outcome.executable = Some(written.path);
-        } else {
-            report_hit(events, diagnostics, false);
-        }
-        Ok(Some(outcome))
-    }
-
-    /// Leaves the result of `plan` in the store, by and by: diagnostics with so many errors and, for a
-    /// build without any, what was written. Nothing is left when the files have changed since `revision`.
-    fn publish(
-        &self,
-        plan: &BuildPlan,
-        key: ActionKey,
-        linker: &str,
-        revision: u64,
-        errors: u64,
-        written: Option<Written>,
-    ) {
-        let Some(cache) = self.cache.clone() else { return };
-        let (plan, engines, history) = (plan.clone(), Arc::clone(&self.engines), self.history.clone());
-        let (target, linker) = (written.as_ref().map(|_| target(&plan)), linker.to_owned());
-        let is_news = target.as_ref().is_some_and(|target| self.noted.is_news(target, key, revision));
-        if self.publisher.is_done(&(key, target.clone()), revision) {
-            if let (true, Some(target), Some(history)) = (is_news, target, history) {
-                // As when a profile is built again that was built before another one.
-                self.publisher.publish((cache::history_key(&target), Some(target.clone())), revision, move || {
-                    let (entry, options) = (&plan.project.entry, &plan.options);
-                    let read = engines.get(plan.folders()).read(
-                        entry,
-                        options,
-                        &CancellationToken::new(),
-                        |db, program, kept| (kept.inputs(db, program), db.replaced_since(revision)),
-                    );
-                    if let Ok(((inputs, Some(replaced)), _)) = read {
-                        history.remember(&target, Facts::new(&plan, &linker, as_built(inputs, replaced)));
-                    }
-                    // The next one may be of other options.
-                    false
-                });
-            }
-            return;
-        }
-        self.publisher.publish((key, target.clone()), revision, move || {
-            let executable = written.as_ref().and_then(Written::bytes);
-            if executable.is_none() != written.is_none() {
-                return false;
-            }
-            let (entry, options) = (&plan.project.entry, &plan.options);
-            let read = engines.get(plan.folders()).read(
-                entry,
-                options,
-                &CancellationToken::new(),
-                |db, program, kept| {
-                    let (found, _) = kept.check(db, program);
-                    let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
-                    (db.revision(), kept.inputs(db, program), db.replaced_since(revision), diagnostics)
-                },
-            );
-            let Ok(((now, inputs, replaced, diagnostics), _)) = read else { return false };
-            if let (Some(target), Some(history), Some(replaced)) = (&target, &history, replaced) {
-                history.remember(target, Facts::new(&plan, &linker, as_built(inputs.clone(), replaced)));
-            }
-            if now != revision {
-                return false;
-            }
-            // Errors that came later than the check are not among these.
-            if count(&diagnostics, "error") == errors
-                && let Some(inputs) = ProgramInputs::of(inputs)
-            {
-                cache.publish(&key, &inputs, &CachedResult::new(&diagnostics), executable.as_deref());
-            }
-            true
-        });
-    }
-
-    /// Brings a program that was answered from the store into memory, by and by, for the next edit: its
-    /// diagnostics or, with `whole`, its code too.
-    fn warm_up(&self, plan: &BuildPlan, key: ActionKey, whole: bool) {
-        self.warm_up_then(plan, key, whole, || {});
-    }
-
-    fn warm_up_then(
-        &self,
-        plan: &BuildPlan,
-        key: ActionKey,
-        whole: bool,
-        then: impl FnOnce() + Send + 'static,
-    ) {
-        let (plan, engines) = (plan.clone(), Arc::clone(&self.engines));
-        self.publisher.warm_up((key, None), move |cancel| {
-            let (entry, options) = (&plan.project.entry, &plan.options);
-            let strip = plan.debug == DebugInfo::Strip;
-            // Whoever asks next gets what was made so far, or learns why it was not.
-            let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
-                let (found, interfaces) = kept.check(db, program);
-                if whole && !found.iter().any(Diagnostic::is_error) {
-                    let _ = kept.image.link(db, program, interfaces, strip, Some);
-                }
-            });
-            then();
-        });
     }
 
     /// Why the target of `request` was built anew the last time; with `touched`, an absolute path, also
@@ -672,22 +471,6 @@ impl Driver {
         }
         Ok(compiled)
     }
-
-    /// Symbols that are missing or there twice, as diagnostics about the program.
-    fn link_diagnostics(
-        &self,
-        plan: &BuildPlan,
-        cwd: &Path,
-        error: &LinkError,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<Arc<ResolvedDiagnostic>>, DriverError> {
-        let cwd = vitte_sys::fs::canonical(cwd).unwrap_or_else(|_| cwd.to_path_buf());
-        let engine = self.engines.get(plan.folders());
-        let (resolved, _) = engine.read(&plan.project.entry, &plan.options, cancel, |db, program, _| {
-            show::resolve(db, &cwd, &plan.lints, &describe_link_error(db, program, error))
-        })?;
-        Ok(resolved)
-    }
 }
 
 fn compile_snapshot(
@@ -699,7 +482,7 @@ fn compile_snapshot(
     goal: Goal<'_>,
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
-    let (found, interfaces) = kept.check(db, program);
+    let found = kept.check(db, program);
     let mut found: Vec<Diagnostic> = found.to_vec();
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
@@ -713,7 +496,7 @@ fn compile_snapshot(
         Goal::Image(outputs) if clean => {
             let strip = plan.debug == DebugInfo::Strip;
             let find = |version| outputs.find(plan, version);
-            match kept.image.link(db, program, interfaces, strip, find) {
+            match kept.link(db, program, strip, find) {
                 Ok(Ok(image)) => {
                     made = Some(Made::Image(image));
                     Ok(())
@@ -737,19 +520,6 @@ fn compile_snapshot(
     }
     let errors = count(&diagnostics, "error");
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
-}
-
-/// The files of a program as they were when it was built, whatever has been saved since.
-fn as_built(
-    mut files: Vec<(SourcePath, FileContents)>,
-    mut replaced: HashMap<SourcePath, FileContents>,
-) -> Vec<(SourcePath, FileContents)> {
-    for (path, contents) in &mut files {
-        if let Some(before) = replaced.remove(path) {
-            *contents = before;
-        }
-    }
-    files
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.
@@ -822,116 +592,5 @@ fn report_work(events: &dyn EventSink, work: &[Work; STAGES.len()], all: bool) {
             events.event(Event::PhaseStarted { phase });
         }
         events.event(Event::PhaseFinished { phase, elapsed: work.elapsed, executed: work.executed });
-    }
-}
-
-fn link(
-    plan: &BuildPlan,
-    linker: &dyn Linker,
-    object: &doors::Object,
-    cancel: &CancellationToken,
-) -> Result<LinkReport, LinkError> {
-    let object = LinkObject { name: "program.o".into(), bytes: Arc::clone(&object.bytes) };
-    let plan = LinkPlan {
-        target: plan.target.into(),
-        debug: plan.debug,
-        mode: plan.link_mode,
-        libraries: plan.libraries.clone(),
-        flags: plan.link_flags.clone(),
-        ..LinkPlan::executable(object)
-    };
-    linker.link(&plan, cancel)
-}
-
-fn describe_link_error(db: &Database, program: Program, error: &LinkError) -> Vec<Diagnostic> {
-    let about = |code, symbol: &str, message: String, label: &str| {
-        Diagnostic::error(code, Phase::Linker, doors::extern_place(db, program, symbol), message, label)
-    };
-    match error {
-        LinkError::Undefined(symbols) => symbols
-            .iter()
-            .map(|symbol| {
-                let name = &symbol.name;
-                if name == "main" {
-                    return about(
-                        NO_ENTRY_POINT,
-                        name,
-                        "the program has no entry point".into(),
-                        "no `main` here",
-                    )
-                    .note("an executable begins with `proc main`")
-                    .help("add `proc main() -> int { give 0 }`, or check the file as a library");
-                }
-                let message = format!("undefined symbol `{name}`");
-                let diagnostic = about(UNDEFINED_SYMBOL, name, message, "declared here, defined nowhere")
-                    .note("neither the program nor the C library defines it");
-                match &symbol.similar {
-                    Some(similar) => diagnostic.help(format!("did you mean `{similar}`?")),
-                    None => diagnostic
-                        .help("name the library that defines it in `link.libraries` of `vitte-package.json`"),
-                }
-            })
-            .collect(),
-        LinkError::Duplicate(symbols) => symbols
-            .iter()
-            .map(|symbol| {
-                let message = format!("the symbol `{}` is defined twice", symbol.name);
-                about(DUPLICATE_SYMBOL, &symbol.name, message, "while linking this program")
-                    .note(format!("first in `{}`, again in `{}`", symbol.first, symbol.second))
-                    .help("rename one of the two")
-            })
-            .collect(),
-        LinkError::Unsupported { .. } | LinkError::Tool { .. } | LinkError::Cancelled => Vec::new(),
-    }
-}
-
-fn tool_error(error: LinkError) -> DriverError {
-    match error {
-        LinkError::Cancelled => DriverError::Cancelled,
-        LinkError::Tool { message, output, help } => DriverError::Tool { message, output, help },
-        LinkError::Unsupported { .. } => DriverError::Tool {
-            message: error.to_string(),
-            output: String::new(),
-            help: "choose another linker with `--linker cc`".into(),
-        },
-        LinkError::Undefined(_) | LinkError::Duplicate(_) => internal(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::link::{DuplicateSymbol, UndefinedSymbol};
-
-    #[test]
-    fn link_errors_become_diagnostics() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.vit"), "extern C {\n  proc mallloc(n: int) -> int;\n}\n")
-            .unwrap();
-        let request = BuildRequest {
-            entry: Some("a.vit".into()),
-            cwd: folder.path().to_path_buf(),
-            ..BuildRequest::default()
-        };
-        let (driver, plan) = (Driver::default(), BuildPlan::new(&request).unwrap());
-        let show = |error: LinkError| {
-            driver.link_diagnostics(&plan, &request.cwd, &error, &CancellationToken::new()).unwrap()
-        };
-        let undefined = |name: &str, similar: Option<&str>| UndefinedSymbol {
-            name: name.into(),
-            object: "program.o".into(),
-            similar: similar.map(String::from),
-        };
-        let shown =
-            show(LinkError::Undefined(vec![undefined("mallloc", Some("malloc")), undefined("main", None)]));
-        assert_eq!(shown.iter().map(|d| d.code.as_str()).collect::<Vec<_>>(), ["LNK0071", "LNK0058"]);
-        assert_eq!(shown[1].message, "undefined symbol `mallloc`");
-        assert_eq!(shown[1].helps, ["did you mean `malloc`?"]);
-        let place = &shown[1].labels[0].span;
-        assert_eq!((place.start.line, place.start.column, place.end.column), (2, 8, 15));
-        let twice = DuplicateSymbol { name: "f".into(), first: "a.o".into(), second: "b.o".into() };
-        let shown = show(LinkError::Duplicate(vec![twice]));
-        assert_eq!((shown[0].code.as_str(), shown[0].phase.as_str()), ("LNK0015", "linker"));
     }
 }
