@@ -3,6 +3,8 @@ use std::env;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use serde_json::json;
 use vitte_sys::fs::Durability;
@@ -154,10 +156,29 @@ fn secret_key(key: &str) -> Result<SecretKey, Failure> {
         Failure::new(Exit::BadInput, format!("`{}` cannot be used: {error}", path.display()))
             .help("is the password right?")
     };
+    if let Some(key) = stock_key_without_password(&text) {
+        return Ok(key);
+    }
     let parse = || SecretKeyBox::from_string(&text).map_err(|error| unusable(&error));
     match parse()?.into_unencrypted_secret_key() {
         Ok(key) => Ok(key),
         Err(_) => parse()?.into_secret_key(Some(password(Ask::Once)?)).map_err(|error| unusable(&error)),
+    }
+}
+
+/// A key that `minisign -W` made: it leaves the check sum empty, which the library takes for damage.
+fn stock_key_without_password(text: &str) -> Option<SecretKey> {
+    /// Two bytes each for the algorithms of signature, password and check sum, 48 for the password's, 8 for the
+    /// key's id, 64 for the key, 32 for the check sum.
+    const KEY_BYTES: usize = 158;
+    const CHECK_SUM: std::ops::Range<usize> = 126..KEY_BYTES;
+    let bytes = BASE64_STANDARD.decode(text.lines().nth(1)?.trim_end()).ok()?;
+    let has_no_password = bytes.get(2..4) == Some(&[0, 0]);
+    let has_no_sum = bytes.get(CHECK_SUM)?.iter().all(|byte| *byte == 0);
+    if bytes.len() == KEY_BYTES && has_no_password && has_no_sum {
+        SecretKey::from_bytes(&bytes).ok()
+    } else {
+        None
     }
 }
 

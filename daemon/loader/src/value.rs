@@ -81,7 +81,10 @@ pub(crate) fn parse<V: WasmValue + 'static>(types: &[V::Type], text: &str) -> Re
     let describe = |error: wasm_wave::parser::ParserError| {
         let at = error.span().start.saturating_sub(1).min(text.len());
         let at = text.char_indices().take_while(|(index, _)| *index < at).count() + 1;
-        format!("{error} at character {at}")
+        // The place that it gives is one of bytes, and of the text with the function in front.
+        let message = error.to_string();
+        let message = message.rsplit_once(" at ").map_or(message.as_str(), |(what, _)| what);
+        format!("{message} at character {at}")
     };
     let call = UntypedFuncCall::parse(&call).map_err(describe)?;
     call.to_wasm_params::<V>(types).map_err(describe)

@@ -1,5 +1,5 @@
 //! What `inspect` says, beside what others say of the same files.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
 //! Packages through the public door: signatures, digests, sequence numbers, and damage of every kind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 use std::io::Cursor;
 use std::path::PathBuf;
 
