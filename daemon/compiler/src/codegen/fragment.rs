@@ -153,7 +153,7 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
     });
     let isa = target_isa(options.level(db))?;
     Ok(Arc::new(Fragment {
-        is_main: matches!(instance.kind(db), InstanceKind::Main(_)),
+        is_main: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_)),
         frame: frame_instructions(code, &*isa)?,
         symbol,
         code: code.clone(),
@@ -169,6 +169,9 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
         InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
         }
+        InstanceKind::Tests(items) => {
+            items.iter().any(|item| matches!(**item_hir(db, *item), ItemHir::Missing))
+        }
         InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
             false
         }
@@ -181,9 +184,11 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
             Some(item.file(db))
         }
-        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
-            None
-        }
+        InstanceKind::Tests(_)
+        | InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_) => None,
     }
 }
 
@@ -299,6 +304,10 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
         }
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
         InstanceKind::Main(_) => &[],
+        InstanceKind::Tests(items) => {
+            files.extend(items.iter().map(|item| item.file(db)));
+            &[]
+        }
     };
     let mut work: Vec<&Ty> = types.iter().collect();
     while let Some(ty) = work.pop() {

@@ -19,7 +19,7 @@ use super::tys::{
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
 use crate::lower::{ItemId, NodeId};
-use crate::mono::{Instance, InstanceKind};
+use crate::mono::{Instance, InstanceKind, item_name};
 use crate::types::{IntTy, Intrinsic, Ty, pick_data, proc_data};
 
 /// Bit at which a link to a dead object holds its type's index.
@@ -199,6 +199,54 @@ pub(super) fn main(db: &dyn Db, item: ItemId) -> Mir {
         }
     };
     g.end(Terminator::Return(Some(status)));
+    g.finish()
+}
+
+/// C `main(argc, argv)` of a runner of tests: with the number of one it runs that test and gives 0 if it passed, else 1;
+/// with nothing it prints the names of all in order, a line each.
+pub(super) fn tests(db: &dyn Db, items: &[ItemId]) -> Mir {
+    let i32_ty = Ty::Int(IntTy::I32);
+    let params = [(i32_ty.clone(), PassMode::Own), (Ty::USIZE, PassMode::Own)];
+    let mut g = Glue::new(db, &params, i32_ty.clone(), items.first().copied());
+    let number = g.local(Ty::INT);
+    if let Some(chosen) = core_proc(db, "chosen_test", Vec::new()) {
+        g.call(Callee::Instance(chosen), vec![copy(LocalId(0)), copy(LocalId(1))], Some(number));
+    }
+    let blocks: Vec<BlockId> = items.iter().map(|_| g.block()).collect();
+    let (list, end) = (g.block(), g.block());
+    let status = g.local(i32_ty.clone());
+    let cases = (0..).zip(&blocks).map(|(number, block)| (number, *block)).collect();
+    g.end(Terminator::Switch(copy(number), cases, list));
+    for (item, block) in items.iter().zip(blocks) {
+        g.open(block);
+        let ret = proc_data(db, *item).ret.clone();
+        let has_result = !matches!(ret, Ty::Unit | Ty::Never);
+        let result = has_result.then(|| g.local(ret));
+        let test = Instance::new(db, InstanceKind::Proc(*item, Vec::new()));
+        g.call(Callee::Instance(test), Vec::new(), result);
+        g.assign(status, Rvalue::Use(int(0, i32_ty.clone())));
+        if let Some(passed) = result {
+            let failed = g.block();
+            g.end(Terminator::Switch(copy(passed), vec![(0, failed)], end));
+            g.open(failed);
+            g.assign(status, Rvalue::Use(int(1, i32_ty.clone())));
+        }
+        g.end(Terminator::Goto(end));
+    }
+    g.open(list);
+    if let Some(say) = core_proc(db, "println_string", Vec::new()) {
+        for item in items {
+            let name = Operand::Const(Const::Str(item_name(db, *item).into()));
+            g.call(Callee::Instance(say), vec![name], None);
+        }
+    }
+    g.assign(status, Rvalue::Use(int(0, i32_ty)));
+    g.end(Terminator::Goto(end));
+    g.open(end);
+    if let Some(flush) = core_proc(db, "flush_stdout", Vec::new()) {
+        g.call(Callee::Instance(flush), Vec::new(), None);
+    }
+    g.end(Terminator::Return(Some(copy(status))));
     g.finish()
 }
 

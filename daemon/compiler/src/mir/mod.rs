@@ -37,6 +37,7 @@ pub fn mir(db: &dyn Db, instance: Instance) -> Arc<Mir> {
             elaborate::elaborate(db, raw.mir)
         }
         InstanceKind::Main(item) => glue::main(db, *item),
+        InstanceKind::Tests(items) => glue::tests(db, items),
         InstanceKind::Thunk(item, args) => glue::thunk(db, *item, args),
         InstanceKind::Drop(ty) => glue::drop(db, ty),
         InstanceKind::DropCycle(tys) => glue::drop_cycle(db, tys),

@@ -28,7 +28,7 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
             let data = proc_data(db, *item);
             data.params.iter().map(|p| value_mode(db, &p.ty.subst(args))).collect()
         }
-        InstanceKind::Main(_) => Arc::new([PassMode::Own; 2]),
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => Arc::new([PassMode::Own; 2]),
         InstanceKind::DropCycle(_) => Arc::new([PassMode::Own]),
         InstanceKind::Drop(_) | InstanceKind::Clone(_) => Arc::new([PassMode::Borrow]),
         InstanceKind::Eq(_) => Arc::new([PassMode::Borrow; 2]),
@@ -43,6 +43,7 @@ fn initial_modes(db: &dyn Db, _id: salsa::Id, instance: Instance) -> Arc<[PassMo
         }
         InstanceKind::Thunk(..)
         | InstanceKind::Main(_)
+        | InstanceKind::Tests(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Drop(_)
         | InstanceKind::Clone(_)

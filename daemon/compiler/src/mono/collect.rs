@@ -63,7 +63,7 @@ fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
             };
             (item, std::slice::from_ref(ty))
         }
-        InstanceKind::Main(_) | InstanceKind::DropCycle(_) => return Ok(()),
+        InstanceKind::Main(_) | InstanceKind::Tests(_) | InstanceKind::DropCycle(_) => return Ok(()),
     };
     let (Some(item), Some(_)) = (item, tys.iter().find(|t| too_large(t))) else { return Ok(()) };
     let name = item.name(db);

@@ -6,7 +6,7 @@ use crate::lower::ItemId;
 use crate::types::Ty;
 
 pub use collect::{collect, collect_from, too_large};
-pub use symbol::{symbol_name, ty_text};
+pub use symbol::{item_name, symbol_name, ty_text};
 
 /// What code is generated for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +15,8 @@ pub enum InstanceKind {
     Proc(ItemId, Vec<Ty>),
     /// The C `main`: `(argc: i32, argv: usize) -> i32`; holds the user's `main`.
     Main(ItemId),
+    /// The C `main` of a runner of these tests: see [`crate::types::program_tests`].
+    Tests(Vec<ItemId>),
     /// Adapter of a proc for calls through a procedure value: every by-value form parameter by place, other refcounted
     /// parameters borrowed.
     Thunk(ItemId, Vec<Ty>),

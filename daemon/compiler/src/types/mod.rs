@@ -23,7 +23,9 @@ mod tests;
 pub use dump::dump_thir;
 pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
-pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
+pub use program::{
+    entry_point, file_diagnostics, place_span, program_diagnostics, program_modules, program_tests,
+};
 pub use render::ty_name;
 pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,

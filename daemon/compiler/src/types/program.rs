@@ -255,6 +255,23 @@ pub fn entry_point(db: &dyn Db, program: Program) -> Result<ItemId, Box<Diagnost
     }
 }
 
+/// The tests of a program (§4.11 of the reference): the procs of its own modules whose names begin with `test_`,
+/// which take nothing and give a `bool` or nothing, and its `test` blocks; in order of path and place.
+#[salsa::tracked(returns(ref))]
+pub fn program_tests(db: &dyn Db, program: Program) -> Arc<[ItemId]> {
+    let own = &program.entry(db).path(db).root;
+    let modules = program_modules(db, program).iter().filter(|module| module.path(db).root == *own);
+    let procs = modules.flat_map(|module| item_tree(db, *module).items.iter().map(|entry| entry.id));
+    procs
+        .filter(|item| matches!(&**item_hir(db, *item), ItemHir::Proc(proc) if proc.sig.is_test))
+        .filter(|item| {
+            let data = proc_data(db, *item);
+            let gives = matches!(data.ret, Ty::Bool | Ty::Unit | Ty::Never);
+            gives && data.generics.is_empty() && data.abi == Abi::Vitte && data.has_body
+        })
+        .collect()
+}
+
 fn main_proc(db: &dyn Db, entry: SourceFile) -> Option<ItemId> {
     own_items(db, entry).items.get("main").copied().filter(|main| main.kind(db) == ItemKind::Proc)
 }
