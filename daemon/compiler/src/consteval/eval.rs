@@ -108,9 +108,13 @@ pub fn const_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     match &**item_hir(db, item) {
         ItemHir::Const(_) => const_value(db, item).as_ref().err().cloned().unwrap_or_default(),
         ItemHir::StaticAssert(_, message) => static_assert(db, item, message.as_deref()),
-        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => {
-            Arc::new([])
-        }
+        ItemHir::Missing
+        | ItemHir::Proc(_)
+        | ItemHir::Form(_)
+        | ItemHir::Pick(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_) => Arc::new([]),
     }
 }
 
@@ -526,7 +530,7 @@ impl<'db> Evaluator<'db> {
         types: &[Ty],
     ) -> Eval<(ConstValue, Vec<ConstValue>)> {
         let item = match callee {
-            Callee::Proc(item, _) => *item,
+            Callee::Proc(item, types) => crate::types::traits::dispatch(self.db, *item, types).0,
             Callee::Intrinsic(..) => return Err(self.not_constant("this built-in")),
             Callee::Value(_) => return Err(self.not_constant("a call through a procedure value")),
         };

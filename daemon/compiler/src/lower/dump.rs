@@ -78,6 +78,23 @@ fn item(db: &dyn Db, id: ItemId, indent: usize, out: &mut String) {
                 ty(&alias.ty)
             ));
         }
+        ItemHir::Trait(declared) => {
+            let supers = declared.supers.iter().map(ty).collect::<Vec<_>>().join(" + ");
+            let supers = if supers.is_empty() { supers } else { format!(": {supers}") };
+            printer.line(&format!("trait {}{}{supers}", declared.name.name, generics(&declared.generics)));
+            printer.indent += 1;
+            for (name, _) in &declared.types {
+                printer.line(&format!("type {}", name.name));
+            }
+        }
+        ItemHir::Impl(block) => {
+            let of = block.of.as_ref().map_or(String::new(), |of| format!("{} for ", ty(of)));
+            printer.line(&format!("impl{} {of}{}", generics(&block.generics), ty(&block.ty)));
+            printer.indent += 1;
+            for (name, stands_for) in &block.types {
+                printer.line(&format!("type {} = {}", name.name, ty(stands_for)));
+            }
+        }
         ItemHir::StaticAssert(body, _) => {
             printer.line("static_assert");
             printer.body = Some(body);
@@ -94,7 +111,7 @@ fn generics(list: &[super::hir::Ident]) -> String {
 }
 
 /// A written type.
-fn ty(t: &TypeRef) -> String {
+pub(crate) fn ty(t: &TypeRef) -> String {
     let list = |ts: &[TypeRef]| ts.iter().map(ty).collect::<Vec<_>>().join(", ");
     match &t.kind {
         TypeRefKind::Path { path, args } => {

@@ -9,6 +9,7 @@ use crate::lower::ItemId;
 use crate::lower::hir::{BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind, too_large};
 use crate::types::thir::{Arg, Block, Callee, Expr, ExprKind, ForIter, LocalId, PatKind, Stmt};
+use crate::types::traits::dispatch;
 use crate::types::{Intrinsic, Ty, check_body, proc_data};
 
 /// Stack kept free below each step of a recursion over calls or expressions, and how much is added when it runs low.
@@ -264,8 +265,9 @@ impl Effects<'_> {
     fn call(&mut self, callee: &Callee, args: &[Arg]) {
         let modes: Vec<PassMode> = match callee {
             Callee::Proc(item, tys) => {
-                let tys = tys.iter().map(|t| t.subst(self.args)).collect();
-                pass_modes(self.db, Instance::new(self.db, InstanceKind::Proc(*item, tys))).to_vec()
+                let tys: Vec<Ty> = tys.iter().map(|t| t.subst(self.args)).collect();
+                let (item, tys) = dispatch(self.db, *item, &tys);
+                pass_modes(self.db, Instance::new(self.db, InstanceKind::Proc(item, tys))).to_vec()
             }
             Callee::Intrinsic(intrinsic, _) => intrinsic_modes(*intrinsic).to_vec(),
             Callee::Value(value) => {

@@ -35,6 +35,7 @@ pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
         | Ty::Float(_)
         | Ty::Ref(..)
         | Ty::Proc(..)
+        | Ty::Impl(..)
         | Ty::Infer(_) => false,
     }
 }
@@ -185,6 +186,7 @@ pub fn holds_address(ty: &Ty) -> bool {
         | Ty::String
         | Ty::Bytes
         | Ty::Proc(..)
+        | Ty::Impl(..)
         | Ty::Param(..)
         | Ty::Infer(_) => false,
     }

@@ -43,6 +43,7 @@ pub fn ty_text(db: &dyn Db, ty: &Ty) -> String {
         Ty::Form(item, args) | Ty::Pick(item, args) => {
             format!("{}{}", item_text(db, *item), args_text(db, args))
         }
+        Ty::Impl(item, args) => format!("impl {}{}", item_text(db, *item), args_text(db, args)),
         Ty::Proc(params, ret) => format!("proc({}) -> {}", list(params), ty_text(db, ret)),
         Ty::Tuple(tys) => format!("({})", list(tys)),
         Ty::Param(_, name) => name.to_string(),

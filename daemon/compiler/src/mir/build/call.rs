@@ -11,6 +11,7 @@ use crate::lower::NodeId;
 use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
+use crate::types::traits::dispatch;
 use crate::types::{Intrinsic, Ty, proc_data, ty_name};
 
 /// An argument after its evaluation.
@@ -29,13 +30,14 @@ impl Builder<'_> {
         let mut moved: Vec<bool> = Vec::new();
         let (callee, modes) = match callee {
             thir::Callee::Proc(item, tys) => {
-                let data = proc_data(self.db, *item);
                 let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
-                if self.length(dest, *item, args) {
+                let (item, tys) = dispatch(self.db, *item, &tys);
+                let data = proc_data(self.db, item);
+                if self.length(dest, item, args) {
                     return;
                 }
                 moved = data.params.iter().map(|p| p.mode == ParamMode::Move).collect();
-                let instance = Instance::new(self.db, InstanceKind::Proc(*item, tys));
+                let instance = Instance::new(self.db, InstanceKind::Proc(item, tys));
                 let modes = pass_modes(self.db, instance).to_vec();
                 let callee = match data.abi {
                     Abi::Vitte | Abi::Intrinsic => Callee::Instance(instance),

@@ -78,8 +78,9 @@ impl Builder<'_> {
             ExprKind::Unit => Const::Unit,
             ExprKind::Const(item) => Const::Item(*item, ty()),
             ExprKind::ProcRef(item, tys) => {
-                let tys = tys.iter().map(|t| self.ty(t)).collect();
-                Const::Proc(Instance::new(self.db, InstanceKind::Thunk(*item, tys)), ty())
+                let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
+                let (item, tys) = crate::types::traits::dispatch(self.db, *item, &tys);
+                Const::Proc(Instance::new(self.db, InstanceKind::Thunk(item, tys)), ty())
             }
             ExprKind::Variant { variant, fields } if fields.is_empty() => match ty() {
                 Ty::Pick(item, _) if pick_data(self.db, item).plain => Const::Int(i128::from(*variant), ty()),

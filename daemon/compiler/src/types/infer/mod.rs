@@ -13,14 +13,17 @@ mod coerce; // implicit conversions
 mod expr; // dispatch and small expressions
 mod finish; // variables out, defaults in
 mod member; // members of strings and lists
+mod impls; // impls against their traits
 mod names; // what a name in a body means
 mod operator; // arithmetic, comparison, logic
+mod operator_proc; // operators that programs declare
 mod option; // Option, Result, `?`, `??`
 mod path; // paths, fields, qualified names
 mod pattern; // patterns and bindings
 mod place; // index, slice, references, assignment
 mod record; // form literals
 mod stmt; // let, loops, give
+mod traits; // bounds and members
 mod unify; // inference variables
 mod walk; // changing types, nodes and locals of THIR
 
@@ -30,10 +33,12 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use self::impls::impl_diagnostics;
 use self::names::Bound;
 use self::unify::Table;
 use super::data::CheckedBody;
 use super::thir::{self, LocalId};
+use super::traits::BoundData;
 use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
@@ -72,7 +77,12 @@ pub fn check_body(db: &dyn Db, item: ItemId) -> Arc<CheckedBody> {
             checker.constant = true;
             checker.condition_body()
         }
-        ItemHir::Missing | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => empty_body(true),
+        ItemHir::Missing
+        | ItemHir::Form(_)
+        | ItemHir::Pick(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_) => empty_body(true),
     };
     Arc::new(checked)
 }
@@ -91,7 +101,8 @@ pub fn default_value(db: &dyn Db, proc: ItemId, param: u32) -> Option<Arc<Checke
     let body = declared.default.as_ref()?;
     let data = proc_data(db, proc);
     let ty = data.params.get(param as usize)?.ty.clone();
-    let checker = Checker::new(db, proc, body, data.generics.clone());
+    let mut checker = Checker::new(db, proc, body, data.generics.clone());
+    checker.bounds.clone_from(&data.bounds);
     Some(Arc::new(checker.value_body(Some((ty, declared.ty.node)))))
 }
 
@@ -116,6 +127,7 @@ fn empty_body(ok: bool) -> CheckedBody {
 fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) -> CheckedBody {
     let data = proc_data(db, item);
     let mut checker = Checker::new(db, item, body, data.generics.clone());
+    checker.bounds.clone_from(&data.bounds);
     checker.ret = data.ret.clone();
     checker.ret_node = proc.sig.ret.as_ref().map(|ty| ty.node);
     checker.names.open();
@@ -190,6 +202,10 @@ struct Checker<'a> {
     file: SourceFile,
     hir: &'a hir::Body,
     generics: Vec<Name>,
+    /// What is known of the type parameters.
+    bounds: Vec<BoundData>,
+    /// What must be so and is not decided yet.
+    obligations: Vec<traits::Obligation>,
     table: Table,
     locals: Vec<thir::Local>,
     infos: Vec<LocalInfo>,
@@ -220,6 +236,8 @@ impl<'a> Checker<'a> {
             file: item.file(db),
             hir,
             generics,
+            bounds: Vec::new(),
+            obligations: Vec::new(),
             table: Table::default(),
             locals: Vec::new(),
             infos: Vec::new(),

@@ -348,6 +348,20 @@ impl Checker<'_> {
 
     /// The `next` proc of a library iterator: in this module's scope or in the module of the type.
     fn iterator_next(&mut self, ty: &Ty, node: NodeId) -> Option<(ItemId, Vec<Ty>, Ty)> {
+        if let Ok(Some((item, owner))) = self.find_member(ty, &Name::new_static("next"), node) {
+            let data = proc_data(self.db, item);
+            let is_self = matches!(data.params.as_slice(), [param] if param.name == "self");
+            let args = self.proc_types(item, data, Some(owner), &[], node);
+            self.settle(false);
+            let ret = self.table.shallow(&data.ret.subst(&args));
+            return match &ret {
+                Ty::Pick(option, elements) if is_self && self.is_option(*option) => {
+                    let element = elements.first().cloned().unwrap_or(Ty::Error);
+                    Some((item, args, self.table.shallow(&element)))
+                }
+                _ => None,
+            };
+        }
         let (Ty::Form(id, _) | Ty::Pick(id, _)) = ty else { return None };
         let home = id.file(self.db);
         let candidates = [
