@@ -166,9 +166,10 @@ impl<'a> FileLowering<'a> {
     ) -> ItemHir {
         let mut types = TypeLowering::new(self);
         let node = types.ident(ident);
-        let ret = ty.map(|ty| types.ty(ty));
+        let mut ret = ty.map(|ty| types.ty(ty));
         *spans = types.spans;
         if ret.is_none() {
+            ret = Some(TypeRef { node: node.node, kind: TypeRefKind::Error });
             self.incomplete(ident, "a constant of a trait or impl has its type written: `const NAME: T = value`");
         }
         let body = value.map(|value| {

@@ -1,17 +1,19 @@
 //! Operators that programs declare: `proc operator + (a: Vector, b: Vector) -> Vector`.
-use super::super::thir::{Arg, Callee, Expr, ExprKind};
+use std::sync::Arc;
+
+use super::super::thir::{Arg, Block, Callee, Expr, ExprKind, Pat, PatKind, Stmt};
 use super::super::traits::{file_impls, files_for};
 use super::super::ty::Ty;
 use super::coerce::Reason;
-use super::{Checker, codes, expr};
+use super::{Checker, Expect, codes, expr};
 use crate::base::{Name, Place};
-use crate::lower::hir::{BinaryOp, UnaryOp};
+use crate::lower::hir::{BinaryOp, ExprId, UnaryOp};
 use crate::lower::{ItemId, NodeId};
 use crate::types::proc_data;
 
 impl Checker<'_> {
     /// Whether operators on the type may be declared: those of built-in types mean what the language says.
-    fn is_declarable(&self, ty: &Ty) -> bool {
+    pub(super) fn is_declarable(&self, ty: &Ty) -> bool {
         matches!(self.table.shallow(ty), Ty::Form(..) | Ty::Pick(..) | Ty::Tuple(_) | Ty::Param(..))
     }
 
@@ -87,6 +89,38 @@ impl Checker<'_> {
         Ok(expr(ret, node, ExprKind::Call { callee: Callee::Proc(item, types), args }))
     }
 
+    /// `set place op= value` with a declared operator: the place is evaluated once.
+    pub(super) fn compound_proc(
+        &mut self,
+        node: NodeId,
+        op: BinaryOp,
+        target: Expr,
+        value: ExprId,
+        reason: &Reason,
+    ) -> Expr {
+        let ty = target.ty.clone();
+        let value = self.check_value(value, &Expect::Hint(ty.clone()));
+        let mut stmts = Vec::new();
+        let (place, value) = if is_simple(&target) {
+            (target, value)
+        } else {
+            let (stmt, value) = self.keep(value);
+            stmts.extend(stmt);
+            let address = Ty::Ref(true, Arc::new(ty.clone()));
+            let local = self.temporary(node, address.clone());
+            let init = expr(address.clone(), target.node, ExprKind::Ref(true, Box::new(target)));
+            let pat = Pat { ty: address, node, kind: PatKind::Bind(local) };
+            stmts.push(Stmt::Let { node, pat, init: Some(init) });
+            let held = self.local_expr(local, node);
+            (expr(ty.clone(), node, ExprKind::Deref(Box::new(held))), value)
+        };
+        let result = self.arithmetic(node, op, node, place.clone(), value);
+        let result = self.coerce(result, &ty, reason);
+        let kind = ExprKind::Assign { place: Box::new(place), op: None, value: Box::new(result) };
+        stmts.push(Stmt::Expr(expr(Ty::Unit, node, kind)));
+        expr(Ty::Unit, node, ExprKind::Block(Block { node, stmts, tail: None }))
+    }
+
     /// Whether a proc's parameters fit these types.
     fn takes(&mut self, item: ItemId, operands: &[Ty], node: NodeId) -> bool {
         let data = proc_data(self.db, item);
@@ -135,5 +169,15 @@ impl Checker<'_> {
             Ok(result) => Ok(result),
             Err(operands) => Err(both(operands)),
         }
+    }
+}
+
+/// Whether evaluating a place twice cannot be told from evaluating it once.
+fn is_simple(place: &Expr) -> bool {
+    match &place.kind {
+        ExprKind::Local(_) | ExprKind::Int(_) | ExprKind::Const(_) => true,
+        ExprKind::Field(base, _) | ExprKind::Deref(base) | ExprKind::Cast(base) => is_simple(base),
+        ExprKind::Index(base, index) => is_simple(base) && is_simple(index),
+        _ => false,
     }
 }

@@ -494,11 +494,51 @@ impl<'a> Checker<'a> {
                 Hir::Field { base, name, args } => {
                     let base = self.check_value(*base, &Expect::Value);
                     self.refuse_type_arguments(args);
+                    let ty = self.known(&base.ty);
+                    if !self.has_field(&ty, &name.name) {
+                        match self.find_member(&ty, &name.name, name.node) {
+                            Ok(Some((item, _))) => return self.bare_method(&ty, item, name, node),
+                            Ok(None) => {}
+                            Err(()) => return self.poison(node),
+                        }
+                    }
                     self.field(base, name, node)
                 }
                 _ => self.poison(node),
             },
         }
+    }
+
+    /// Whether `value.name` is a field, an element or a built-in member.
+    fn has_field(&self, ty: &Ty, name: &Name) -> bool {
+        match ty {
+            Ty::Form(form, _) => form_data(self.db, *form).fields.iter().any(|(field, _)| field == name),
+            Ty::Tuple(_) | Ty::String | Ty::Bytes | Ty::List(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Reports a method that is named and not called, or a const of a type that is asked of a value.
+    fn bare_method(&mut self, ty: &Ty, item: ItemId, name: &Ident, node: NodeId) -> Expr {
+        let data = proc_data(self.db, item);
+        let is_method = data.params.first().is_some_and(|param| param.name == "self");
+        let shown = self.show(ty);
+        let (what, help) = if is_method {
+            ("a method", format!("call it: `{}(...)`", name.name))
+        } else {
+            ("a member of the type", format!("write `{shown}.{}`", name.name))
+        };
+        let diagnostic = self
+            .error(
+                codes::NOT_A_METHOD,
+                name.node,
+                format!("`{}` is {what} of `{shown}`, not a field", name.name),
+                "not a value by itself",
+            )
+            .label(Place::Node(item, NodeId::default()), "declared here")
+            .note("methods are called on a value; other members of a type are reached through the type")
+            .help(help);
+        self.fail(diagnostic, node)
     }
 
     fn refuse_type_arguments(&mut self, args: &[TypeRef]) {

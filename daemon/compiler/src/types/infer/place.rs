@@ -275,6 +275,11 @@ impl Checker<'_> {
         let root = self.root_declaration(&target);
         let reason = Reason::Assigned { place: target.node, root };
         let ty = target.ty.clone();
+        if let Some(op) = op
+            && self.is_declarable(&ty)
+        {
+            return self.compound_proc(node, op, target, value, &reason);
+        }
         let value = match op {
             None => self.check(value, &ty, &reason),
             Some(op) => match self.compound(op, node, &target, value, &reason) {
