@@ -262,6 +262,7 @@ impl<'db> Evaluator<'db> {
             Stmt::Expr(expr) => {
                 self.expr(expr, frame)?;
             }
+            Stmt::Defer(_) => return Err(self.not_constant("`defer`")),
         }
         Ok(())
     }
@@ -293,7 +294,7 @@ impl<'db> Evaluator<'db> {
                 // Reported where that constant is declared.
                 Err(_) => Err(Exit::Error(Arc::new([]))),
             },
-            ExprKind::ProcRef(..) => Err(self.not_constant("a procedure value")),
+            ExprKind::ProcRef(..) | ExprKind::Lambda { .. } => Err(self.not_constant("a procedure value")),
             ExprKind::Call { callee, args } => {
                 let mut values = vec![None; args.len()];
                 let mut types = vec![Ty::Unit; args.len()];

@@ -154,6 +154,10 @@ impl Printer<'_> {
                     self.value_line(&format!("{word} {pat}{written} = "), *init);
                 }
                 Stmt::Expr(e) => self.value_line("", Some(*e)),
+                Stmt::Defer(body) => {
+                    self.line("defer");
+                    self.block(body);
+                }
                 Stmt::Proc(id) => item(self.db, *id, self.indent, self.out),
             }
         }
@@ -244,6 +248,16 @@ impl Printer<'_> {
                 parts.extend(base.as_ref().map(|e| format!("..{}", on(self, e))));
                 format!("{path} {{{}}}", parts.join(", "))
             }
+            ExprKind::Comprehension { element, pat, iter, cond } => {
+                let (element, pat, iter) =
+                    (self.expr(*element, blocks), self.pat(*pat), self.expr(*iter, blocks));
+                let cond = cond.map_or(String::new(), |c| format!(" if {}", self.expr(c, blocks)));
+                format!("[{element} for {pat} in {iter}{cond}]")
+            }
+            ExprKind::Lambda { params, body, .. } => {
+                let names: Vec<&str> = params.iter().map(|p| p.name.name.as_str()).collect();
+                format!("|{}| {}", names.join(", "), self.expr(*body, blocks))
+            }
             ExprKind::List(list) => {
                 format!("[{}]", list.iter().map(|e| on(self, e)).collect::<Vec<_>>().join(", "))
             }
@@ -291,7 +305,7 @@ impl Printer<'_> {
                         format!("let {} = {init}", self.pat(*pat))
                     }
                     Stmt::Expr(e) => on(self, e),
-                    Stmt::Proc(_) => String::new(),
+                    Stmt::Proc(_) | Stmt::Defer(_) => String::new(),
                 };
                 let text = format!("for {init}; {}; {}", self.expr(*cond, blocks), self.expr(*step, blocks));
                 with_block(text, body, blocks)

@@ -411,6 +411,8 @@ pub enum Stmt {
     Expr(ExprId),
     /// A nested proc, an item of its own without capture.
     Proc(ItemId),
+    /// Runs when the scope around it is left.
+    Defer(Block),
 }
 
 /// An expression.
@@ -483,6 +485,28 @@ pub enum ExprKind {
     },
     /// `[a, b]`.
     List(Vec<ExprId>),
+    /// `[e for p in xs if c]`.
+    Comprehension {
+        /// What each round adds.
+        element: ExprId,
+        /// Bound each round.
+        pat: PatId,
+        /// Subject.
+        iter: ExprId,
+        /// Whether the round adds anything.
+        cond: Option<ExprId>,
+    },
+    /// `|a, b| e`, `proc(a: T) -> R { .. }`.
+    Lambda {
+        /// Parameters; a type that is not written is inferred.
+        params: Vec<LambdaParam>,
+        /// `-> T`
+        ret: Option<TypeRef>,
+        /// Its body.
+        body: ExprId,
+        /// `proc(..) { .. }`: a result without `->` is unit and the end of the body gives no value.
+        explicit: bool,
+    },
     /// `(a, b)`; `()` never occurs.
     Tuple(Vec<ExprId>),
     /// `a..b`, `a..=b`.
@@ -562,6 +586,17 @@ pub enum ExprKind {
     Panic(ExprId),
     /// `unreachable`.
     Unreachable,
+}
+
+/// A parameter of a lambda.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LambdaParam {
+    /// Its name.
+    pub name: Ident,
+    /// The word before it.
+    pub mode: ParamMode,
+    /// Its type, if written.
+    pub ty: Option<TypeRef>,
 }
 
 /// A path in an expression: `a`, `a::b`, `f<int>`. Never empty.

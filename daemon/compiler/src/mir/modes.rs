@@ -27,7 +27,12 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
         InstanceKind::Proc(item, args) => proc_modes(db, *item, args),
         InstanceKind::Thunk(item, args) => {
             let data = proc_data(db, *item);
-            data.params.iter().map(|p| value_mode(db, &p.ty.subst(args))).collect()
+            let params = data.params.iter().map(|p| value_mode(db, &p.ty.subst(args)));
+            std::iter::once(PassMode::Borrow).chain(params).collect()
+        }
+        InstanceKind::Lambda(item, args, index) => {
+            let params = lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
+            std::iter::once(PassMode::Borrow).chain(params).collect()
         }
         InstanceKind::Main(_) => Arc::new([PassMode::Own; 2]),
         InstanceKind::DropCycle(_) => Arc::new([PassMode::Own]),
@@ -43,12 +48,21 @@ fn initial_modes(db: &dyn Db, _id: salsa::Id, instance: Instance) -> Arc<[PassMo
             data.params.iter().map(|p| least_mode(db, p.mode, &p.ty.subst(args))).collect()
         }
         InstanceKind::Thunk(..)
+        | InstanceKind::Lambda(..)
         | InstanceKind::Main(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Drop(_)
         | InstanceKind::Clone(_)
         | InstanceKind::Eq(_) => Arc::new([]),
     }
+}
+
+/// The parameter types of a lambda, captures left out.
+fn lambda_params(db: &dyn Db, item: ItemId, index: u32) -> Vec<Ty> {
+    let checked = check_body(db, item);
+    let Some(lambda) = checked.body.lambdas.get(index as usize) else { return Vec::new() };
+    let own = lambda.captures..lambda.param_count;
+    lambda.locals.get(own).unwrap_or_default().iter().map(|local| local.ty.clone()).collect()
 }
 
 /// How an argument of a procedure value is passed: forms by place, other refcounted values borrowed.
@@ -151,6 +165,7 @@ impl Effects<'_> {
             Stmt::Let { pat, init: Some(init), .. } => self.expr(init, matches!(pat.kind, PatKind::Bind(_))),
             Stmt::Let { init: None, .. } => {}
             Stmt::Expr(e) => self.expr(e, false),
+            Stmt::Defer(block) => self.block(block, false),
         }
     }
 
@@ -240,6 +255,7 @@ impl Effects<'_> {
             | ExprKind::Unit
             | ExprKind::Const(_)
             | ExprKind::ProcRef(..)
+            | ExprKind::Lambda { .. }
             | ExprKind::Field(..)
             | ExprKind::Index(..)
             | ExprKind::StringIndex(..)

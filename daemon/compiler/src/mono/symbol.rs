@@ -13,6 +13,9 @@ pub fn symbol_name(db: &dyn Db, instance: Instance) -> String {
         InstanceKind::Proc(item, args) => format!("{}{}", item_text(db, *item), args_text(db, args)),
         InstanceKind::Main(_) => "main".to_owned(),
         InstanceKind::Thunk(item, args) => format!("thunk {}{}", item_text(db, *item), args_text(db, args)),
+        InstanceKind::Lambda(item, args, index) => {
+            format!("lambda {index} {}{}", item_text(db, *item), args_text(db, args))
+        }
         InstanceKind::Drop(ty) => format!("drop {}", ty_text(db, ty)),
         // The first type of a cycle is in no other cycle.
         InstanceKind::DropCycle(tys) => {

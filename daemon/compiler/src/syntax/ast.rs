@@ -547,6 +547,17 @@ pub enum StmtKind {
     Panic(ExprId),
     /// `unreachable`
     Unreachable,
+    /// `defer { .. }`, `defer e`
+    Defer(Block),
+    /// `with e as p { .. }`
+    With {
+        /// Subject.
+        value: ExprId,
+        /// Bound in the body.
+        pat: PatId,
+        /// Body.
+        body: Block,
+    },
     /// A local item.
     Item(Box<Item>),
     /// A statement of the grammar that is not supported yet. Its expressions are kept as text.
@@ -629,6 +640,19 @@ pub enum ExprKind {
     },
     /// `[a, b]`
     List(Vec<ExprId>),
+    /// `[e for p in xs if c]`
+    Comprehension {
+        /// What each round adds.
+        element: ExprId,
+        /// Bound each round.
+        pat: PatId,
+        /// Subject.
+        iter: ExprId,
+        /// Whether the round adds anything.
+        cond: Option<ExprId>,
+    },
+    /// `|a, b| e`, `proc(a: T) -> R { .. }`
+    Lambda(Box<Lambda>),
     /// `(a, b)`, `()`
     Tuple(Vec<ExprId>),
     /// `T { .. }`, `{ a: 1 }`
@@ -660,6 +684,19 @@ pub enum ExprKind {
     Block(Block),
     /// A construct of the grammar that is not supported yet.
     Unsupported(Unsupported),
+}
+
+/// A procedure without a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lambda {
+    /// `proc(..) { .. }`: its end gives no value.
+    pub explicit: bool,
+    /// Parameters; a missing type is inferred.
+    pub params: Vec<Param>,
+    /// `-> T`
+    pub ret: Option<TypeId>,
+    /// Its body, often a block.
+    pub body: ExprId,
 }
 
 /// An argument.

@@ -292,6 +292,15 @@ impl Printer<'_> {
             StmtKind::Assert(cond, _) => some(self, "assert", Some(*cond)),
             StmtKind::Continue => line(self, "continue".into()),
             StmtKind::Unreachable => line(self, "unreachable".into()),
+            StmtKind::Defer(body) => {
+                line(self, "defer".into());
+                self.block(indent + 1, body);
+            }
+            StmtKind::With { value, pat, body } => {
+                let (value, pat) = (self.expr(*value), self.pat(*pat));
+                line(self, format!("with {value} as {pat}"));
+                self.block(indent + 1, body);
+            }
             StmtKind::Unsupported(u) => line(self, format!("unsupported {}", u.feature)),
             StmtKind::Expr(e) => self.expr_lines(indent, stmt.span, "", *e),
             StmtKind::While(cond, body) => {
@@ -482,6 +491,17 @@ impl Printer<'_> {
                 format!("match {scrutinee} {{ {} }}", parts.join("; "))
             }
             ExprKind::Block(block) => self.inline_block(block),
+            ExprKind::Comprehension { element, pat, iter, cond } => {
+                let (element, pat, iter) = (self.expr(*element), self.pat(*pat), self.expr(*iter));
+                let cond = cond.map_or(String::new(), |c| format!(" if {}", self.expr(c)));
+                format!("[{element} for {pat} in {iter}{cond}]")
+            }
+            ExprKind::Lambda(lambda) => {
+                let params: Vec<String> = lambda.params.iter().map(|p| self.param(p)).collect();
+                let ret = lambda.ret.map_or(String::new(), |t| format!(" -> {}", self.ty(t)));
+                let word = if lambda.explicit { "proc" } else { "lambda" };
+                format!("{word}({}){ret} {}", params.join(", "), self.expr(lambda.body))
+            }
             ExprKind::Unsupported(u) => format!("<unsupported {}>", u.feature),
         }
     }

@@ -5,7 +5,7 @@ use super::super::body::{
 use super::super::modes::{RED_ZONE, STACK_STEP};
 use super::super::tys::repr;
 use super::super::walk::{is_place, root};
-use super::{Builder, LoopFrame, Returned, usize_const};
+use super::{AtExit, Builder, LoopFrame, Returned, usize_const};
 use crate::lower::hir::{BinaryOp, UnaryOp};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Block, Expr, ExprKind, ForIter, Pat, Stmt};
@@ -37,6 +37,11 @@ impl Builder<'_> {
             Stmt::Expr(expr) => {
                 self.node = expr.node;
                 self.effect(expr);
+            }
+            Stmt::Defer(block) => {
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.push(AtExit::Run(block.clone()));
+                }
             }
         }
     }

@@ -16,6 +16,12 @@ impl Parser<'_> {
         self.add_type(start, TypeKind::Unsupported("union types"))
     }
 
+    /// A type that a `|` ends.
+    pub(super) fn type_before_bar(&mut self) -> TypeId {
+        let start = self.tok().start;
+        self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error))
+    }
+
     fn single_type(&mut self) -> TypeId {
         let start = self.tok().start;
         let kind = match self.kind() {

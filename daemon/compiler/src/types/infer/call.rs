@@ -349,15 +349,19 @@ impl<'a> Checker<'a> {
     ) -> Vec<Expr> {
         let mut values: Vec<Option<Expr>> = args.iter().map(|_| None).collect();
         let mut literals = Vec::new();
+        let mut lambdas = Vec::new();
         for (index, arg) in args.iter().enumerate() {
-            if self.is_flexible(arg.value) {
+            if matches!(self.hir_expr(arg.value).kind, Hir::Lambda { .. }) {
+                // What the other arguments say of its parameters comes first.
+                lambdas.push(index);
+            } else if self.is_flexible(arg.value) {
                 literals.push(index);
             } else {
                 values[index] = Some(check(self, index));
             }
         }
         between(self);
-        for index in literals {
+        for index in literals.into_iter().chain(lambdas) {
             values[index] = Some(check(self, index));
         }
         values.into_iter().flatten().collect()

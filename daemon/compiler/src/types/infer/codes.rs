@@ -36,6 +36,8 @@ crate::codes! {
     BOUND = "TYP0932" "TYPECK_E_BOUND_NOT_MET";
     /// A member that is reached through its type, or a proc of a type that is no method.
     NOT_A_METHOD = "TYP0933" "TYPECK_E_NOT_A_METHOD";
+    /// A lambda that changes or holds on to what it may not.
+    CAPTURE = "TYP0934" "TYPECK_E_CAPTURE";
     /// An argument of the wrong type.
     ARGUMENT = "TYP0212" "TYPECK_E_ARGUMENT_MISMATCH";
     /// A value of the wrong type for a place.

@@ -55,9 +55,11 @@ impl Checker<'_> {
         let mut body = thir::Body {
             generics: std::mem::take(&mut self.generics),
             param_count,
+            captures: 0,
             locals: std::mem::take(&mut self.locals),
             ret: self.ret.clone(),
             block,
+            lambdas: self.lambdas.drain(..).flatten().collect(),
             ok: false,
         };
         let mut solve = Solve { table: &self.table, unsolved: BTreeSet::new(), poisoned: self.broken };
@@ -76,6 +78,10 @@ impl Checker<'_> {
             }
         }
         body.ok = !poisoned && !self.diagnostics.iter().any(Diagnostic::is_error);
+        for lambda in &mut body.lambdas {
+            lambda.ok = body.ok;
+            lambda.generics.clone_from(&body.generics);
+        }
         CheckedBody { body, diagnostics: self.diagnostics.into() }
     }
 
@@ -106,6 +112,14 @@ impl Checker<'_> {
                 .error(codes::INFERENCE, node, "the type arguments of this are not known", "of which type?")
                 .note("type arguments are inferred from the arguments, then from the expected type")
                 .help("write them, or give the target a type"),
+            Origin::LambdaParameter => self
+                .error(codes::INFERENCE, node, "the type of this parameter is not known", "needs a type")
+                .note("a lambda's parameters take their types from its context, if there is one")
+                .help("write the type: `|x: int| x + 1`"),
+            Origin::LambdaResult => self
+                .error(codes::INFERENCE, node, "the result type of this lambda is not known", "gives what?")
+                .note("a lambda's result is that of its body")
+                .help("write it: `|x: int| -> int { ... }`"),
             Origin::Binding => self
                 .error(codes::INFERENCE, node, "the type of this local is not known", "needs a type")
                 .note("a `let` without a value needs a type")

@@ -13,6 +13,7 @@ mod coerce; // implicit conversions
 mod expr; // dispatch and small expressions
 mod finish; // variables out, defaults in
 mod member; // members of strings and lists
+mod lambda; // lambdas, `defer`, comprehensions
 mod impls; // impls against their traits
 mod names; // what a name in a body means
 mod operator; // arithmetic, comparison, logic
@@ -116,9 +117,11 @@ fn empty_body(ok: bool) -> CheckedBody {
     let body = thir::Body {
         generics: Vec::new(),
         param_count: 0,
+        captures: 0,
         locals: Vec::new(),
         ret: if ok { Ty::Unit } else { Ty::Error },
         block,
+        lambdas: Vec::new(),
         ok,
     };
     CheckedBody { body, diagnostics: Arc::from([]) }
@@ -221,6 +224,12 @@ struct Checker<'a> {
     alternatives: Option<HashMap<Name, LocalId>>,
     /// Something is wrong that another item's check reports.
     broken: bool,
+    /// The lambdas checked so far.
+    lambdas: Vec<Option<thir::Body>>,
+    /// Locals below this one belong to what is around the lambda being checked.
+    lambda_start: u32,
+    /// Inside a `defer`, which nothing leaves.
+    in_defer: bool,
     /// The prelude's `Option`.
     option: Option<ItemId>,
     /// The prelude's `Result`.
@@ -249,6 +258,9 @@ impl<'a> Checker<'a> {
             flexible: vec![None; hir.exprs.len()],
             alternatives: None,
             broken: false,
+            lambdas: Vec::new(),
+            lambda_start: 0,
+            in_defer: false,
             option: core_item(db, ItemKind::Pick, "Option"),
             result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),
@@ -275,6 +287,18 @@ impl<'a> Checker<'a> {
             (None, None) => Ty::Error,
         };
         self.names.close();
+        if !self.lambdas.is_empty() {
+            let diagnostic = self
+                .error(
+                    codes::UNSUPPORTED,
+                    node,
+                    "a lambda cannot stand in a constant or a default value",
+                    "has a lambda in it",
+                )
+                .note("a lambda belongs to the body of the proc that makes it")
+                .help("declare a proc and name it here");
+            self.report(diagnostic);
+        }
         self.finish(thir::Block { node, stmts: Vec::new(), tail: tail.map(Box::new) }, 0)
     }
 

@@ -164,6 +164,10 @@ impl Checker<'_> {
         let mut root = place;
         loop {
             match &root.kind {
+                ExprKind::Local(local) if local.0 < self.lambda_start => {
+                    // A captured `ref mut` leads to what it is to.
+                    return self.captured_is_set(*local, node);
+                }
                 ExprKind::Local(local) => {
                     if !self.infos.get(local.0 as usize).is_some_and(|info| info.constant) {
                         return true;

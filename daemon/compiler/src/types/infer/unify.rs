@@ -14,6 +14,10 @@ pub(super) enum Origin {
     Parameter(Name, Name),
     /// What a bound adds: decided by the type that it is about.
     Hidden,
+    /// The type of a lambda's parameter.
+    LambdaParameter,
+    /// The result of a lambda.
+    LambdaResult,
     /// The type of a `let` without type and value.
     Binding,
 }
