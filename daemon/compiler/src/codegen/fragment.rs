@@ -166,7 +166,10 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
 /// Whether the item of which an instance was made is there no longer.
 fn is_gone(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+        InstanceKind::Proc(item, _)
+        | InstanceKind::Main(item)
+        | InstanceKind::Thunk(item, _)
+        | InstanceKind::Lambda(item, ..) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
         }
         InstanceKind::Tests(items) => {
@@ -181,7 +184,10 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
 /// The file that an instance's function stands in; `None` for what no user wrote.
 fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+        InstanceKind::Proc(item, _)
+        | InstanceKind::Main(item)
+        | InstanceKind::Thunk(item, _)
+        | InstanceKind::Lambda(item, ..) => {
             Some(item.file(db))
         }
         InstanceKind::Tests(_)
@@ -299,9 +305,10 @@ impl Entry {
 fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     let mut files: Vec<SourceFile> = home(db, instance).into_iter().collect();
     let types: &[Ty] = match instance.kind(db) {
-        InstanceKind::Proc(_, types) | InstanceKind::Thunk(_, types) | InstanceKind::DropCycle(types) => {
-            types
-        }
+        InstanceKind::Proc(_, types)
+        | InstanceKind::Thunk(_, types)
+        | InstanceKind::Lambda(_, types, _)
+        | InstanceKind::DropCycle(types) => types,
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
         InstanceKind::Main(_) => &[],
         InstanceKind::Tests(items) => {
@@ -311,7 +318,7 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     };
     let mut work: Vec<&Ty> = types.iter().collect();
     while let Some(ty) = work.pop() {
-        if let Ty::Form(item, _) | Ty::Pick(item, _) = ty
+        if let Ty::Form(item, _) | Ty::Pick(item, _) | Ty::Impl(item, _) = ty
             && !files.contains(&item.file(db))
         {
             files.push(item.file(db));

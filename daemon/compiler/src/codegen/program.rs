@@ -126,9 +126,10 @@ pub(super) fn reachable_code(db: &dyn Db, program: Program) -> Result<Vec<Reache
 
 pub(super) fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
-        InstanceKind::Proc(_, tys) | InstanceKind::Thunk(_, tys) | InstanceKind::DropCycle(tys) => {
-            tys.iter().any(too_large)
-        }
+        InstanceKind::Proc(_, tys)
+        | InstanceKind::Thunk(_, tys)
+        | InstanceKind::Lambda(_, tys, _)
+        | InstanceKind::DropCycle(tys) => tys.iter().any(too_large),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => too_large(ty),
         InstanceKind::Main(_) | InstanceKind::Tests(_) => false,
     }
@@ -183,6 +184,7 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
         // The user's `main` has that name already.
         InstanceKind::Main(_) | InstanceKind::Tests(_) => "start".to_owned(),
         InstanceKind::Thunk(..)
+        | InstanceKind::Lambda(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
@@ -192,7 +194,9 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
 
 pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) => Some(Source { item: *item, node: NodeId(0) }),
+        InstanceKind::Proc(item, _) | InstanceKind::Lambda(item, ..) => {
+            Some(Source { item: *item, node: NodeId(0) })
+        }
         InstanceKind::Main(_)
         | InstanceKind::Tests(_)
         | InstanceKind::Thunk(..)

@@ -13,7 +13,7 @@ use super::body::{
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, place_ty, repr, type_cycle,
+    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr, type_cycle,
     variant_tys,
 };
 use crate::base::{Db, Name};
@@ -254,22 +254,22 @@ pub(super) fn tests(db: &dyn Db, items: &[ItemId]) -> Mir {
 pub(super) fn thunk(db: &dyn Db, item: ItemId, args: &[Ty]) -> Mir {
     let data = proc_data(db, item);
     let tys: Vec<Ty> = data.params.iter().map(|p| p.ty.subst(args)).collect();
-    let params: Vec<(Ty, PassMode)> = tys
-        .iter()
-        .map(|ty| match value_mode(db, ty) {
-            PassMode::Place if !matches!(ty, Ty::Ref(true, _)) => (address_of(ty.clone()), PassMode::Place),
-            mode => (ty.clone(), mode),
-        })
-        .collect();
+    let object = (object_of([]), PassMode::Borrow);
+    let params = tys.iter().map(|ty| match value_mode(db, ty) {
+        PassMode::Place if !matches!(ty, Ty::Ref(true, _)) => (address_of(ty.clone()), PassMode::Place),
+        mode => (ty.clone(), mode),
+    });
+    let params: Vec<(Ty, PassMode)> = std::iter::once(object).chain(params).collect();
     let ret = data.ret.subst(args);
     let mut g = Glue::new(db, &params, ret.clone(), Some(item));
     let target = Instance::new(db, InstanceKind::Proc(item, args.to_vec()));
     let modes = pass_modes(db, target).clone();
     let operands = params
         .iter()
+        .skip(1)
         .enumerate()
         .map(|(i, (_, have))| {
-            let whole = local(LocalId(i as u32));
+            let whole = local(LocalId(i as u32 + 1));
             let want = modes.get(i).copied().unwrap_or(PassMode::Own);
             match (*have, want) {
                 (PassMode::Place, PassMode::Place) => Operand::Copy(whole),
@@ -305,6 +305,18 @@ pub(super) fn drop(db: &dyn Db, ty: &Ty) -> Mir {
         let link = g.link(address, index);
         let instance = Instance::new(db, InstanceKind::DropCycle(cycle));
         g.call(Callee::Instance(instance), vec![copy(link)], None);
+        g.end(Terminator::Return(None));
+        return g.finish();
+    }
+    if matches!(ty, Ty::Proc(..)) {
+        // It says itself how it is freed.
+        let address = g.address_value(object, &ty);
+        let seen = object_of([]);
+        let held = g.intrinsic(Intrinsic::Own, &seen, vec![copy(address)], seen.clone());
+        let free = g.value(Ty::USIZE, Rvalue::Use(Operand::Copy(local(held).then(Projection::Field(0)))));
+        g.call(Callee::Value(copy(free), vec![seen.clone()], Ty::Unit), vec![Operand::Borrow(local(held))], None);
+        let forget = Callee::Intrinsic(Intrinsic::Forget, vec![seen]);
+        g.call(forget, vec![Operand::Move(local(held))], None);
         g.end(Terminator::Return(None));
         return g.finish();
     }
@@ -520,6 +532,12 @@ pub(super) fn eq(db: &dyn Db, ty: &Ty) -> Mir {
         g.open(further);
     }
     match &ty {
+        // Without identity of their own: two are one only if they are the same object.
+        Ty::Proc(..) => {
+            let (x, y) = (g.address_value(a.clone(), &ty), g.address_value(b.clone(), &ty));
+            let same = g.value(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, copy(x), copy(y)));
+            g.end(Terminator::Branch(copy(same), equal, differ));
+        }
         Ty::List(_) => g.eq_elements(&a, &b, equal, differ),
         Ty::Pick(item, _) => {
             let (x, y) =

@@ -17,9 +17,12 @@ pub enum InstanceKind {
     Main(ItemId),
     /// The C `main` of a runner of these tests: see [`crate::types::program_tests`].
     Tests(Vec<ItemId>),
-    /// Adapter of a proc for calls through a procedure value: every by-value form parameter by place, other refcounted
-    /// parameters borrowed.
+    /// Adapter of a proc for calls through a procedure value: the object of the value, then every by-value form
+    /// parameter by place, other refcounted parameters borrowed.
     Thunk(ItemId, Vec<Ty>),
+    /// A lambda of a proc with these type arguments, by index, for calls through a procedure value: the
+    /// object of the value, then the parameters as a thunk takes them.
+    Lambda(ItemId, Vec<Ty>, u32),
     /// Frees an object of this refcounted type whose count has reached zero: `(object)`.
     Drop(Ty),
     /// Frees a chain of dead objects of mutually recursive types without recursion: `(link: usize)`.

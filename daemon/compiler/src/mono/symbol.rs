@@ -13,6 +13,9 @@ pub fn symbol_name(db: &dyn Db, instance: Instance) -> String {
         InstanceKind::Proc(item, args) => format!("{}{}", item_name(db, *item), args_text(db, args)),
         InstanceKind::Main(_) | InstanceKind::Tests(_) => "main".to_owned(),
         InstanceKind::Thunk(item, args) => format!("thunk {}{}", item_name(db, *item), args_text(db, args)),
+        InstanceKind::Lambda(item, args, index) => {
+            format!("lambda {index} {}{}", item_name(db, *item), args_text(db, args))
+        }
         InstanceKind::Drop(ty) => format!("drop {}", ty_text(db, ty)),
         // The first type of a cycle is in no other cycle.
         InstanceKind::DropCycle(tys) => {
@@ -43,6 +46,7 @@ pub fn ty_text(db: &dyn Db, ty: &Ty) -> String {
         Ty::Form(item, args) | Ty::Pick(item, args) => {
             format!("{}{}", item_name(db, *item), args_text(db, args))
         }
+        Ty::Impl(item, args) => format!("impl {}{}", item_name(db, *item), args_text(db, args)),
         Ty::Proc(params, ret) => format!("proc({}) -> {}", list(params), ty_text(db, ret)),
         Ty::Tuple(tys) => format!("({})", list(tys)),
         Ty::Param(_, name) => name.to_string(),

@@ -14,6 +14,7 @@ pub mod resolve; // what paths and bare names stand for
 pub mod scope; // imports, exports, what a module can see
 pub mod signature; // resolved types of items
 pub mod thir; // the result of checking a body
+pub mod traits; // traits and impls: bounds, evidence, where impls are found
 pub mod ty; // types
 pub mod typeref; // written types to types
 

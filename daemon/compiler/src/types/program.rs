@@ -120,11 +120,18 @@ pub fn local_procs(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
             _ => {} // every other expression has no block of its own
         }
     }
-    let procs = blocks.iter().flat_map(|block| &block.stmts).filter_map(|stmt| match stmt {
-        Stmt::Proc(local) => Some(*local),
-        Stmt::Let { .. } | Stmt::Expr(_) => None,
-    });
-    procs.collect()
+    let mut procs = Vec::new();
+    while let Some(block) = blocks.pop() {
+        for stmt in &block.stmts {
+            match stmt {
+                Stmt::Proc(local) => procs.push(*local),
+                Stmt::Defer(deferred) => blocks.push(deferred),
+                Stmt::Let { .. } | Stmt::Expr(_) => {}
+            }
+        }
+    }
+    super::scope::sort_items(db, &mut procs);
+    procs.into()
 }
 
 /// The file and bytes of a place, as the text is now.
