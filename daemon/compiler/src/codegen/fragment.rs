@@ -172,9 +172,11 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
         | InstanceKind::Lambda(item, ..) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
         }
-        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
-            false
-        }
+        InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => false,
     }
 }
 
@@ -184,12 +186,12 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
-        | InstanceKind::Lambda(item, ..) => {
-            Some(item.file(db))
-        }
-        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
-            None
-        }
+        | InstanceKind::Lambda(item, ..) => Some(item.file(db)),
+        InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => None,
     }
 }
 
@@ -304,7 +306,9 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
         | InstanceKind::Thunk(_, types)
         | InstanceKind::Lambda(_, types, _)
         | InstanceKind::DropCycle(types) => types,
-        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
+            std::slice::from_ref(ty)
+        }
         InstanceKind::Main(_) => &[],
     };
     let mut work: Vec<&Ty> = types.iter().collect();
