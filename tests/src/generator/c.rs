@@ -128,6 +128,11 @@ static const char @m@_tag[] = \"@noun@-\";
     return item;
 }
 
+static int64_t @m@_weigh(const @m@_item *item)
+{
+    return (item->total % 1000) * 7 + item->mark_count + @m@_limit;
+}
+
 void @m@_advance(@m@_item *item, int64_t by)
 {
     item->total = (item->total * 3 + by) % ARITH_MODULUS;

@@ -23,12 +23,22 @@ pub enum Shape {
     Slots,
     /// Searches a list and gives an option.
     Search,
+    /// Calls members of a trait, directly and through a generic procedure, and a lambda.
+    Traits,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Loop, Self::List, Self::State, Self::Text, Self::Record, Self::Slots, Self::Search];
+    pub const ALL: [Self; 8] = [
+        Self::Loop,
+        Self::List,
+        Self::State,
+        Self::Text,
+        Self::Record,
+        Self::Slots,
+        Self::Search,
+        Self::Traits,
+    ];
 
     pub(super) fn vitte(self) -> &'static str {
         match self {
@@ -39,6 +49,7 @@ impl Shape {
             Self::Record => VITTE_RECORD,
             Self::Slots => VITTE_SLOTS,
             Self::Search => VITTE_SEARCH,
+            Self::Traits => VITTE_TRAITS,
         }
     }
 
@@ -51,6 +62,7 @@ impl Shape {
             Self::Record => C_RECORD,
             Self::Slots => C_SLOTS,
             Self::Search => C_SEARCH,
+            Self::Traits => C_TRAITS,
         }
     }
 }
@@ -315,5 +327,28 @@ static int64_t @m@_@proc@(int64_t n)
     } else {
         return @c@ + @m@_limit;
     }
+}
+";
+
+const VITTE_TRAITS: &str = "\
+// The heaviest of three, and what another one weighs twice.
+proc @proc@(n: int) -> int {
+    let items = [make(n), make(n + @a@), make(@b@)]
+    let scale = |weight: int| weight * 3 + @c@
+    give arith.mix(scale(heaviest(items)), make(n + 1).twice())
+}
+";
+
+const C_TRAITS: &str = "\
+/* The heaviest of three, and what another one weighs twice. */
+static int64_t @m@_@proc@(int64_t n)
+{
+    @m@_item items[3] = { @m@_make(n), @m@_make(n + @a@), @m@_make(@b@) };
+    int64_t best = 0;
+    for (int at = 0; at < 3; at++) {
+        if (@m@_weigh(&items[at]) > best) { best = @m@_weigh(&items[at]); }
+    }
+    @m@_item other = @m@_make(n + 1);
+    return arith_mix(best * 3 + @c@, @m@_weigh(&other) * 2 + @m@_base % 97);
 }
 ";

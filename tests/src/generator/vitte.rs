@@ -35,7 +35,7 @@ proc first_or<T>(items: [T], fallback: T) -> T {
 const SLOTS: &str = "\
 space base/slots
 
-export Slot, first_used
+export Slot, first_used, Weigh, heaviest
 
 // A place for a value that may not be in use.
 form Slot<T> {
@@ -48,6 +48,21 @@ proc first_used<T>(slots: [Slot<T>], fallback: T) -> T {
         if slot.used { give slot.value }
     }
     give fallback
+}
+
+// What has a weight.
+trait Weigh {
+    const UNIT: int
+    proc weigh(self) -> int
+    proc twice(self) -> int { give self.weigh() * 2 + Self.UNIT }
+}
+
+proc heaviest<T: Weigh>(items: [T]) -> int {
+    let best = 0
+    for item in items {
+        if item.weigh() > best { set best = item.weigh() }
+    }
+    give best
 }
 ";
 
@@ -69,6 +84,11 @@ pick @Noun@State {
     Idle
     Active(level: int)
     Failed(code: int, note: string)
+}
+
+impl Weigh for @Noun@ {
+    const UNIT: int = BASE % 97
+    proc weigh(self) -> int { give (self.total % 1000) * 7 + len(self.marks) as int + LIMIT }
 }
 
 // A fresh @noun@.
@@ -217,7 +237,7 @@ pub(super) fn module(workspace: &Workspace, id: ModuleId, module: &Module) -> St
         .collect();
 
     let mut text = format!(
-        "// {}\nspace {}/{}\n\nuse base/arith\nuse base/slots.{{Slot, first_used}}\n",
+        "// {}\nspace {}/{}\n\nuse base/arith\nuse base/slots.{{Slot, first_used, Weigh, heaviest}}\n",
         module.remark, module.area, module.name
     );
     for (_, names, _) in &imports {

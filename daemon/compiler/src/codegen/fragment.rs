@@ -175,9 +175,11 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
         InstanceKind::Tests(items) => {
             items.iter().any(|item| matches!(**item_hir(db, *item), ItemHir::Missing))
         }
-        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
-            false
-        }
+        InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => false,
     }
 }
 
@@ -187,14 +189,13 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
-        | InstanceKind::Lambda(item, ..) => {
-            Some(item.file(db))
-        }
+        | InstanceKind::Lambda(item, ..) => Some(item.file(db)),
         InstanceKind::Tests(_)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
-        | InstanceKind::Eq(_) => None,
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => None,
     }
 }
 
@@ -309,7 +310,9 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
         | InstanceKind::Thunk(_, types)
         | InstanceKind::Lambda(_, types, _)
         | InstanceKind::DropCycle(types) => types,
-        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
+            std::slice::from_ref(ty)
+        }
         InstanceKind::Main(_) => &[],
         InstanceKind::Tests(items) => {
             files.extend(items.iter().map(|item| item.file(db)));

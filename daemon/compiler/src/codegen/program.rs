@@ -130,7 +130,9 @@ pub(super) fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
         | InstanceKind::Thunk(_, tys)
         | InstanceKind::Lambda(_, tys, _)
         | InstanceKind::DropCycle(tys) => tys.iter().any(too_large),
-        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => too_large(ty),
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
+            too_large(ty)
+        }
         InstanceKind::Main(_) | InstanceKind::Tests(_) => false,
     }
 }
@@ -188,7 +190,8 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
-        | InstanceKind::Eq(_) => symbol.to_owned(),
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => symbol.to_owned(),
     }
 }
 
@@ -203,7 +206,8 @@ pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
-        | InstanceKind::Eq(_) => None,
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => None,
     }
 }
 

@@ -248,6 +248,17 @@ impl Printer<'_> {
                 parts.extend(base.as_ref().map(|e| format!("..{}", on(self, e))));
                 format!("{path} {{{}}}", parts.join(", "))
             }
+            ExprKind::Map(entries) => {
+                let list: Vec<String> = entries
+                    .iter()
+                    .map(|(k, v)| format!("{}: {}", self.expr(*k, blocks), self.expr(*v, blocks)))
+                    .collect();
+                format!("map {{{}}}", list.join(", "))
+            }
+            ExprKind::Set(items) => {
+                let list: Vec<String> = items.iter().map(|e| self.expr(*e, blocks)).collect();
+                format!("set {{{}}}", list.join(", "))
+            }
             ExprKind::Comprehension { element, pat, iter, cond } => {
                 let (element, pat, iter) =
                     (self.expr(*element, blocks), self.pat(*pat), self.expr(*iter, blocks));

@@ -13,39 +13,39 @@ use super::body::{
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr, type_cycle,
-    variant_tys,
+    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr,
+    type_cycle, variant_tys,
 };
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
-use crate::lower::{ItemId, NodeId};
+use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::mono::{Instance, InstanceKind, item_name};
-use crate::types::{IntTy, Intrinsic, Ty, pick_data, proc_data};
+use crate::types::{IntTy, Intrinsic, Ty, core_item, pick_data, proc_data};
 
 /// Bit at which a link to a dead object holds its type's index.
 const TYPE_SHIFT: i128 = 48;
 
 /// Makes the blocks of one glue body, one after the other.
-struct Glue<'a> {
-    db: &'a dyn Db,
+pub(super) struct Glue<'a> {
+    pub(super) db: &'a dyn Db,
     mir: Mir,
     current: usize,
 }
 
-fn local(id: LocalId) -> Place {
+pub(super) fn local(id: LocalId) -> Place {
     Place::local(id)
 }
 
-fn copy(id: LocalId) -> Operand {
+pub(super) fn copy(id: LocalId) -> Operand {
     Operand::Copy(local(id))
 }
 
-fn int(value: i128, ty: Ty) -> Operand {
+pub(super) fn int(value: i128, ty: Ty) -> Operand {
     Operand::Const(Const::Int(value, ty))
 }
 
 impl<'a> Glue<'a> {
-    fn new(db: &'a dyn Db, params: &[(Ty, PassMode)], ret: Ty, item: Option<ItemId>) -> Self {
+    pub(super) fn new(db: &'a dyn Db, params: &[(Ty, PassMode)], ret: Ty, item: Option<ItemId>) -> Self {
         let locals = params
             .iter()
             .map(|(ty, _)| Local { ty: ty.clone(), name: None, node: NodeId::default() })
@@ -57,43 +57,64 @@ impl<'a> Glue<'a> {
         glue
     }
 
-    fn local(&mut self, ty: Ty) -> LocalId {
+    pub(super) fn local(&mut self, ty: Ty) -> LocalId {
         self.mir.locals.push(Local { ty, name: None, node: NodeId::default() });
         LocalId(self.mir.locals.len() as u32 - 1)
     }
 
-    fn block(&mut self) -> BlockId {
+    pub(super) fn locals(&self) -> &[Local] {
+        &self.mir.locals
+    }
+
+    pub(super) fn block(&mut self) -> BlockId {
         self.mir.blocks.push(Block { statements: Vec::new(), terminator: Terminator::Unreachable });
         BlockId(self.mir.blocks.len() as u32 - 1)
     }
 
-    fn open(&mut self, block: BlockId) {
+    pub(super) fn open(&mut self, block: BlockId) {
         self.current = block.0 as usize;
     }
 
-    fn end(&mut self, terminator: Terminator) {
+    pub(super) fn end(&mut self, terminator: Terminator) {
         self.mir.blocks[self.current].terminator = terminator;
     }
 
-    fn push(&mut self, kind: StatementKind) {
+    pub(super) fn push(&mut self, kind: StatementKind) {
         self.mir.blocks[self.current].statements.push(Statement { node: NodeId::default(), kind });
     }
 
-    fn assign(&mut self, dest: LocalId, value: Rvalue) {
+    pub(super) fn assign(&mut self, dest: LocalId, value: Rvalue) {
         self.push(StatementKind::Assign(local(dest), value));
     }
 
-    fn value(&mut self, ty: Ty, value: Rvalue) -> LocalId {
+    pub(super) fn value(&mut self, ty: Ty, value: Rvalue) -> LocalId {
         let dest = self.local(ty);
         self.assign(dest, value);
         dest
     }
 
-    fn call(&mut self, callee: Callee, args: Vec<Operand>, dest: Option<LocalId>) {
+    /// Calls with values that stay the caller's.
+    pub(super) fn call_borrowing(&mut self, instance: Instance, args: &[Place], dest: LocalId) {
+        let modes = pass_modes(self.db, instance).clone();
+        let operand = |(i, place): (usize, &Place)| match modes.get(i) {
+            Some(PassMode::Borrow) => Operand::Borrow(place.clone()),
+            _ => Operand::Copy(place.clone()),
+        };
+        let args = args.iter().enumerate().map(operand).collect();
+        self.call(Callee::Instance(instance), args, Some(dest));
+    }
+
+    pub(super) fn call(&mut self, callee: Callee, args: Vec<Operand>, dest: Option<LocalId>) {
         self.push(StatementKind::Call { callee, args, dest: dest.map(local) });
     }
 
-    fn intrinsic(&mut self, intrinsic: Intrinsic, ty: &Ty, args: Vec<Operand>, result: Ty) -> LocalId {
+    pub(super) fn intrinsic(
+        &mut self,
+        intrinsic: Intrinsic,
+        ty: &Ty,
+        args: Vec<Operand>,
+        result: Ty,
+    ) -> LocalId {
         let dest = self.local(result);
         self.call(Callee::Intrinsic(intrinsic, vec![ty.clone()]), args, Some(dest));
         dest
@@ -105,12 +126,12 @@ impl<'a> Glue<'a> {
         self.call(callee, vec![address], None);
     }
 
-    fn address_value(&mut self, place: Place, ty: &Ty) -> LocalId {
+    pub(super) fn address_value(&mut self, place: Place, ty: &Ty) -> LocalId {
         self.intrinsic(Intrinsic::Addr, ty, vec![Operand::Borrow(place)], Ty::USIZE)
     }
 
     /// Ends the block with a switch on the tag of a pick at `place`; opens nothing. One block for each variant.
-    fn switch_tag(&mut self, place: &Place, variants: usize) -> Vec<BlockId> {
+    pub(super) fn switch_tag(&mut self, place: &Place, variants: usize) -> Vec<BlockId> {
         let tag = self.value(Ty::USIZE, Rvalue::Tag(place.clone()));
         let blocks: Vec<BlockId> = (0..variants).map(|_| self.block()).collect();
         let cases = blocks.iter().enumerate().map(|(i, b)| (i as i128, *b)).collect();
@@ -119,7 +140,7 @@ impl<'a> Glue<'a> {
         blocks
     }
 
-    fn finish(mut self) -> Mir {
+    pub(super) fn finish(mut self) -> Mir {
         simplify(&mut self.mir);
         self.mir
     }
@@ -314,7 +335,11 @@ pub(super) fn drop(db: &dyn Db, ty: &Ty) -> Mir {
         let seen = object_of([]);
         let held = g.intrinsic(Intrinsic::Own, &seen, vec![copy(address)], seen.clone());
         let free = g.value(Ty::USIZE, Rvalue::Use(Operand::Copy(local(held).then(Projection::Field(0)))));
-        g.call(Callee::Value(copy(free), vec![seen.clone()], Ty::Unit), vec![Operand::Borrow(local(held))], None);
+        g.call(
+            Callee::Value(copy(free), vec![seen.clone()], Ty::Unit),
+            vec![Operand::Borrow(local(held))],
+            None,
+        );
         let forget = Callee::Intrinsic(Intrinsic::Forget, vec![seen]);
         g.call(forget, vec![Operand::Move(local(held))], None);
         g.end(Terminator::Return(None));
@@ -516,12 +541,26 @@ pub(super) fn clone(db: &dyn Db, ty: &Ty) -> Mir {
     g.finish()
 }
 
+/// The type arguments of the prelude's `map`, if that is what the type is.
+pub(super) fn core_map(db: &dyn Db, ty: &Ty) -> Option<Vec<Ty>> {
+    match ty {
+        Ty::Form(item, args) if core_item(db, ItemKind::Form, "map") == Some(*item) => Some(args.to_vec()),
+        _ => None,
+    }
+}
+
 /// Structural equality of two values.
 pub(super) fn eq(db: &dyn Db, ty: &Ty) -> Mir {
     let ty = repr(ty).clone();
     let params = [(ty.clone(), PassMode::Borrow), (ty.clone(), PassMode::Borrow)];
     let mut g = Glue::new(db, &params, Ty::Bool, None);
     let (a, b) = (local(LocalId(0)), local(LocalId(1)));
+    if let Some(instance) = core_map(db, &ty).and_then(|args| core_proc(db, "map_eq", args)) {
+        let same = g.local(Ty::Bool);
+        g.call_borrowing(instance, &[a, b], same);
+        g.end(Terminator::Return(Some(copy(same))));
+        return g.finish();
+    }
     let (equal, differ) = (g.block(), g.block());
     if !holds_float(db, &ty) {
         // One object equals itself, unless a NaN is in it.

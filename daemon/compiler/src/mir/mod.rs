@@ -9,6 +9,7 @@ pub mod borrow;
 mod build;
 mod elaborate;
 mod glue;
+mod hash; // hashes of values, for maps and sets
 pub mod modes;
 pub mod tys;
 pub mod verify;
@@ -47,5 +48,6 @@ pub fn mir(db: &dyn Db, instance: Instance) -> Arc<Mir> {
         InstanceKind::DropCycle(tys) => glue::drop_cycle(db, tys),
         InstanceKind::Clone(ty) => glue::clone(db, ty),
         InstanceKind::Eq(ty) => glue::eq(db, ty),
+        InstanceKind::Hash(ty) => hash::hash(db, ty),
     })
 }

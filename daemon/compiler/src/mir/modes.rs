@@ -31,12 +31,16 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
             std::iter::once(PassMode::Borrow).chain(params).collect()
         }
         InstanceKind::Lambda(item, args, index) => {
-            let params = lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
+            let params =
+                lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
             std::iter::once(PassMode::Borrow).chain(params).collect()
         }
         InstanceKind::Main(_) | InstanceKind::Tests(_) => Arc::new([PassMode::Own; 2]),
         InstanceKind::DropCycle(_) => Arc::new([PassMode::Own]),
         InstanceKind::Drop(_) | InstanceKind::Clone(_) => Arc::new([PassMode::Borrow]),
+        InstanceKind::Hash(ty) => {
+            Arc::new([if needs_drop(db, ty) { PassMode::Borrow } else { PassMode::Own }])
+        }
         InstanceKind::Eq(_) => Arc::new([PassMode::Borrow; 2]),
     })
 }
@@ -54,7 +58,8 @@ fn initial_modes(db: &dyn Db, _id: salsa::Id, instance: Instance) -> Arc<[PassMo
         | InstanceKind::DropCycle(_)
         | InstanceKind::Drop(_)
         | InstanceKind::Clone(_)
-        | InstanceKind::Eq(_) => Arc::new([]),
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => Arc::new([]),
     }
 }
 
@@ -79,7 +84,7 @@ pub fn value_mode(db: &dyn Db, ty: &Ty) -> PassMode {
 pub fn intrinsic_modes(intrinsic: Intrinsic) -> &'static [PassMode] {
     match intrinsic {
         Intrinsic::SizeOf | Intrinsic::NeedsDrop | Intrinsic::TypeName | Intrinsic::State => &[],
-        Intrinsic::Addr | Intrinsic::IsUnique => &[PassMode::Borrow],
+        Intrinsic::Addr | Intrinsic::IsUnique | Intrinsic::Hash => &[PassMode::Borrow],
         Intrinsic::PlaceAddr => &[PassMode::Place],
         Intrinsic::Own
         | Intrinsic::Read

@@ -58,7 +58,7 @@ fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
         InstanceKind::Proc(item, args)
         | InstanceKind::Thunk(item, args)
         | InstanceKind::Lambda(item, args, _) => (Some(*item), args),
-        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => {
+        InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
             let item = match ty {
                 Ty::Form(item, _) | Ty::Pick(item, _) => Some(*item),
                 _ => None,

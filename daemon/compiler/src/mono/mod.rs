@@ -31,6 +31,8 @@ pub enum InstanceKind {
     /// Shallow copy of an object of this form, tuple, payload-pick, list or string type, children retained:
     /// `(object) -> object`.
     Clone(Ty),
+    /// `(value) -> u64`: equal values of this type have equal hashes.
+    Hash(Ty),
     /// `(a, b) -> bool` on borrowed values of this refcounted type.
     Eq(Ty),
 }

@@ -23,6 +23,7 @@ pub fn symbol_name(db: &dyn Db, instance: Instance) -> String {
         }
         InstanceKind::Clone(ty) => format!("clone {}", ty_text(db, ty)),
         InstanceKind::Eq(ty) => format!("eq {}", ty_text(db, ty)),
+        InstanceKind::Hash(ty) => format!("hash {}", ty_text(db, ty)),
     }
 }
 

@@ -22,6 +22,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("handles.vit", include_str!("handles.vit")),
     ("kinds.vit", include_str!("kinds.vit")),
     ("list.vit", include_str!("list.vit")),
+    ("map.vit", include_str!("map.vit")),
     ("memory.vit", include_str!("memory.vit")),
     ("number.vit", include_str!("number.vit")),
     ("option.vit", include_str!("option.vit")),

@@ -452,6 +452,8 @@ impl Lowering<'_> {
                 Some(self.b.int(Type::I8, 0))
             }
             Intrinsic::Forget => Some(self.b.int(Type::I8, 0)),
+            // A call of glue by now.
+            Intrinsic::Hash => Some(self.b.int(Type::I64, 0)),
             Intrinsic::IsUnique => match self.layouts.repr(&ty) {
                 Some(ObjectRepr::Pointer) => {
                     let count = Op::Load { address: arg(0)?, offset: COUNT, alias: Alias::Count };

@@ -640,6 +640,10 @@ pub enum ExprKind {
     },
     /// `[a, b]`
     List(Vec<ExprId>),
+    /// `map { k: v }`
+    Map(Vec<(ExprId, ExprId)>),
+    /// `set { a }`
+    Set(Vec<ExprId>),
     /// `[e for p in xs if c]`
     Comprehension {
         /// What each round adds.

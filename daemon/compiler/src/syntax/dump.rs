@@ -491,6 +491,12 @@ impl Printer<'_> {
                 format!("match {scrutinee} {{ {} }}", parts.join("; "))
             }
             ExprKind::Block(block) => self.inline_block(block),
+            ExprKind::Map(entries) => {
+                let list: Vec<String> =
+                    entries.iter().map(|(k, v)| format!("{}: {}", self.expr(*k), self.expr(*v))).collect();
+                format!("map {{{}}}", list.join(", "))
+            }
+            ExprKind::Set(items) => format!("set {{{}}}", self.exprs(items)),
             ExprKind::Comprehension { element, pat, iter, cond } => {
                 let (element, pat, iter) = (self.expr(*element), self.pat(*pat), self.expr(*iter));
                 let cond = cond.map_or(String::new(), |c| format!(" if {}", self.expr(c)));

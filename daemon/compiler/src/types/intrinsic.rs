@@ -30,6 +30,9 @@ pub enum Intrinsic {
     Forget,
     /// `compiler_is_unique<T>(value: T) -> bool`: whether its count is one; borrows it.
     IsUnique,
+    /// `compiler_hash<T>(value: T) -> u64`: equal values have equal hashes; borrows it. Always a call of the type's
+    /// glue once instances are made.
+    Hash,
     /// `compiler_f64_bits(value: f64) -> u64`
     F64Bits,
     /// `compiler_f64_from_bits(bits: u64) -> f64`
@@ -59,6 +62,7 @@ impl Intrinsic {
             "compiler_write" => Self::Write,
             "compiler_forget" => Self::Forget,
             "compiler_is_unique" => Self::IsUnique,
+            "compiler_hash" => Self::Hash,
             "compiler_f64_bits" => Self::F64Bits,
             "compiler_f64_from_bits" => Self::F64FromBits,
             "compiler_f32_bits" => Self::F32Bits,

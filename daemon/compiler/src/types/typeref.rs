@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::codes;
-use super::resolve::{Resolution, ResolvedPath, lookup_name, resolve_path};
+use super::resolve::{Resolution, ResolvedPath, core_item, lookup_name, resolve_path};
 use super::scope::{Binding, exported, module_scope};
 use super::signature::alias_data;
 use super::ty::{FloatTy, IntTy, Ty};
@@ -13,10 +13,10 @@ use crate::lower::hir::{Ident, ItemHir, TypeRef, TypeRefKind};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
 
 /// Names of built-in types, for spelling hints. `list` takes an argument, the others take none.
-pub const BUILTIN_TYPES: [&str; 27] = [
+pub const BUILTIN_TYPES: [&str; 29] = [
     "int", "uint", "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "isize", "usize",
     "f32", "f64", "float", "bool", "char", "rune", "byte", "string", "bytes", "unit", "void", "never",
-    "list",
+    "list", "map", "set",
 ];
 
 /// Names that the grammar lists as types and this compiler does not have.
@@ -195,6 +195,15 @@ impl TypeResolver<'_> {
             "list" => {
                 self.expect_args(ty, name, 1, args.len(), None);
                 return Ty::List(Arc::new(args.pop().unwrap_or(Ty::Error)));
+            }
+            "map" | "set" => {
+                let item = core_item(self.db, ItemKind::Form, &name.name);
+                let wanted = if name.name == "map" { 2 } else { 1 };
+                let fits = self.expect_args(ty, name, wanted, args.len(), item);
+                return match item {
+                    Some(item) if fits => Ty::Form(item, args.into()),
+                    _ => Ty::Error,
+                };
             }
             "str" | "String" => {
                 self.expect_args(ty, name, 0, args.len(), None);

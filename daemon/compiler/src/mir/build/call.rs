@@ -59,7 +59,13 @@ impl Builder<'_> {
                     }
                     return;
                 }
-                (Callee::Intrinsic(*intrinsic, tys), intrinsic_modes(*intrinsic).to_vec())
+                match (intrinsic, tys.first()) {
+                    (Intrinsic::Hash, Some(ty)) => {
+                        let instance = Instance::new(self.db, InstanceKind::Hash(repr(ty).clone()));
+                        (Callee::Instance(instance), pass_modes(self.db, instance).to_vec())
+                    }
+                    _ => (Callee::Intrinsic(*intrinsic, tys), intrinsic_modes(*intrinsic).to_vec()),
+                }
             }
             thir::Callee::Value(value) => {
                 let ty = self.ty(&value.ty);
@@ -325,6 +331,7 @@ impl Builder<'_> {
             | Intrinsic::Write
             | Intrinsic::Forget
             | Intrinsic::IsUnique
+            | Intrinsic::Hash
             | Intrinsic::F64Bits
             | Intrinsic::F64FromBits
             | Intrinsic::F32Bits

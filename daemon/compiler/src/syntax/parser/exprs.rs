@@ -696,10 +696,24 @@ impl Parser<'_> {
                 self.needless_new();
                 return self.postfix();
             }
-            word @ ("map" | "set" | "resource" | "comptime") if brace && !self.no_record => {
+            "map" if brace && !self.no_record => {
+                self.bump();
+                let mut entries = Vec::new();
+                self.list(TokenKind::RBrace, "entries of a map", |p| {
+                    let key = p.expr();
+                    p.expect(TokenKind::Colon, "the key of a map's entry");
+                    entries.push((key, p.expr()));
+                });
+                return self.add_expr(start, ExprKind::Map(entries));
+            }
+            "set" if brace && !self.no_record => {
+                self.bump();
+                let mut items = Vec::new();
+                self.list(TokenKind::RBrace, "items of a set", |p| items.push(p.expr()));
+                return self.add_expr(start, ExprKind::Set(items));
+            }
+            word @ ("resource" | "comptime") if brace && !self.no_record => {
                 let feature = match word {
-                    "map" => "map literals",
-                    "set" => "set literals",
                     "comptime" => "`comptime`",
                     _ => "`resource`",
                 };

@@ -235,7 +235,15 @@ impl<'a> Checker<'a> {
                 self.core_call("list_len", vec![element.as_ref().clone()], vec![value], Ty::USIZE, node)
             }
             Ty::Error | Ty::Never => self.poison(node),
-            other => self.bad_builtin(name, "a string, a list or bytes", &other, &value),
+            other => {
+                if let Some((key, item)) = self.map_types(&other) {
+                    return self.core_call("map_len", vec![key, item], vec![value], Ty::USIZE, node);
+                }
+                if let Some(item) = self.set_type(&other) {
+                    return self.core_call("set_len", vec![item], vec![value], Ty::USIZE, node);
+                }
+                self.bad_builtin(name, "a string, a list or bytes", &other, &value)
+            }
         }
     }
 

@@ -37,6 +37,8 @@ impl Checker<'_> {
             }
             Hir::Record { path, fields, base } => self.record(node, path.as_ref(), fields, *base, expect),
             Hir::List(elements) => self.list(node, elements, expect),
+            Hir::Map(entries) => self.map_literal(node, entries, expect),
+            Hir::Set(items) => self.set_literal(node, items, expect),
             Hir::Comprehension { element, pat, iter, cond } => {
                 self.comprehension(node, *element, *pat, *iter, *cond, expect)
             }

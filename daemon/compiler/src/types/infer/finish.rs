@@ -67,9 +67,7 @@ impl Checker<'_> {
         let (unsolved, poisoned) = (solve.unsolved, solve.poisoned);
         // With another error in the body an open type is most likely its consequence.
         if !self.diagnostics.iter().any(Diagnostic::is_error) {
-            let hidden = |&variable: &u32| {
-                matches!(self.table.origin(variable), Some((_, Origin::Hidden)))
-            };
+            let hidden = |&variable: &u32| matches!(self.table.origin(variable), Some((_, Origin::Hidden)));
             // What a bound adds is open because the type that it is about is.
             let (added, written): (Vec<u32>, Vec<u32>) = unsolved.into_iter().partition(hidden);
             let reported = if written.is_empty() { added } else { written };
@@ -112,6 +110,10 @@ impl Checker<'_> {
                 .error(codes::INFERENCE, node, "the type arguments of this are not known", "of which type?")
                 .note("type arguments are inferred from the arguments, then from the expected type")
                 .help("write them, or give the target a type"),
+            Origin::EmptyMap => self
+                .error(codes::INFERENCE, node, "the types in this empty map or set are not known", "of what?")
+                .note("an empty map or set takes its types from its context")
+                .help("write the type: `let ages: map<string, int> = map {}`"),
             Origin::LambdaParameter => self
                 .error(codes::INFERENCE, node, "the type of this parameter is not known", "needs a type")
                 .note("a lambda's parameters take their types from its context, if there is one")

@@ -46,6 +46,10 @@ impl Checker<'_> {
             ("len", _) => self.length("len", base, node),
             ("is_empty", _) => self.is_empty(base, node),
             ("push", Some(element)) => {
+                let mut base = base;
+                let Ok(mut before) = self.map_place(&mut base) else {
+                    return Some(self.drop_arguments(args, node));
+                };
                 let Some(list) = self.changed_list(base, "push") else {
                     return Some(self.drop_arguments(args, node));
                 };
@@ -53,7 +57,13 @@ impl Checker<'_> {
                     [x, ..] => self.check(x.value, &element, &Reason::Element),
                     [] => self.poison(node),
                 };
-                self.core_call("list_push", vec![element], vec![list, item], Ty::Unit, node)
+                let push = self.core_call("list_push", vec![element], vec![list, item], Ty::Unit, node);
+                if before.is_empty() {
+                    return Some(push);
+                }
+                before.push(super::super::thir::Stmt::Expr(push));
+                let block = super::super::thir::Block { node, stmts: before, tail: None };
+                expr(Ty::Unit, node, ExprKind::Block(block))
             }
             ("pop", Some(element)) => {
                 let Some(list) = self.changed_list(base, "pop") else { return Some(self.poison(node)) };

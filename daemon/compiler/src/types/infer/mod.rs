@@ -12,6 +12,7 @@ mod codes; // what is reported here
 mod coerce; // implicit conversions
 mod expr; // dispatch and small expressions
 mod finish; // variables out, defaults in
+mod maps; // maps and sets
 mod member; // members of strings and lists
 mod lambda; // lambdas, `defer`, comprehensions
 mod impls; // impls against their traits
@@ -25,6 +26,7 @@ mod place; // index, slice, references, assignment
 mod record; // form literals
 mod stmt; // let, loops, give
 mod traits; // bounds and members
+mod type_path; // members of types
 mod unify; // inference variables
 mod walk; // changing types, nodes and locals of THIR
 

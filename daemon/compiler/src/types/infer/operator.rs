@@ -445,7 +445,10 @@ impl Checker<'_> {
             haystack = self.check_value(rhs, &Expect::Value);
             let hint = match &haystack.ty {
                 Ty::List(element) => Expect::Hint(element.as_ref().clone()),
-                _ => Expect::Value,
+                other => {
+                    let key = self.map_types(other).map(|(key, _)| key).or_else(|| self.set_type(other));
+                    Expect::hint(key)
+                }
             };
             needle = self.check_value(lhs, &hint);
         } else {
@@ -464,6 +467,17 @@ impl Checker<'_> {
             (_, Ty::List(element)) => {
                 let element = element.as_ref().clone();
                 self.list_contains(node, op_node, needle, haystack, &element)
+            }
+            (_, found) if self.map_types(found).is_some() || self.set_type(found).is_some() => {
+                let reason = Reason::Operand { other: haystack.node };
+                let (types, name) = match (self.map_types(found), self.set_type(found)) {
+                    (Some((key, value)), _) => (vec![key, value], "map_contains"),
+                    (None, Some(item)) => (vec![item], "set_contains"),
+                    (None, None) => return self.poison(node),
+                };
+                let key = types.first().cloned().unwrap_or(Ty::Error);
+                let needle = self.coerce(needle, &key, &reason);
+                self.core_call(name, types, vec![haystack, needle], Ty::Bool, node)
             }
             (a, b) => {
                 let (a, b) = (self.show(a), self.show(b));

@@ -12,6 +12,9 @@ use crate::lower::hir::{BinaryOp, ExprId, ExprKind as Hir, Ident};
 impl Checker<'_> {
     pub(super) fn index(&mut self, node: NodeId, base: ExprId, index: ExprId) -> Expr {
         let base = self.check_value(base, &Expect::Value);
+        if let Some(types) = self.map_types(&base.ty) {
+            return self.map_index(node, base, index, types);
+        }
         let index = self.check_value(index, &Expect::Value);
         let index = self.integer(index);
         let ty = self.known(&base.ty);
@@ -266,7 +269,24 @@ impl Checker<'_> {
             self.infer(value, &Expect::Value);
             return self.poison_statement(node);
         }
-        let target = self.infer(place, &Expect::Value);
+        let mut target = self.infer(place, &Expect::Value);
+        if let Some(done) = self.map_assign(node, &target, op, value) {
+            return done;
+        }
+        let Ok(mut before) = self.map_place(&mut target) else {
+            self.infer(value, &Expect::Value);
+            return self.poison_statement(node);
+        };
+        if !before.is_empty() {
+            let assigned = self.assign_to(node, target, op, value);
+            before.push(super::super::thir::Stmt::Expr(assigned));
+            let block = super::super::thir::Block { node, stmts: before, tail: None };
+            return expr(Ty::Unit, node, ExprKind::Block(block));
+        }
+        self.assign_to(node, target, op, value)
+    }
+
+    fn assign_to(&mut self, node: NodeId, target: Expr, op: Option<BinaryOp>, value: ExprId) -> Expr {
         // `set r = ref mut x` makes a reference point elsewhere; all else goes through it.
         let rebinds = op.is_none()
             && matches!(self.table.shallow(&target.ty), Ty::Ref(..))

@@ -257,6 +257,21 @@ impl Checker<'_> {
                 (ForIter::List(Box::new(value)), element)
             }
             Ty::String => (ForIter::Str(Box::new(value)), Ty::Char),
+            _ if self.map_types(&ty).is_some() => {
+                let (key, item) = self.map_types(&ty).unwrap_or((Ty::Error, Ty::Error));
+                let pair = Ty::Tuple([key.clone(), item.clone()].into());
+                let list = Ty::List(std::sync::Arc::new(pair.clone()));
+                let node = value.node;
+                let entries = self.core_call("map_entries", vec![key, item], vec![value], list, node);
+                (ForIter::List(Box::new(entries)), pair)
+            }
+            _ if self.set_type(&ty).is_some() => {
+                let item = self.set_type(&ty).unwrap_or(Ty::Error);
+                let list = Ty::List(std::sync::Arc::new(item.clone()));
+                let node = value.node;
+                let items = self.core_call("set_items", vec![item.clone()], vec![value], list, node);
+                (ForIter::List(Box::new(items)), item)
+            }
             Ty::Error | Ty::Never => (ForIter::List(Box::new(value)), Ty::Error),
             _ => match self.iterator_next(&ty, value.node) {
                 Some((next, args, element)) => {
