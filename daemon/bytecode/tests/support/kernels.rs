@@ -82,7 +82,7 @@ pub fn fib(n: i32) -> Kernel {
 }
 
 /// A tight loop: the sum of squares.
-fn sum(n: i32) -> Kernel {
+pub fn sum(n: i32) -> Kernel {
     let expected = (0..i64::from(n)).fold(0_i64, |sum, i| sum.wrapping_add(i.wrapping_mul(i)));
     kernel("sum of 10 M squares", I64, n, Value::I64(expected), |_, _, code| {
         let n = code.param(0);
@@ -98,7 +98,7 @@ fn sum(n: i32) -> Kernel {
 }
 
 /// Bytes in memory: how many primes are below `n`.
-fn sieve(n: i32) -> Kernel {
+pub fn sieve(n: i32) -> Kernel {
     let size = n as usize;
     let mut composite = vec![false; size];
     let mut primes = 0;
@@ -140,7 +140,7 @@ fn sieve(n: i32) -> Kernel {
 }
 
 /// Floats in memory: the trace of a product of two matrices of `n` rows.
-fn matrix(n: i32) -> Kernel {
+pub fn matrix(n: i32) -> Kernel {
     let at = |i: i32, j: i32| f64::from((i * 7 + j * 3) % 11) * 0.25;
     let mut trace = 0.0;
     for i in 0..n {
@@ -204,7 +204,7 @@ fn matrix(n: i32) -> Kernel {
 }
 
 /// Mixed integers: FNV-1a over the numbers up to `n`, by bytes of their low 8 bits.
-fn hash(n: i32) -> Kernel {
+pub fn hash(n: i32) -> Kernel {
     let expected = (0..n)
         .fold(0x811c_9dc5_u32, |hash, i| (hash ^ (i as u32 & 0xff)).wrapping_mul(0x0100_0193).rotate_left(5));
     kernel("hash of 4 M bytes", I32, n, Value::I32(expected as i32), |_, _, code| {
@@ -225,7 +225,7 @@ fn hash(n: i32) -> Kernel {
 }
 
 /// A branch table and indirect calls: one of four operations, by the lowest bits.
-fn dispatch(n: i32) -> Kernel {
+pub fn dispatch(n: i32) -> Kernel {
     let expected = (0..n).fold(1_i32, |x, i| match x & 3 {
         0 => x.wrapping_add(i),
         1 => x.wrapping_mul(3).wrapping_add(1),
