@@ -58,65 +58,55 @@ impl Slot for bool {
     }
 }
 
-/// Floats, for what both widths do alike.
-trait Float: Copy + PartialOrd {
-    const CANONICAL_NAN: Self;
-    fn is_nan(self) -> bool;
-    fn is_negative(self) -> bool;
-}
+/// What floats of both widths do alike, with results as bits. A compiler may replace a choice between two floats that
+/// are both NaN by either of them, so that the canonical one is chosen among integers.
+macro_rules! float_choices {
+    ($module:ident: $float:ty, $bits:ty, infinity $infinity:literal, canonical $canonical:literal) => {
+        mod $module {
+            const INFINITY: $bits = $infinity;
+            const CANONICAL_NAN: $bits = $canonical;
 
-impl Float for f32 {
-    const CANONICAL_NAN: Self = Self::from_bits(0x7fc0_0000);
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-    #[inline(always)]
-    fn is_negative(self) -> bool {
-        self.is_sign_negative()
-    }
-}
+            #[inline(always)]
+            fn is_nan(bits: $bits) -> bool {
+                // Without the sign, every NaN is above infinity.
+                bits << 1 > INFINITY << 1
+            }
 
-impl Float for f64 {
-    const CANONICAL_NAN: Self = Self::from_bits(0x7ff8_0000_0000_0000);
-    #[inline(always)]
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
-    #[inline(always)]
-    fn is_negative(self) -> bool {
-        self.is_sign_negative()
-    }
-}
+            /// The bits of `value`, or of the canonical NaN for any other.
+            #[inline(always)]
+            pub(super) fn canonical(value: $float) -> $bits {
+                let bits = value.to_bits();
+                if is_nan(bits) { CANONICAL_NAN } else { bits }
+            }
 
-#[inline(always)]
-fn canonical<F: Float>(value: F) -> F {
-    if value.is_nan() { F::CANONICAL_NAN } else { value }
-}
+            /// The smaller; the negative of two zeros; NaN if one is.
+            #[inline(always)]
+            pub(super) fn min(a: $float, b: $float) -> $bits {
+                if is_nan(a.to_bits()) || is_nan(b.to_bits()) {
+                    CANONICAL_NAN
+                } else if a < b || (a == b && a.is_sign_negative()) {
+                    a.to_bits()
+                } else {
+                    b.to_bits()
+                }
+            }
 
-/// The smaller; the negative of two zeros; NaN if one is.
-#[inline(always)]
-fn min<F: Float>(a: F, b: F) -> F {
-    if a.is_nan() || b.is_nan() {
-        F::CANONICAL_NAN
-    } else if a < b || (a == b && a.is_negative()) {
-        a
-    } else {
-        b
-    }
+            /// The larger; the positive of two zeros; NaN if one is.
+            #[inline(always)]
+            pub(super) fn max(a: $float, b: $float) -> $bits {
+                if is_nan(a.to_bits()) || is_nan(b.to_bits()) {
+                    CANONICAL_NAN
+                } else if a > b || (a == b && b.is_sign_negative()) {
+                    a.to_bits()
+                } else {
+                    b.to_bits()
+                }
+            }
+        }
+    };
 }
-
-/// The larger; the positive of two zeros; NaN if one is.
-#[inline(always)]
-fn max<F: Float>(a: F, b: F) -> F {
-    if a.is_nan() || b.is_nan() {
-        F::CANONICAL_NAN
-    } else if a > b || (a == b && b.is_negative()) {
-        a
-    } else {
-        b
-    }
-}
+float_choices!(narrow: f32, u32, infinity 0x7f80_0000, canonical 0x7fc0_0000);
+float_choices!(wide: f64, u64, infinity 0x7ff0_0000_0000_0000, canonical 0x7ff8_0000_0000_0000);
 
 /// Toward zero, into `low <= value < high`.
 #[inline(always)]
@@ -243,7 +233,7 @@ integers! { i64, u64:
 /// What floats of both widths do alike. Signs are bits: those operations take the bits, as no float register
 /// may touch a NaN that they only pass on.
 macro_rules! floats {
-    ($float:ty, $bits:ty, $sign:literal:
+    ($choices:ident: $float:ty, $bits:ty, $sign:literal:
         $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident
         $eq:ident $ne:ident $lt:ident $gt:ident $le:ident $ge:ident
         $add:ident $sub:ident $mul:ident $div:ident $min:ident $max:ident $copysign:ident
@@ -251,11 +241,11 @@ macro_rules! floats {
         unary! {
             $abs(a: $bits) => a & !$sign;
             $neg(a: $bits) => a ^ $sign;
-            $ceil(a: $float) => canonical(a.ceil());
-            $floor(a: $float) => canonical(a.floor());
-            $trunc(a: $float) => canonical(a.trunc());
-            $nearest(a: $float) => canonical(a.round_ties_even());
-            $sqrt(a: $float) => canonical(a.sqrt());
+            $ceil(a: $float) => $choices::canonical(a.ceil());
+            $floor(a: $float) => $choices::canonical(a.floor());
+            $trunc(a: $float) => $choices::canonical(a.trunc());
+            $nearest(a: $float) => $choices::canonical(a.round_ties_even());
+            $sqrt(a: $float) => $choices::canonical(a.sqrt());
         }
         binary! {
             $eq(a, b: $float) => a == b;
@@ -264,24 +254,24 @@ macro_rules! floats {
             $gt(a, b: $float) => a > b;
             $le(a, b: $float) => a <= b;
             $ge(a, b: $float) => a >= b;
-            $add(a, b: $float) => canonical(a + b);
-            $sub(a, b: $float) => canonical(a - b);
-            $mul(a, b: $float) => canonical(a * b);
-            $div(a, b: $float) => canonical(a / b);
-            $min(a, b: $float) => min(a, b);
-            $max(a, b: $float) => max(a, b);
+            $add(a, b: $float) => $choices::canonical(a + b);
+            $sub(a, b: $float) => $choices::canonical(a - b);
+            $mul(a, b: $float) => $choices::canonical(a * b);
+            $div(a, b: $float) => $choices::canonical(a / b);
+            $min(a, b: $float) => $choices::min(a, b);
+            $max(a, b: $float) => $choices::max(a, b);
             $copysign(a, b: $bits) => (a & !$sign) | (b & $sign);
         }
     };
 }
 
-floats! { f32, u32, 0x8000_0000_u32:
+floats! { narrow: f32, u32, 0x8000_0000_u32:
     F32Abs F32Neg F32Ceil F32Floor F32Trunc F32Nearest F32Sqrt
     F32Eq F32Ne F32Lt F32Gt F32Le F32Ge
     F32Add F32Sub F32Mul F32Div F32Min F32Max F32Copysign
 }
 
-floats! { f64, u64, 0x8000_0000_0000_0000_u64:
+floats! { wide: f64, u64, 0x8000_0000_0000_0000_u64:
     F64Abs F64Neg F64Ceil F64Floor F64Trunc F64Nearest F64Sqrt
     F64Eq F64Ne F64Lt F64Gt F64Le F64Ge
     F64Add F64Sub F64Mul F64Div F64Min F64Max F64Copysign
@@ -316,8 +306,8 @@ unary! {
     F64ConvertI32U(a: u32) => f64::from(a);
     F64ConvertI64S(a: i64) => a as f64;
     F64ConvertI64U(a: u64) => a as f64;
-    F32DemoteF64(a: f64) => canonical(a as f32);
-    F64PromoteF32(a: f32) => canonical(f64::from(a));
+    F32DemoteF64(a: f64) => narrow::canonical(a as f32);
+    F64PromoteF32(a: f32) => wide::canonical(f64::from(a));
     I32ReinterpretF32(a: u32) => a;
     I64ReinterpretF64(a: u64) => a;
     F32ReinterpretI32(a: u32) => a;
