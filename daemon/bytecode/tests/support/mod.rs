@@ -3,6 +3,7 @@
 pub mod generator;
 pub mod kernels;
 pub mod random;
+pub mod rich;
 
 /// A number from the environment, or `default`.
 pub fn setting(name: &str, default: u64) -> u64 {
