@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::decode::{Places, decode};
-use crate::error::{Fault, Report};
+use crate::error::{AbiMismatch, Fault, Report};
 use crate::instruction::{Instruction, Register};
 use crate::interface::{FunctionType, InterfaceType, Layouts, Side, TypeDefinition, function_text, is_kebab};
 use crate::limits;
@@ -272,12 +272,12 @@ impl<'a> Verifier<'a> {
         if *found != expected {
             self.add(
                 offset,
-                Fault::Abi {
+                Fault::Abi(Box::new(AbiMismatch {
                     name: name.to_owned(),
                     interface: interface_text(module, interface),
                     expected,
                     found: found.clone(),
-                },
+                })),
             );
         }
         if needs.memory() && !self.exports_memory {

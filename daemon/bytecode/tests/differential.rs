@@ -3,7 +3,7 @@
 //!
 //! `VITTE_BYTECODE_PROGRAMS` says how many random programs (10,000), `VITTE_TEST_SEED` where they begin:
 //! `VITTE_BYTECODE_PROGRAMS=1000000 cargo test --release -p vitte-bytecode --test differential`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod support;
 
