@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use vitte_proto::v1;
 
 use crate::failure::Exit;
@@ -155,6 +155,54 @@ pub enum Verb {
             written."
     )]
     Cache(CacheVerb),
+    /// Load a module into the service
+    #[command(after_help = "A module is a WebAssembly file (core module or component) without imports.\n\n\
+        Examples:\n  vitte load build/maths.wasm\n  vitte load build/maths.wasm --name acme:maths")]
+    Load(LoadArgs),
+    /// Replace loaded modules by what their files hold now, while they run
+    #[command(
+        after_help = "All are replaced at one moment, or none. Calls end on the generation that they began on.\n\n\
+        Examples:\n  vitte reload maths\n  vitte reload maths --file build/maths-2.wasm\n  vitte reload maths text"
+    )]
+    Reload(ReloadArgs),
+    /// End the service of loaded modules
+    #[command(after_help = "Example:\n  vitte unload maths")]
+    Unload {
+        /// Which
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// List loaded modules, or show one with its functions and generations
+    #[command(
+        after_help = "Examples:\n  vitte modules\n  vitte modules maths\n  vitte modules --watch --json"
+    )]
+    Modules(ModulesArgs),
+    /// Show what is in a WebAssembly or ELF file, without running anything of it
+    #[command(
+        after_help = "Examples:\n  vitte inspect build/maths.wasm\n  vitte inspect /usr/lib/x86_64-linux-gnu/libz.so.1 --json"
+    )]
+    Inspect {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Call a function of a loaded module
+    #[command(
+        after_help = "Values are written as WAVE: 1, -1.5, \"text\", [1, 2], {x: 1, y: 2}, some(3).\n\n\
+        Examples:\n  vitte call maths 'add(20, 22)'\n  vitte call text 'upper(\"abc\")' --timeout 200ms\n  \
+        vitte call c 'acme:shapes/area@1.0.0#circle({r: 2})'\n\n\
+        Exit status: 0 ok, 1 the function failed, 65 no such function or wrong arguments, 75 timed out."
+    )]
+    Call(CallArgs),
+    /// Make keys, sign files, and say whose modules are trusted
+    #[command(
+        subcommand,
+        after_help = "Keys and signatures are those of `minisign`, which can be used in place of any of these.\n\n\
+            Examples:\n  vitte key generate\n  vitte key sign build/maths.wasm\n  \
+            vitte key trust ~/Downloads/acme.pub\n  vitte key verify maths.wasm\n\n\
+            Exit status: 0 ok, 65 no key or signature, 77 not trusted, 78 the trust folder cannot be used."
+    )]
+    Key(KeyVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -406,6 +454,118 @@ pub struct InitArgs {
     pub name: Option<String>,
 }
 
+/// `vitte load`
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The module's name, if it is not the file's
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `vitte reload`
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Which
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Load this file, for one module, rather than the one it came from
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Accept that functions that were called are gone or have another type, and that state is lost
+    #[arg(long)]
+    pub allow_breaking: bool,
+}
+
+/// `vitte modules`
+#[derive(Debug, Args)]
+pub struct ModulesArgs {
+    /// Show this one
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print what happens to modules, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `vitte call`
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The module
+    #[arg(value_name = "MODULE")]
+    pub module: String,
+    /// The function with its arguments: `name(value, …)`
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// On this generation, if calls still run on it
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u64>,
+    /// End it after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `vitte key …`
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a pair of keys
+    #[command(after_help = "Example:\n  vitte key generate work\n\n\
+        The password is asked for, or taken from VITTE_KEY_PASSWORD.")]
+    Generate {
+        /// What the files are called
+        #[arg(default_value = "default", value_name = "NAME")]
+        name: String,
+        /// Leave the secret key without a password
+        #[arg(long)]
+        no_password: bool,
+        /// Where to put `NAME.key` and `NAME.pub`; the settings folder's `keys` if left out
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+    /// Sign files; each signature is put beside its file, as FILE.minisig
+    #[command(after_help = "Example:\n  vitte key sign build/maths.wasm\n\n\
+        The password is asked for, or taken from VITTE_KEY_PASSWORD.")]
+    Sign {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The secret key: a name, or a path of one that `minisign` made
+        #[arg(long, default_value = "default", value_name = "KEY")]
+        key: String,
+        /// A comment that the signature vouches for; the file's name if left out
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+    },
+    /// Say who signed a file
+    #[command(after_help = "Example:\n  vitte key verify maths.wasm && vitte load maths.wasm")]
+    Verify {
+        /// The file; its signature is looked for beside it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Trust the modules that a key has signed
+    #[command(after_help = "Example:\n  vitte key trust ~/Downloads/acme.pub")]
+    Trust {
+        /// The file of the public key
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What to call it; the file's name if left out
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Trust a key no more
+    #[command(after_help = "Example:\n  vitte key revoke acme")]
+    Revoke {
+        /// Which, as `vitte key list` shows it
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the keys that are trusted, and those that were revoked
+    List,
+}
+
 /// `vitte cache …`
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum CacheVerb {
@@ -508,13 +668,13 @@ fn age(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// The exit status of a command that is over already.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
-    let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
-        check_watch(&matches)?;
-        let mut cli = Cli::from_arg_matches(&matches)?;
-        order_lints(&mut cli, &matches);
-        Ok(cli)
-    });
-    result.map_err(|error| {
+    let args = modernise(args);
+    // Most of the time that parsing takes is describing what nobody asked for.
+    let quick = args.get(1).and_then(|verb| of_one_verb(verb.to_str()?));
+    if let Some(Ok(cli)) = quick.map(|command| parse_with(command, &args)) {
+        return Ok(cli);
+    }
+    parse_with(Cli::command(), &args).map_err(|error| {
         // A closed terminal needs no message.
         let _ = error.print();
         match error.kind() {
@@ -522,6 +682,26 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
             _ => ExitCode::from(Exit::Usage as u8),
         }
     })
+}
+
+fn parse_with(command: Command, args: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from(args)?;
+    check_watch(&matches)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    order_lints(&mut cli, &matches);
+    Ok(cli)
+}
+
+/// A command line with this verb alone, for the verbs that are typed all day. It accepts what the whole one
+/// accepts; what it refuses the whole one must explain.
+fn of_one_verb(verb: &str) -> Option<Command> {
+    let verb = match verb {
+        "build" => BuildVerb::augment_args(Command::new("build")),
+        "check" => BuildArgs::augment_args(Command::new("check")),
+        "run" => RunArgs::augment_args(Command::new("run")),
+        _ => return None,
+    };
+    Some(Common::augment_args(Command::new("vitte")).subcommand(verb).disable_help_subcommand(true))
 }
 
 /// Older spellings in today's words: `--explain CODE`, `dump-ast FILE`.
@@ -593,6 +773,13 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Init(_)
         | Verb::Clean
         | Verb::Cache(_)
+        | Verb::Load(_)
+        | Verb::Reload(_)
+        | Verb::Unload { .. }
+        | Verb::Modules(_)
+        | Verb::Call(_)
+        | Verb::Inspect { .. }
+        | Verb::Key(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version
@@ -640,6 +827,41 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_verb_alone_means_the_same() {
+        let lines = [
+            "build",
+            "build a.vit -O2 -o b --json --deny A --allow B --timings",
+            "build --color never --max-errors 3 --no-daemon --lang fr --emit mir a.vit",
+            "check --error-format json --deny-warnings --src a.vit",
+            "check -v a.vit --profile release --disable-pass inline",
+            "run a.vit --timeout 5 -- one --two -O9",
+            "run",
+            "run a.vit b c",
+            "build a.vit b.vit",
+            "build --help",
+            "check -h",
+            "build -V",
+            "run -O9 a.vit",
+            "build --color sometimes",
+            "build help",
+            "check --frobnicate",
+        ];
+        let mut accepted = 0;
+        for line in lines {
+            let args: Vec<OsString> = format!("vitte {line}").split(' ').map(OsString::from).collect();
+            let one = parse_with(of_one_verb(args[1].to_str().unwrap()).unwrap(), &args);
+            let whole = parse_with(Cli::command(), &args);
+            accepted += usize::from(one.is_ok());
+            match (one, whole) {
+                (Ok(one), Ok(whole)) => assert_eq!(format!("{one:?}"), format!("{whole:?}"), "{line}"),
+                (Err(_), Err(_)) => {}
+                (one, whole) => panic!("{line}: {one:?} and {whole:?}"),
+            }
+        }
+        assert!(accepted >= 7, "{accepted} of the lines are right");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 mod build;
 mod cache;
 mod daemon;
+mod key;
+mod modules;
 mod run;
 mod watch;
 mod why;
@@ -66,6 +68,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         }
         Verb::Clean => block_on(clean(&common)),
         Verb::Cache(verb) => block_on(cache::run(&common, verb)),
+        Verb::Load(args) => block_on(modules::load(&common, args)),
+        Verb::Reload(args) => block_on(modules::reload(&common, args)),
+        Verb::Unload { names } => block_on(modules::unload(&common, names)),
+        Verb::Modules(args) => block_on(modules::modules(&common, args)),
+        Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
+        Verb::Call(args) => block_on(modules::call(&common, args)),
+        Verb::Key(verb) => key::run(&common, verb),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
