@@ -106,6 +106,16 @@ pub enum Verb {
         after_help = "Examples:\n  vitte build hello.vit -o build/hello\n  vitte build --profile release"
     )]
     Build(BuildVerb),
+    /// Build tests and run them
+    #[command(
+        after_help = "Tests are procs `test_*` without parameters that give `true` or nothing, `test \"name\" { … }` blocks, and the \
+        programs that the manifest lists as `tests`. Each runs in a process of its own.\n\n\
+        Examples:\n  vitte test                       all tests of this package\n  \
+        vitte test src/math.vit          those of one file\n  \
+        vitte test --filter parse --show-output\n  vitte test --shuffle --junit report.xml\n\n\
+        Exit status: 0 all passed, 1 a test failed or a program has errors."
+    )]
+    Test(Box<TestArgs>),
     /// Check a program without generating code
     #[command(after_help = "Examples:\n  vitte check\n  vitte check src/main.vit --deny-warnings")]
     Check(BuildArgs),
@@ -349,13 +359,8 @@ pub enum WatchGoal {
     Build(RebuildArgs),
     /// Build and run
     Run(RerunArgs),
-    /// Run tests
-    #[command(hide = true)]
-    Test {
-        /// Whatever it would take.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<OsString>,
-    },
+    /// Build and run tests
+    Test(RetestArgs),
 }
 
 /// `vitte watch check` and `vitte watch build`
@@ -367,6 +372,57 @@ pub struct RebuildArgs {
     /// Clear the screen before each round
     #[arg(long)]
     pub clear: bool,
+}
+
+/// Which tests to run, and how.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TestFlags {
+    /// Only tests whose name contains this (repeatable)
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// The filters are whole names
+    #[arg(long)]
+    pub exact: bool,
+    /// Name the tests and run none
+    #[arg(long)]
+    pub list: bool,
+    /// Run them in a random order, or in that of an earlier seed
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+    /// How many run at once; as many as there are processors if left out
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<u32>,
+    /// What each may take, such as `5`, `1.5s` or `200ms`; a minute if left out
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Show what tests print that pass, too
+    #[arg(long)]
+    pub show_output: bool,
+}
+
+/// `vitte test`
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Which tests to run, and how.
+    #[command(flatten)]
+    pub tests: TestFlags,
+    /// Also write the results to this file, as JUnit's XML
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+}
+
+/// `vitte watch test`
+#[derive(Debug, Args)]
+pub struct RetestArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// Which tests to run, and how.
+    #[command(flatten)]
+    pub tests: TestFlags,
 }
 
 /// `vitte watch run`
@@ -759,11 +815,12 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
                 None => &mut watch.rebuild.build,
                 Some(WatchGoal::Check(rebuild) | WatchGoal::Build(rebuild)) => &mut rebuild.build,
                 Some(WatchGoal::Run(run)) => &mut run.rebuild.build,
-                Some(WatchGoal::Test { .. }) => return,
+                Some(WatchGoal::Test(test)) => &mut test.rebuild.build,
             };
             return order_lints_of(build, inner);
         }
         Verb::Run(run) => &mut run.build,
+        Verb::Test(test) => &mut test.build,
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
@@ -920,7 +977,13 @@ mod tests {
         {
             assert!(parse(misplaced.split(' ').map(OsString::from).collect()).is_err(), "{misplaced}");
         }
-        assert!(matches!(watch("vitte watch test --all x").goal, Some(WatchGoal::Test { .. })));
+        let Some(WatchGoal::Test(test)) =
+            watch("vitte watch test a.vit --filter x --shuffle=7 --deny A").goal
+        else {
+            panic!("not a test")
+        };
+        assert_eq!((test.tests.filter, test.tests.shuffle), (vec!["x".to_owned()], Some(Some(7))));
+        assert_eq!(test.rebuild.build.lints.len(), 1);
         let both = "vitte watch run a.vit --keep --restart";
         assert!(Cli::command().try_get_matches_from(both.split(' ')).is_err());
     }

@@ -5,6 +5,7 @@ mod daemon;
 mod key;
 mod modules;
 mod run;
+mod test;
 mod watch;
 mod why;
 
@@ -51,6 +52,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let Cli { verb, common } = cli;
     match verb {
         Verb::Run(args) => block_on(run::run(&common, args)),
+        Verb::Test(args) => block_on(test::test(&common, *args)),
         Verb::Check(args) => block_on(build::check(&common, args, "check")),
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),

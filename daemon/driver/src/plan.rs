@@ -21,6 +21,9 @@ const TARGETS: [(&str, &str); 5] = [
     ("x86_64", HOST_TARGET),
 ];
 
+/// Ends the name of a runner of tests.
+const TESTS: &str = "-tests";
+
 /// Where an executable goes. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
@@ -90,7 +93,13 @@ impl BuildPlan {
         let output = match (&request.output, &request.scratch) {
             (Some(output), _) => Output::File(request.cwd.join(output)),
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
-            (None, _) => Output::File(project.default_output(&profile_name)),
+            (None, _) => {
+                let mut output = project.default_output(&profile_name).into_os_string();
+                if request.tests {
+                    output.push(TESTS);
+                }
+                Output::File(output.into())
+            }
         };
         if let Some(unknown) =
             request.disabled_passes.iter().find(|name| !PASSES.iter().any(|p| p.name == **name))
@@ -106,6 +115,7 @@ impl BuildPlan {
             disabled_passes: sorted(&request.disabled_passes),
             debug_info: profile.debug_info.unwrap_or(true),
             strict: profile.strict.unwrap_or(false),
+            tests: request.tests,
         };
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
@@ -157,6 +167,7 @@ impl BuildPlan {
         part(self.target);
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
+        part(if self.options.tests { "tests" } else { "program" });
         part(&self.options.disabled_passes.join(","));
         part(&format!("{:?} {:?}", self.debug, self.link_mode));
         part(linker);
@@ -181,6 +192,9 @@ impl BuildPlan {
         }
         line("target", &self.target);
         line("profile", &self.profile);
+        if self.options.tests {
+            line("makes", &"a runner of tests");
+        }
         line("optimise", &level(self.options.opt_level));
         if !self.options.disabled_passes.is_empty() {
             line("without", &self.options.disabled_passes.join(", "));

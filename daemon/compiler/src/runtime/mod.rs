@@ -30,6 +30,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("panic.vit", include_str!("panic.vit")),
     (PRELUDE_PATH, include_str!("prelude.vit")),
     ("syscalls.vit", include_str!("syscalls.vit")),
+    ("testing.vit", include_str!("testing.vit")),
     ("text.vit", include_str!("text.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
