@@ -13,14 +13,23 @@ use serde_json::Value;
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("vitte-proto", &[]),
     ("vitte-sys", &[]),
-    ("vitte-compiler", &[]),
+    ("vitte-bytecode", &[]),
+    ("vitte-compiler", &["vitte-bytecode"]),
     ("vitte-store", &["vitte-sys"]),
     ("vitte-driver", &["vitte-compiler", "vitte-store", "vitte-sys"]),
     ("vitte-wasm-code", &["vitte-sys"]),
     ("vitte-trust", &["vitte-sys"]),
     (
         "vitte-loader",
-        &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys", "vitte-trust", "vitte-wasm-code"],
+        &[
+            "vitte-bytecode",
+            "vitte-compiler",
+            "vitte-driver",
+            "vitte-store",
+            "vitte-sys",
+            "vitte-trust",
+            "vitte-wasm-code",
+        ],
     ),
     ("vitte-buildkit", &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys"]),
     (
