@@ -15,6 +15,9 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 /// the root `core` deal in addresses, and no program can import them.
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
+/// The module of what programs for WebAssembly have instead of a C library.
+pub const WASI_PATH: &str = "wasi.vit";
+
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
     ("block.vit", include_str!("block.vit")),
@@ -31,6 +34,7 @@ pub const FILES: &[(&str, &str)] = &[
     (PRELUDE_PATH, include_str!("prelude.vit")),
     ("syscalls.vit", include_str!("syscalls.vit")),
     ("text.vit", include_str!("text.vit")),
+    (WASI_PATH, include_str!("wasi.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),
