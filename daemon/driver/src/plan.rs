@@ -9,17 +9,9 @@ use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
-use crate::link::{DebugInfo, HOST_TARGET, LinkMode};
+use crate::link::{DebugInfo, LinkMode};
+use crate::product::{self, Product};
 use crate::project::{Profile, Project, bad_input};
-
-/// Spellings of the targets that can be built, with the triple that each means.
-const TARGETS: [(&str, &str); 5] = [
-    ("x86_64-unknown-linux-gnu", HOST_TARGET),
-    ("x86_64-linux-gnu", HOST_TARGET),
-    ("x86_64-pc-linux-gnu", HOST_TARGET),
-    ("x86_64-linux", HOST_TARGET),
-    ("x86_64", HOST_TARGET),
-];
 
 /// Where an executable goes. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +40,8 @@ pub struct BuildPlan {
     pub options: Options,
     /// Target triple.
     pub target: &'static str,
+    /// What is made.
+    pub product: Product,
     /// Profile name.
     pub profile: String,
     /// Where the executable goes.
@@ -73,16 +67,13 @@ impl BuildPlan {
     /// [`DriverError::BadInput`] for a request that cannot be met, [`DriverError::Io`] when project
     /// files cannot be read.
     pub fn new(request: &BuildRequest) -> Result<Self, DriverError> {
-        let target = match &request.target {
-            None => HOST_TARGET,
-            Some(wanted) => match TARGETS.iter().find(|(name, _)| name == wanted) {
-                Some((_, triple)) => triple,
-                None => {
-                    let message = format!("the target `{wanted}` is not supported");
-                    return Err(bad_input("UNKNOWN_TARGET", message, format!("supported: {HOST_TARGET}")));
-                }
-            },
-        };
+        let target = product::choose(request.target.as_deref(), request.emit.as_deref())?;
+        let product = target.product;
+        if request.scratch.is_some() && !product.is_executable() {
+            let message = format!("a {} cannot be run here", product.description());
+            let help = "build it with `vitte build`, and run the file with an engine such as `wasmtime`";
+            return Err(bad_input("NOT_RUNNABLE", message, help));
+        }
         let project = Project::find(request)?;
         let manifest = project.package.as_ref().map(|package| &package.manifest);
         let profile_name = request.profile.clone().unwrap_or_else(|| "dev".into());
@@ -90,7 +81,7 @@ impl BuildPlan {
         let output = match (&request.output, &request.scratch) {
             (Some(output), _) => Output::File(request.cwd.join(output)),
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
-            (None, _) => Output::File(project.default_output(&profile_name)),
+            (None, _) => Output::File(product.place(&project.default_output(&profile_name))),
         };
         if let Some(unknown) =
             request.disabled_passes.iter().find(|name| !PASSES.iter().any(|p| p.name == **name))
@@ -108,6 +99,11 @@ impl BuildPlan {
             strict: profile.strict.unwrap_or(false),
         };
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
+        if let Some(library) = link.libraries.first().filter(|_| !product.is_executable()) {
+            let message = format!("the C library `{library}` cannot be part of a {}", product.description());
+            let help = "build for this machine, or take `link.libraries` out of `vitte-package.json`";
+            return Err(bad_input("LIBRARIES_AND_TARGET", message, help));
+        }
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
         lints.extend(request.lints.iter().cloned());
         if let Some((_, name)) =
@@ -121,7 +117,8 @@ impl BuildPlan {
         }
         Ok(Self {
             options,
-            target,
+            target: target.triple,
+            product,
             profile: profile_name,
             output,
             debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
@@ -155,6 +152,7 @@ impl BuildPlan {
         part("vitte.build.plan.v1");
         part(env!("CARGO_PKG_VERSION"));
         part(self.target);
+        part(self.product.kind());
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
         part(&self.options.disabled_passes.join(","));
@@ -180,6 +178,7 @@ impl BuildPlan {
             line("modules", &format_args!("{} = {}", root.root, folder.display()));
         }
         line("target", &self.target);
+        line("makes", &self.product.description());
         line("profile", &self.profile);
         line("optimise", &level(self.options.opt_level));
         if !self.options.disabled_passes.is_empty() {

@@ -51,7 +51,7 @@ pub(crate) const STAGES: [StageQueries; 9] = [
     stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
     stage(
         "codegen",
-        &["generated_code", "program_object"],
+        &["generated_code", "program_object", "wasm_code", "program_wasm"],
         &["machine_code", "fragment", "const_object", "file_lines"],
     ),
 ];

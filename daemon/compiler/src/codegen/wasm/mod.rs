@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use body::compile_wasm;
 pub use externs::is_available;
-pub use module::{program_wasm, wasm_code};
+pub use module::{needs, program_wasm, wasm_code};
 use wasm_encoder::ValType;
 
 use crate::ssa::Symbol;

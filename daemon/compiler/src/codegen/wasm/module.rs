@@ -111,6 +111,29 @@ fn wasi_proc(db: &dyn Db, name: &str) -> Option<Instance> {
     Some(Instance::new(db, InstanceKind::Proc(item, Vec::new())))
 }
 
+/// Compiles an instance, and gives those that its code refers to. For whoever compiles a program on several
+/// processors before asking for the module.
+pub fn needs(db: &dyn Db, instance: Instance, options: CodeOptions, width: WasmWidth) -> Vec<Instance> {
+    if has_large_type(db, instance) {
+        return Vec::new();
+    }
+    let Ok(code) = wasm_code(db, instance, options, width) else { return Vec::new() };
+    let targets = code.references.iter().filter_map(|reference| match &reference.target {
+        ReferenceTarget::Function(symbol, _) | ReferenceTarget::Address(symbol) => Some(symbol),
+        ReferenceTarget::Type(_) | ReferenceTarget::HeapBase => None,
+    });
+    let instances = targets.filter_map(|symbol| match symbol {
+        Symbol::Instance(instance) => Some(*instance),
+        Symbol::Extern(_)
+        | Symbol::Literal(_)
+        | Symbol::EmptyList
+        | Symbol::State
+        | Symbol::Const(_)
+        | Symbol::Location(_) => None,
+    });
+    instances.collect()
+}
+
 fn reach(
     db: &dyn Db,
     program: Program,
