@@ -13,10 +13,11 @@ use serde_json::Value;
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("vitte-proto", &[]),
     ("vitte-sys", &[]),
-    ("vitte-compiler", &[]),
+    ("vitte-bytecode", &[]),
+    ("vitte-compiler", &["vitte-bytecode"]),
     ("vitte-store", &["vitte-sys"]),
     ("vitte-driver", &["vitte-compiler", "vitte-store", "vitte-sys"]),
-    ("vitte-loader", &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys"]),
+    ("vitte-loader", &["vitte-bytecode", "vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys"]),
     ("vitte-buildkit", &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys"]),
     (
         "vitted",
