@@ -275,6 +275,8 @@ pub enum ProductName {
     Wasm32,
     /// WebAssembly module for WASI, 64-bit memory
     Wasm64,
+    /// Module of bytecode for the loader
+    Vbc,
 }
 
 impl ProductName {
@@ -284,6 +286,7 @@ impl ProductName {
             Self::Exe => "exe",
             Self::Wasm32 => "wasm32",
             Self::Wasm64 => "wasm64",
+            Self::Vbc => "vbc",
         }
     }
 }
@@ -294,6 +297,7 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Exe),
             EmitName::Product(ProductName::Wasm32),
             EmitName::Product(ProductName::Wasm64),
+            EmitName::Product(ProductName::Vbc),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),

@@ -191,5 +191,6 @@ fn put(path: &Path, bytes: &[u8], is_other: bool, plan: &BuildPlan) -> Result<()
         vitte_sys::fs::create_directories(parent).map_err(io_error)?;
     }
     // What can be made again need not survive a crash of the machine.
-    vitte_sys::fs::replace(path, bytes, if executable { 0o777 } else { 0o666 }, Durability::Cached).map_err(io_error)
+    vitte_sys::fs::replace(path, bytes, if executable { 0o777 } else { 0o666 }, Durability::Cached)
+        .map_err(io_error)
 }

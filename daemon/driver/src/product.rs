@@ -14,6 +14,8 @@ pub enum Product {
     Executable,
     /// A WebAssembly module for WASI preview 1.
     Wasm(WasmWidth),
+    /// A module of the project's own bytecode.
+    Bytecode,
 }
 
 /// A target, and what is made for it.
@@ -29,8 +31,11 @@ const HOST: Target = Target { triple: HOST_TARGET, product: Product::Executable 
 const WASM32: Target = Target { triple: "wasm32-wasip1", product: Product::Wasm(WasmWidth::Wasm32) };
 const WASM64: Target = Target { triple: "wasm64-wasip1", product: Product::Wasm(WasmWidth::Wasm64) };
 
+/// Runs wherever there is a loader.
+const BYTECODE: Target = Target { triple: "vitbc", product: Product::Bytecode };
+
 /// Spellings of targets; the first of each is the one in messages.
-const TARGETS: [(&str, Target); 13] = [
+const TARGETS: [(&str, Target); 14] = [
     ("x86_64-unknown-linux-gnu", HOST),
     ("x86_64-linux-gnu", HOST),
     ("x86_64-pc-linux-gnu", HOST),
@@ -44,11 +49,13 @@ const TARGETS: [(&str, Target); 13] = [
     ("wasm64-wasi", WASM64),
     ("wasm64-wasip1", WASM64),
     ("wasm64-unknown-wasi", WASM64),
+    ("vitbc", BYTECODE),
 ];
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
-const PRODUCTS: [(&str, Product, Target); 3] = [
+const PRODUCTS: [(&str, Product, Target); 4] = [
     ("exe", Product::Executable, HOST),
+    ("vbc", Product::Bytecode, BYTECODE),
     ("wasm32", Product::Wasm(WasmWidth::Wasm32), WASM32),
     ("wasm64", Product::Wasm(WasmWidth::Wasm64), WASM64),
 ];
@@ -68,7 +75,11 @@ pub(crate) fn choose(target: Option<&str>, emit: Option<&str>) -> Result<Target,
     match wanted {
         Some((name, target)) if target.triple != only.triple => {
             let message = format!("`{emit}` cannot be made for the target `{name}`");
-            Err(bad_input("PRODUCT_AND_TARGET", message, format!("leave out one of the two, or name {}", only.triple)))
+            Err(bad_input(
+                "PRODUCT_AND_TARGET",
+                message,
+                format!("leave out one of the two, or name {}", only.triple),
+            ))
         }
         _ => Ok(Target { product: *product, ..*only }),
     }
@@ -96,6 +107,7 @@ impl Product {
         match self {
             Self::Executable => "executable",
             Self::Wasm(_) => "wasm",
+            Self::Bytecode => "bytecode",
         }
     }
 
@@ -105,6 +117,7 @@ impl Product {
             Self::Executable => "executable",
             Self::Wasm(WasmWidth::Wasm32) => "WebAssembly module with a 32-bit memory",
             Self::Wasm(WasmWidth::Wasm64) => "WebAssembly module with a 64-bit memory",
+            Self::Bytecode => "module of bytecode",
         }
     }
 
@@ -124,6 +137,7 @@ impl Product {
             Self::Executable => executable.to_path_buf(),
             Self::Wasm(WasmWidth::Wasm32) => with(".wasm"),
             Self::Wasm(WasmWidth::Wasm64) => with(".wasm64.wasm"),
+            Self::Bytecode => with(".vitbc"),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod program; // whole programs, memoised
 mod shape; // functions without names
 pub mod structure; // jumps to blocks, loops and branches
 pub mod text; // listings
+pub mod vbc; // modules of bytecode
 pub mod wasm; // WebAssembly modules
 
 pub use compile::{clif_text, compile_function};
@@ -21,6 +22,7 @@ pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;
 pub use program::{machine_code, program_instances, program_main, program_object};
 pub use text::{TextStage, emit_text};
+pub use vbc::program_bytecode;
 pub use wasm::{WasmWidth, program_wasm};
 
 use std::sync::Arc;

@@ -162,7 +162,8 @@ impl<'a> Builder<'a> {
                 // Cases with one target share an arm.
                 let mut arms: Vec<(&Target, Edge, Vec<i128>)> = Vec::new();
                 let mut known = rustc_hash::FxHashMap::default();
-                for (number, (case, target)) in cases.iter().enumerate().filter(|(_, (_, to))| to != default) {
+                for (number, (case, target)) in cases.iter().enumerate().filter(|(_, (_, to))| to != default)
+                {
                     let arm = *known.entry(target).or_insert_with(|| {
                         arms.push((target, Edge { from: block, number }, Vec::new()));
                         arms.len() - 1
@@ -188,7 +189,8 @@ impl<'a> Builder<'a> {
             out.push(Step::Assign(edge));
         }
         let to = target.block;
-        let inline = !self.irreducible && !self.labelled[to.0 as usize] && !self.cfg.is_back_edge(edge.from, to);
+        let inline =
+            !self.irreducible && !self.labelled[to.0 as usize] && !self.cfg.is_back_edge(edge.from, to);
         if inline { self.tree(to, out) } else { out.push(Step::Go(to)) }
     }
 

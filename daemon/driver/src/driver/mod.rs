@@ -95,6 +95,8 @@ enum Goal<'a> {
     Image(&'a Outputs),
     /// A WebAssembly module.
     Wasm(WasmWidth),
+    /// A module of bytecode.
+    Bytecode,
     Text(Stage, Option<&'a str>),
 }
 
@@ -102,7 +104,7 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) => true,
+            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -196,10 +198,9 @@ impl Driver {
         let linker = match plan.product {
             Product::Executable => self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?,
             // Nothing of this is linked.
-            Product::Wasm(_) => self.linkers.select(None).map_err(tool_error)?,
+            Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
         };
-        let linker_name =
-            if plan.product.is_executable() { linker.identity() } else { "none".to_owned() };
+        let linker_name = if plan.product.is_executable() { linker.identity() } else { "none".to_owned() };
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
@@ -227,6 +228,7 @@ impl Driver {
                 Goal::Object
             }
             Product::Wasm(width) => Goal::Wasm(width),
+            Product::Bytecode => Goal::Bytecode,
         };
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         self.memory.note_program(&plan, key);
@@ -525,12 +527,20 @@ fn compile_snapshot(
                 Err(diagnostics) => Err(diagnostics),
             }
         }
-        Goal::Wasm(width) if clean => doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes))),
+        Goal::Wasm(width) if clean => {
+            doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
+        }
+        Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
             doors::emit(db, program, stage, filter).map(|made| text = made)
         }
-        Goal::Diagnostics | Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Text(..) => Ok(()),
+        Goal::Diagnostics
+        | Goal::Object
+        | Goal::Image(_)
+        | Goal::Wasm(_)
+        | Goal::Bytecode
+        | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {
         found.extend(more.iter().cloned());

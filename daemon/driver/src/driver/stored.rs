@@ -168,6 +168,7 @@ impl Driver {
                     match plan.product {
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
+                        Product::Bytecode => drop(doors::bytecode(db, program)),
                     }
                 }
             });

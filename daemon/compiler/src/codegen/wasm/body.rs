@@ -422,8 +422,7 @@ impl<'a> Body<'a> {
                 self.ins().unreachable();
             }
             Step::If { block, when, steps } => {
-                if let Terminator::Branch(condition, ..) =
-                    &self.function.blocks[block.0 as usize].terminator
+                if let Terminator::Branch(condition, ..) = &self.function.blocks[block.0 as usize].terminator
                 {
                     self.push_condition(*condition, *when);
                 }
@@ -588,7 +587,11 @@ impl<'a> Body<'a> {
             for &(case, arm) in cases {
                 let mut ins = self.ins();
                 ins.local_get(held);
-                if wide { ins.i64_const(case as i64).i64_eq() } else { ins.i32_const(case as i32).i32_eq() };
+                if wide {
+                    ins.i64_const(case as i64).i64_eq()
+                } else {
+                    ins.i32_const(case as i32).i32_eq()
+                };
                 ins.br_if(arm + inside);
             }
             self.ins().br(default + inside);
@@ -598,7 +601,11 @@ impl<'a> Body<'a> {
         let middle = above.first().map_or(0, |(case, _)| *case);
         let mut ins = self.ins();
         ins.local_get(held);
-        if wide { ins.i64_const(middle as i64).i64_lt_s() } else { ins.i32_const(middle as i32).i32_lt_s() };
+        if wide {
+            ins.i64_const(middle as i64).i64_lt_s()
+        } else {
+            ins.i32_const(middle as i32).i32_lt_s()
+        };
         ins.if_(BlockType::Empty);
         self.search(held, wide, below, default, inside + 1);
         self.ins().end();

@@ -6,7 +6,7 @@ use super::Signature;
 
 /// What a C function becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extern {
+pub(in crate::codegen) enum Extern {
     /// Instructions where it is called.
     Inline(Inline),
     /// A proc of `runtime/wasi.vit`.
@@ -17,7 +17,7 @@ pub(super) enum Extern {
 
 /// C functions that are a few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inline {
+pub(in crate::codegen) enum Inline {
     /// `wasm_heap_base() -> usize`
     HeapBase,
     /// `wasm_memory_grow(pages) -> isize`: the size before, in pages; negative if there is no more.
@@ -35,7 +35,7 @@ pub(super) enum Inline {
 /// Functions on floats that are instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(super) enum FloatFunction {
+pub(in crate::codegen) enum FloatFunction {
     Abs,
     Ceil,
     CopySign,
@@ -48,7 +48,7 @@ pub(super) enum FloatFunction {
 /// Of which floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(super) enum FloatWidth {
+pub(in crate::codegen) enum FloatWidth {
     Single,
     Double,
 }
@@ -99,7 +99,7 @@ const EXTERNS: &[(&str, Extern)] = &[
 ];
 
 /// What the C function `name` becomes; `None` if there is nothing like it.
-pub(super) fn find(name: &str) -> Option<Extern> {
+pub(in crate::codegen) fn find(name: &str) -> Option<Extern> {
     let at = EXTERNS.binary_search_by_key(&name, |(known, _)| known).ok()?;
     EXTERNS.get(at).map(|(_, becomes)| *becomes)
 }
@@ -111,7 +111,7 @@ pub fn is_available(name: &str) -> bool {
 
 impl Inline {
     /// Parameters and results.
-    pub(super) fn signature(self) -> Signature {
+    pub(in crate::codegen) fn signature(self) -> Signature {
         let (params, results): (&[ValType], &[ValType]) = match self {
             Self::HeapBase | Self::MemorySize => (&[], &[I64]),
             Self::MemoryGrow => (&[I64], &[I64]),

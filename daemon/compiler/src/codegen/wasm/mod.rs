@@ -19,7 +19,8 @@
 //! is the table.
 mod body; // one function
 mod externs; // what C functions become
-mod module; // whole modules
+mod link; // what a program consists of, with numbers
+mod module; // the sections of a module
 mod scalar; // operations of up to 64 bits
 mod wide; // operations of 128 bits
 
@@ -30,10 +31,16 @@ use std::sync::Arc;
 
 pub use body::compile_wasm;
 pub use externs::is_available;
-pub use module::{needs, program_wasm, wasm_code};
+pub(in crate::codegen) use externs::{Extern, find as find_extern};
+pub(in crate::codegen) use link::{Linked, link};
+pub use link::{needs, wasm_code};
+pub use module::program_wasm;
 use wasm_encoder::ValType;
 
 use crate::ssa::Symbol;
+
+/// The module that programs import from.
+pub const WASI: &str = "wasi_snapshot_preview1";
 
 /// Bytes of the stack in linear memory.
 pub const STACK_BYTES: u64 = 1 << 20;

@@ -66,14 +66,22 @@ impl Body<'_> {
                 self.push_int(0, ty);
                 self.push(value);
                 let mut ins = self.ins();
-                if ty == Type::I64 { ins.i64_sub() } else { ins.i32_sub() };
+                if ty == Type::I64 {
+                    ins.i64_sub()
+                } else {
+                    ins.i32_sub()
+                };
                 self.cut(ty);
             }
             UnaryOp::Not => {
                 self.push(value);
                 self.push_int(-1, ty);
                 let mut ins = self.ins();
-                if ty == Type::I64 { ins.i64_xor() } else { ins.i32_xor() };
+                if ty == Type::I64 {
+                    ins.i64_xor()
+                } else {
+                    ins.i32_xor()
+                };
             }
             UnaryOp::LeadingZeros => {
                 self.push(value);
@@ -89,7 +97,11 @@ impl Body<'_> {
             UnaryOp::FNeg => {
                 self.push(value);
                 let mut ins = self.ins();
-                if ty == Type::F32 { ins.f32_neg() } else { ins.f64_neg() };
+                if ty == Type::F32 {
+                    ins.f32_neg()
+                } else {
+                    ins.f64_neg()
+                };
             }
         }
     }
@@ -382,7 +394,11 @@ impl Body<'_> {
         let most = if signed { (1 << (to.bits() - 1)) - 1 } else { (1 << to.bits()) - 1 };
         let mut ins = self.ins();
         ins.local_tee(held).i32_const(most).local_get(held).i32_const(most);
-        if signed { ins.i32_lt_s() } else { ins.i32_lt_u() };
+        if signed {
+            ins.i32_lt_s()
+        } else {
+            ins.i32_lt_u()
+        };
         ins.select();
         if signed {
             let least = -most - 1;

@@ -1,133 +1,246 @@
-//! Modules are valid, and do what the programs do natively: run by `node` where there is one.
+//! Modules are valid, and do what the programs do natively. They run in an interpreter of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
+
+use wasmi::{Caller, Config, Engine, Extern, Linker, Module, Store};
 
 use super::{WasmWidth, program_wasm};
 use crate::base::testing::TestDb;
 use crate::base::{OptLevel, Options};
+use crate::codegen::program_bytecode;
+use crate::explain;
 
 const WIDTHS: [WasmWidth; 2] = [WasmWidth::Wasm32, WasmWidth::Wasm64];
 
-/// Reads a module from a file, runs it, and ends as it ends.
-const RUNNER: &str = r"
-const { WASI } = require('node:wasi');
-const fs = require('fs');
-const [file, ...args] = process.argv.slice(1);
-const wasi = new WASI({ version: 'preview1', args: ['program', ...args], returnOnExit: true });
-const module = new WebAssembly.Module(fs.readFileSync(file));
-const instance = new WebAssembly.Instance(module, wasi.getImportObject());
-process.exitCode = wasi.start(instance);
-";
+/// What a program has printed, and its arguments.
+#[derive(Default)]
+struct Host {
+    out: Vec<u8>,
+    err: Vec<u8>,
+    args: Vec<String>,
+}
 
-fn module(fixture: &str, opt_level: OptLevel, width: WasmWidth) -> Arc<[u8]> {
+fn options(opt_level: OptLevel) -> Options {
+    Options { opt_level, debug_info: true, ..Options::default() }
+}
+
+fn module(fixture: &str, level: OptLevel, width: WasmWidth) -> Arc<[u8]> {
     let db = TestDb::new(fixture);
-    let program = db.program_with(Options { opt_level, debug_info: true, ..Options::default() });
+    let program = db.program_with(options(level));
     let module = program_wasm(&db, program, width).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
-    validate(&module);
+    let features = wasmparser::WasmFeatures::all();
+    if let Err(error) = wasmparser::Validator::new_with_features(features).validate_all(&module) {
+        panic!("not valid: {error}");
+    }
     module
 }
 
-fn validate(module: &[u8]) {
-    if let Err(error) = wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(module) {
-        panic!("not valid: {error}");
-    }
+fn with_memory<R>(caller: &mut Caller<'_, Host>, run: impl FnOnce(&mut [u8], &mut Host) -> R) -> R {
+    let Some(Extern::Memory(memory)) = caller.get_export("memory") else { panic!("no memory") };
+    let (bytes, host) = memory.data_and_store_mut(caller);
+    run(bytes, host)
 }
 
-/// The output and the status; `None` without `node`.
-fn run(module: &[u8], args: &[&str], stdin: &[u8]) -> Option<(Vec<u8>, Vec<u8>, i32)> {
-    let folder = tempfile_folder();
-    let file = folder.join("program.wasm");
-    std::fs::write(&file, module).unwrap();
-    let input = folder.join("stdin");
-    std::fs::write(&input, stdin).unwrap();
-    let output = Command::new("node")
-        .args(["--no-warnings", "--experimental-wasm-memory64", "-e", RUNNER])
-        .arg(&file)
-        .args(args)
-        .stdin(std::fs::File::open(&input).unwrap())
-        .output();
-    std::fs::remove_dir_all(&folder).unwrap();
-    let output = output.ok()?;
-    Some((output.stdout, output.stderr, output.status.code().unwrap_or(-1)))
+fn put(memory: &mut [u8], at: i32, value: u32) {
+    memory[at as usize..][..4].copy_from_slice(&value.to_le_bytes());
 }
 
-fn tempfile_folder() -> PathBuf {
-    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("vitte-wasm-{}-{next}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+fn get(memory: &[u8], at: u32) -> u32 {
+    u32::from_le_bytes(memory[at as usize..][..4].try_into().unwrap())
+}
+
+/// Standard output, standard error, and the status.
+fn run(module: &[u8], args: &[&str]) -> (String, String, i32) {
+    let mut config = Config::default();
+    config.wasm_memory64(true);
+    let engine = Engine::new(&config);
+    let module = Module::new(&engine, module).unwrap();
+    let args = std::iter::once("program").chain(args.iter().copied()).map(|arg| format!("{arg}\0")).collect();
+    let mut store = Store::new(&engine, Host { args, ..Host::default() });
+    let mut linker = Linker::new(&engine);
+    let wasi = super::WASI;
+    let exit = |_: Caller<'_, Host>, status: i32| Err::<(), _>(wasmi::Error::i32_exit(status));
+    linker.func_wrap(wasi, "proc_exit", exit).unwrap();
+    let write = |mut caller: Caller<'_, Host>, descriptor: i32, parts: i32, count: i32, written: i32| {
+        with_memory(&mut caller, |memory, host| {
+            assert_eq!(count, 1);
+            let (start, length) = (get(memory, parts as u32), get(memory, parts as u32 + 4));
+            let bytes = &memory[start as usize..][..length as usize];
+            if descriptor == 1 {
+                host.out.extend(bytes)
+            } else {
+                host.err.extend(bytes)
+            }
+            put(memory, written, length);
+            0
+        })
+    };
+    linker.func_wrap(wasi, "fd_write", write).unwrap();
+    let sizes = |mut caller: Caller<'_, Host>, count: i32, size: i32| {
+        with_memory(&mut caller, |memory, host| {
+            put(memory, count, host.args.len() as u32);
+            put(memory, size, host.args.iter().map(|arg| arg.len() as u32).sum());
+            0
+        })
+    };
+    linker.func_wrap(wasi, "args_sizes_get", sizes).unwrap();
+    let texts = |mut caller: Caller<'_, Host>, list: i32, texts: i32| {
+        with_memory(&mut caller, |memory, host| {
+            let mut at = texts;
+            for (number, arg) in host.args.iter().enumerate() {
+                put(memory, list + 4 * number as i32, at as u32);
+                memory[at as usize..][..arg.len()].copy_from_slice(arg.as_bytes());
+                at += arg.len() as i32;
+            }
+            0
+        })
+    };
+    linker.func_wrap(wasi, "args_get", texts).unwrap();
+    let instance = linker.instantiate_and_start(&mut store, &module).unwrap();
+    let start = instance.get_typed_func::<(), ()>(&store, "_start").unwrap();
+    let status = match start.call(&mut store, ()) {
+        Ok(()) => 0,
+        Err(error) => error.i32_exit_status().unwrap_or_else(|| panic!("{error}")),
+    };
+    let Host { out, err, .. } = store.into_data();
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), status)
 }
 
 fn check(fixture: &str, stdout: &str, status: i32) {
     for width in WIDTHS {
         for level in [OptLevel::O0, OptLevel::O2] {
-            let module = module(fixture, level, width);
-            if let Some((out, err, code)) = run(&module, &[], b"") {
-                let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
-                assert_eq!((&*out, code), (stdout, status), "{width:?} {level:?}: {err}");
-            }
+            let (out, err, code) = run(&module(fixture, level, width), &["one", "two"]);
+            assert_eq!((&*out, code), (stdout, status), "{width:?} {level:?}: {err}");
+        }
+    }
+    for level in [OptLevel::O0, OptLevel::O2] {
+        let db = TestDb::new(fixture);
+        let program = db.program_with(options(level));
+        let bytes = program_bytecode(&db, program).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
+        if let Err(report) = vitte_bytecode::load(&bytes) {
+            panic!("{level:?}: {report}");
         }
     }
 }
 
 #[test]
-fn hello() {
+fn a_status_and_a_line() {
     check("proc main() -> int { println(\"hello\") give 7 }", "hello\n", 7);
 }
 
 #[test]
-fn corpus() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/programs");
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let mut failed = Vec::new();
-    let mut topics: Vec<_> = std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()).collect();
-    topics.sort();
-    for topic in topics {
-        let mut files: Vec<_> = std::fs::read_dir(&topic).unwrap().map(|e| e.unwrap().path()).collect();
-        files.sort();
-        for file in files {
-            let name = file.strip_prefix(&root).unwrap().display().to_string();
-            if file.extension().is_none_or(|e| e != "vit") || file.with_extension("diag").exists() || !name.contains(&only) {
-                continue;
-            }
-            let beside = |ext: &str| std::fs::read(file.with_extension(ext)).ok();
-            if ["stdout", "status", "stderr"].iter().all(|e| beside(e).is_none()) {
-                continue;
-            }
-            let text = std::fs::read_to_string(&file).unwrap();
-            let mut fixture = format!("//- {name}\n{text}");
-            if let Ok(other) = std::fs::read_to_string(topic.join("scratch.vit")) {
-                fixture.push_str(&format!("\n//- {}\n{other}", topic.file_name().unwrap().display().to_string() + "/scratch.vit"));
-            }
-            for width in WIDTHS {
-                let db = TestDb::new(&fixture);
-                let program = db.program_with(Options { opt_level: OptLevel::O1, debug_info: true, ..Options::default() });
-                let module = match program_wasm(&db, program, width) {
-                    Ok(module) => module,
-                    Err(diagnostics) => {
-                        failed.push(format!("{name} {width:?}: {:?}", diagnostics.iter().map(|d| d.message.clone()).collect::<Vec<_>>()));
-                        break;
-                    }
-                };
-                let validated = wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(&module);
-                if let Err(error) = validated {
-                    std::fs::write("/tmp/bad.wasm", &module).unwrap();
-                    failed.push(format!("{name} {width:?}: invalid {error}"));
-                    break;
-                }
-                let args = beside("args").map(|a| String::from_utf8(a).unwrap()).unwrap_or_default();
-                let args: Vec<&str> = args.lines().collect();
-                let Some((out, err, code)) = run(&module, &args, &beside("stdin").unwrap_or_default()) else { continue };
-                let status = beside("status").map_or(0, |s| String::from_utf8(s).unwrap().trim().parse::<i32>().unwrap());
-                let same_err = beside("stderr").is_none_or(|e| e == err);
-                if out != beside("stdout").unwrap_or_default() || code != status || !same_err {
-                    failed.push(format!("{name} {width:?}: status {code} for {status}, out {} stderr {:?}", out == beside("stdout").unwrap_or_default(), String::from_utf8_lossy(&err).chars().take(300).collect::<String>()));
-                }
-            }
-        }
+fn arguments() {
+    let fixture =
+        "proc main(args: [string]) -> int { for arg in args { println(arg) } give len(args) as int }";
+    check(fixture, "one\ntwo\n", 2);
+}
+
+#[test]
+fn a_panic_says_where() {
+    let fixture = "proc main() -> int {\n    let list = [1, 2]\n    let i: usize = 2\n    give list[i]\n}\n";
+    for width in WIDTHS {
+        let (_, err, code) = run(&module(fixture, OptLevel::O1, width), &[]);
+        assert_eq!(err, "panic: index 2 out of range for length 2\n  at main.vit:4:10\n");
+        assert_eq!(code, 134);
     }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn small_integers_wrap() {
+    let fixture = r#"
+proc add(a: u8, b: u8) -> u8 { give a + b }
+proc sub(a: i8, b: i8) -> i8 { give a - b }
+proc shift(a: i16, n: int) -> i16 { give a << n }
+proc half(a: i16, n: int) -> i16 { give a >> n }
+proc divide(a: i8, b: i8) -> i8 { give a / b }
+proc divide_int(a: int, b: int) -> int { give a / b }
+proc divide_i32(a: i32, b: i32) -> i32 { give a / b }
+proc negate(a: i8) -> i8 { give 0 - a }
+proc main() -> int {
+    println(add(200, 100))
+    println(sub(-100, 100))
+    println(shift(255, 8))
+    println(half(-300, 2))
+    println(divide(-128, -1))
+    println(divide_int(-9223372036854775808, -1))
+    println(divide_i32(-2147483648, -1))
+    println(negate(-128))
+    give 0
+}
+"#;
+    check(fixture, "44\n56\n-256\n-75\n-128\n-9223372036854775808\n-2147483648\n-128\n", 0);
+}
+
+#[test]
+fn numbers_of_128_bits() {
+    let fixture = r#"
+proc multiply(a: i128, b: i128) -> i128 { give a * b }
+proc left(a: u128, n: int) -> u128 { give a << n }
+proc right(a: u128, n: int) -> u128 { give a >> n }
+proc signed(a: i128, n: int) -> i128 { give a >> n }
+proc less(a: i128, b: i128) -> bool { give a < b }
+proc main() -> int {
+    let big: i128 = 170141183460469231731687303715884105727
+    println(multiply(123456789012345678901, 0 - 98765432109876543))
+    println(left(1, 100))
+    println(left(3, 63))
+    println(right(left(1, 100), 37))
+    println(signed(0 - big, 64))
+    println(less(0 - big, big))
+    println(big / 1000000007)
+    println((big as f64) > 1.0e38)
+    give 0
+}
+"#;
+    let expected = "-12193263112482853222191739063397225043\n1267650600228229401496703205376\n27670116110564327424\n\
+                    9223372036854775808\n-9223372036854775808\ntrue\n170141182269480957150585255535\ntrue\n";
+    let product = -(123_456_789_012_345_678_901_i128 * 98_765_432_109_876_543);
+    let quotient = i128::MAX / 1_000_000_007;
+    let lines: Vec<&str> = expected.lines().collect();
+    let expected = expected.replace(lines[0], &product.to_string()).replace(lines[6], &quotient.to_string());
+    check(fixture, &expected, 0);
+}
+
+#[test]
+fn memory_is_used_again() {
+    // 100 times 100,000 elements would be far more than the memory that 32 bits can address, if none came back.
+    let fixture = r#"
+proc main() -> int {
+    let total = 0
+    for round in 0..3000 {
+        let list: [int] = []
+        for i in 0..2000 { list.push(i) }
+        let text = ""
+        for i in 0..20 { set text = text + "abc" }
+        set total = total + (len(list) as int) + (len(text) as int)
+    }
+    println(total)
+    give 0
+}
+"#;
+    let (out, err, code) = run(&module(fixture, OptLevel::O2, WasmWidth::Wasm32), &[]);
+    assert_eq!((&*out, code), ("6180000\n", 0), "{err}");
+}
+
+#[test]
+fn equal_programs_give_equal_bytes() {
+    let fixture = "proc main() -> int { let f = 1.5\n println(f)\n let list = [1, 2, 3]\n give list[1] }";
+    for width in WIDTHS {
+        assert_eq!(module(fixture, OptLevel::O1, width), module(fixture, OptLevel::O1, width));
+    }
+}
+
+#[test]
+fn functions_that_are_not_there_are_told() {
+    let fixture =
+        "use vitte/stdlib/os/simple.{hostname}\nproc main() -> int { let name = hostname() give 0 }";
+    let db = TestDb::new(fixture);
+    let program = db.program_with(options(OptLevel::O1));
+    let diagnostics = program_wasm(&db, program, WasmWidth::Wasm64).unwrap_err();
+    assert!(!diagnostics.is_empty());
+    for diagnostic in diagnostics.iter() {
+        assert_eq!(diagnostic.code.code, "LNK0059", "{diagnostic:#?}");
+        assert!(diagnostic.message.contains("wasm64"), "{diagnostic:#?}");
+    }
+    assert!(explain::find("LNK0059").is_some());
 }

@@ -246,7 +246,11 @@ impl<'a> Body<'a> {
         self.half(x.high);
         self.ins().local_get(count);
         let mut ins = self.ins();
-        if op == BinaryOp::AShr { ins.i64_shr_s() } else { ins.i64_shr_u() };
+        if op == BinaryOp::AShr {
+            ins.i64_shr_s()
+        } else {
+            ins.i64_shr_u()
+        };
         self.ins().local_set(high);
         self.half(x.low);
         self.ins().local_get(count).i64_shr_u();
