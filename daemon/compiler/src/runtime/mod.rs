@@ -15,8 +15,8 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 /// the root `core` deal in addresses, and no program can import them.
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
-/// The module of what programs for WebAssembly have instead of a C library.
-pub const WASI_PATH: &str = "wasi.vit";
+/// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
+pub const WASI_PATHS: [&str; 2] = ["wasi.vit", "wasi_files.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
@@ -34,7 +34,8 @@ pub const FILES: &[(&str, &str)] = &[
     (PRELUDE_PATH, include_str!("prelude.vit")),
     ("syscalls.vit", include_str!("syscalls.vit")),
     ("text.vit", include_str!("text.vit")),
-    (WASI_PATH, include_str!("wasi.vit")),
+    (WASI_PATHS[0], include_str!("wasi.vit")),
+    (WASI_PATHS[1], include_str!("wasi_files.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),

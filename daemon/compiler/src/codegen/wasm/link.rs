@@ -12,9 +12,9 @@ use crate::codegen::object::ObjectContext;
 use crate::codegen::program::{DbContext, has_large_type, internal, main_instance, program_instances};
 use crate::consteval::ConstValue;
 use crate::lower::hir::Abi;
-use crate::lower::{ItemKind, NodeId, item_tree, proc_signature};
+use crate::lower::{ItemId, ItemKind, NodeId, item_tree, proc_signature};
 use crate::mono::{Instance, InstanceKind, symbol_name};
-use crate::runtime::{CORE_ROOT, WASI_PATH};
+use crate::runtime::{CORE_ROOT, WASI_PATHS};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Symbol, optimised_ssa};
 use crate::types::program::program_modules;
@@ -26,7 +26,7 @@ crate::codes! {
 }
 
 /// Bytes of the runtime's state: that of every target, and that of `runtime/wasi.vit`.
-const STATE_BYTES: u64 = 10360 + 4096;
+const STATE_BYTES: u64 = 22724;
 
 /// The body of one instance. Calls of different instances can run at once.
 ///
@@ -54,11 +54,19 @@ struct Reached<'a> {
     missing: BTreeSet<Name>,
 }
 
+/// Whether a proc is declared only.
+fn is_extern(db: &dyn Db, item: ItemId) -> bool {
+    proc_signature(db, item).as_ref().is_some_and(|signature| signature.abi == Abi::C)
+}
+
 /// A proc of the runtime for WebAssembly.
 fn wasi_proc(db: &dyn Db, name: &str) -> Option<Instance> {
-    let file = db.file(&SourcePath { root: CORE_ROOT.into(), path: WASI_PATH.into() });
-    let mut items = item_tree(db, file).items.iter().map(|entry| entry.id);
-    let item = items.find(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name)?;
+    let mut items = WASI_PATHS.iter().flat_map(|path| {
+        let file = db.file(&SourcePath { root: CORE_ROOT.into(), path: (*path).into() });
+        item_tree(db, file).items.iter().map(|entry| entry.id)
+    });
+    let item = items
+        .find(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name && !is_extern(db, *item))?;
     Some(Instance::new(db, InstanceKind::Proc(item, Vec::new())))
 }
 
@@ -159,7 +167,7 @@ fn not_on_target(db: &dyn Db, program: Program, name: &Name, width: WasmWidth) -
         .flat_map(|file| &item_tree(db, *file).items)
         .map(|entry| entry.id)
         .filter(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name.as_str())
-        .find(|item| proc_signature(db, *item).as_ref().is_some_and(|signature| signature.abi == Abi::C));
+        .find(|item| is_extern(db, *item));
     let place = match declared {
         Some(item) => Place::Node(item, NodeId(0)),
         None => Place::File(program.entry(db), Span::default()),

@@ -15,8 +15,8 @@
 //! stack, data and buffers of the runtime are there, and what lies higher goes through such a buffer. So
 //! every host that takes the exported memory as it comes runs them.
 //!
-//! **The C functions** that the prelude calls are instructions, procs of `runtime/wasi.vit`, or imports; `externs`
-//! is the table.
+//! **The C functions** that the prelude calls are instructions, procs of `runtime/wasi.vit`, or imports, and so are
+//! the system calls of the standard library, as far as WASI has them (`runtime/wasi_files.vit`); `externs` is the table.
 mod body; // one function
 mod externs; // what C functions become
 mod link; // what a program consists of, with numbers
