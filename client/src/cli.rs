@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use vitte_proto::v1;
 
 use crate::failure::Exit;
@@ -570,13 +570,13 @@ fn age(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// The exit status of a command that is over already.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
-    let result = Cli::command().try_get_matches_from(modernise(args)).and_then(|matches| {
-        check_watch(&matches)?;
-        let mut cli = Cli::from_arg_matches(&matches)?;
-        order_lints(&mut cli, &matches);
-        Ok(cli)
-    });
-    result.map_err(|error| {
+    let args = modernise(args);
+    // Most of the time that parsing takes is describing what nobody asked for.
+    let quick = args.get(1).and_then(|verb| of_one_verb(verb.to_str()?));
+    if let Some(Ok(cli)) = quick.map(|command| parse_with(command, &args)) {
+        return Ok(cli);
+    }
+    parse_with(Cli::command(), &args).map_err(|error| {
         // A closed terminal needs no message.
         let _ = error.print();
         match error.kind() {
@@ -584,6 +584,26 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
             _ => ExitCode::from(Exit::Usage as u8),
         }
     })
+}
+
+fn parse_with(command: Command, args: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = command.try_get_matches_from(args)?;
+    check_watch(&matches)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    order_lints(&mut cli, &matches);
+    Ok(cli)
+}
+
+/// A command line with this verb alone, for the verbs that are typed all day. It accepts what the whole one
+/// accepts; what it refuses the whole one must explain.
+fn of_one_verb(verb: &str) -> Option<Command> {
+    let verb = match verb {
+        "build" => BuildVerb::augment_args(Command::new("build")),
+        "check" => BuildArgs::augment_args(Command::new("check")),
+        "run" => RunArgs::augment_args(Command::new("run")),
+        _ => return None,
+    };
+    Some(Common::augment_args(Command::new("vitte")).subcommand(verb).disable_help_subcommand(true))
 }
 
 /// Older spellings in today's words: `--explain CODE`, `dump-ast FILE`.
@@ -702,6 +722,41 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_verb_alone_means_the_same() {
+        let lines = [
+            "build",
+            "build a.vit -O2 -o b --json --deny A --allow B --timings",
+            "build --color never --max-errors 3 --no-daemon --lang fr --emit mir a.vit",
+            "check --error-format json --deny-warnings --src a.vit",
+            "check -v a.vit --profile release --disable-pass inline",
+            "run a.vit --timeout 5 -- one --two -O9",
+            "run",
+            "run a.vit b c",
+            "build a.vit b.vit",
+            "build --help",
+            "check -h",
+            "build -V",
+            "run -O9 a.vit",
+            "build --color sometimes",
+            "build help",
+            "check --frobnicate",
+        ];
+        let mut accepted = 0;
+        for line in lines {
+            let args: Vec<OsString> = format!("vitte {line}").split(' ').map(OsString::from).collect();
+            let one = parse_with(of_one_verb(args[1].to_str().unwrap()).unwrap(), &args);
+            let whole = parse_with(Cli::command(), &args);
+            accepted += usize::from(one.is_ok());
+            match (one, whole) {
+                (Ok(one), Ok(whole)) => assert_eq!(format!("{one:?}"), format!("{whole:?}"), "{line}"),
+                (Err(_), Err(_)) => {}
+                (one, whole) => panic!("{line}: {one:?} and {whole:?}"),
+            }
+        }
+        assert!(accepted >= 7, "{accepted} of the lines are right");
     }
 
     #[test]

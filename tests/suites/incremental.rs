@@ -149,6 +149,9 @@ fn random_edits_give_what_a_clean_build_gives() {
             }
             history.push(workspace.clone());
             played += 1;
+            if played % 500 == 0 {
+                eprintln!("{played} played");
+            }
         }
     }
     eprintln!("{built} of {played} states were right programs");

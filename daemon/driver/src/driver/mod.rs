@@ -249,7 +249,7 @@ impl Driver {
                     Image::Known(written) => written,
                     Image::New { version, bytes, home, .. } => {
                         let written = self.outputs.write(&plan, &bytes, version, !request.without_digest);
-                        home.recycle(bytes);
+                        home.recycle(version, bytes);
                         written?
                     }
                 })

@@ -31,9 +31,11 @@ struct State {
     linker: IncrementalLinker,
     /// Changes whenever the program or `strip` does.
     version: u64,
+    /// The version that was laid out last; 0 for none.
+    linked: u64,
     strip: bool,
-    /// Memory for the next executable.
-    buffer: Vec<u8>,
+    /// The executable of a version, and memory for the next one.
+    buffer: (u64, Vec<u8>),
 }
 
 /// An executable: what the caller has of it already, or its bytes.
@@ -55,11 +57,11 @@ pub(crate) enum Image<T> {
 }
 
 impl ProgramImage {
-    /// Takes the bytes of an executable back when they have been written.
-    pub(crate) fn recycle(&self, bytes: Vec<u8>) {
+    /// Takes the bytes of a version back when they have been written.
+    pub(crate) fn recycle(&self, version: u64, bytes: Vec<u8>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if bytes.capacity() > state.buffer.capacity() && bytes.capacity() <= BUFFER_MAX {
-            state.buffer = bytes;
+        if version > state.buffer.0 && bytes.capacity() <= BUFFER_MAX {
+            state.buffer = (version, bytes);
         }
     }
 
@@ -115,10 +117,12 @@ impl ProgramImage {
         let started = Instant::now();
         let entry = program.entry(db).path(db).to_string();
         // The memory of the last one: fresh pages take longer than what is written to them.
-        let mut bytes = std::mem::take(&mut state.buffer);
+        let (held, mut bytes) = std::mem::take(&mut state.buffer);
+        let is_last = held != 0 && held == state.linked;
         let options = ImageOptions { entry: &entry, strip, level: program.options(db).opt_level };
         let changes = state.fragments.take_changes();
-        let linked = state.linker.link(&state.fragments, changes.as_ref(), options, &mut bytes);
+        let linked = state.linker.link(&state.fragments, changes.as_ref(), options, &mut bytes, is_last);
+        state.linked = if linked.is_ok() { version } else { 0 };
         Ok(linked.map(|()| Image::New { version, bytes, home: Arc::clone(self), elapsed: started.elapsed() }))
     }
 }

@@ -12,6 +12,8 @@ pub(super) const LINE_ADDRESS: usize = 3;
 /// suits code that mostly goes on by a line or two.
 const LINE_BASE: i64 = -5;
 const LINE_RANGE: u64 = 14;
+/// A sequence's size is a multiple of this.
+const SEQUENCE_STEP: usize = 8;
 /// The first special opcode.
 const OPCODE_BASE: u8 = 13;
 
@@ -49,6 +51,8 @@ const UNDECLARED: u8 = 3;
 pub(super) struct Files {
     names: Vec<Arc<str>>,
     numbers: HashMap<Arc<str>, u64>,
+    /// The beginning of the line table, which names them all.
+    header: Vec<u8>,
 }
 
 impl Files {
@@ -68,6 +72,7 @@ impl Files {
         let changed = names != self.names;
         self.numbers = names.iter().zip(0..).map(|(name, number)| (Arc::clone(name), number)).collect();
         self.names = names;
+        self.header = self.make_header();
         changed
     }
 
@@ -76,7 +81,11 @@ impl Files {
     }
 
     /// The beginning of the line table; its length is for the caller to fill in.
-    pub(super) fn header(&self) -> Vec<u8> {
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    fn make_header(&self) -> Vec<u8> {
         let mut out = vec![0; 4];
         out.extend_from_slice(&5_u16.to_le_bytes());
         // Bytes of an address and of a segment selector; then the header's length.
@@ -135,7 +144,18 @@ pub(super) fn line_sequence(debug: &FragmentDebug, size: u64, files: &Files) -> 
     }
     out.push(dw::DW_LNS_advance_pc.0);
     uleb(&mut out, size - address);
-    out.extend_from_slice(&[0, 1, dw::DW_LNE_end_sequence.0]);
+    // Sequences have few sizes, so that an edit seldom moves what follows: the number may be longer than it
+    // must be (section 7.6).
+    let end = [0, 1, dw::DW_LNE_end_sequence.0];
+    let padding = (out.len() + end.len()).next_multiple_of(SEQUENCE_STEP) - end.len() - out.len();
+    if padding > 0
+        && let Some(last) = out.last_mut()
+    {
+        *last |= 0x80;
+        out.extend(std::iter::repeat_n(0x80, padding - 1));
+        out.push(0);
+    }
+    out.extend_from_slice(&end);
     out
 }
 

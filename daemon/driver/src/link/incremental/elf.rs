@@ -23,6 +23,8 @@ const SEGMENTS: u64 = 10;
 const STUB: u64 = 8;
 /// Length, pointer to the common entry, address and range of a frame's entry.
 pub(super) const FRAME_HEADER: u64 = 16;
+/// Where in it the range is.
+pub(super) const FRAME_RANGE: usize = 12;
 
 /// The functions of the C library that a program calls, sorted by name.
 #[derive(Debug)]
@@ -520,6 +522,11 @@ pub(super) struct FunctionSymbol {
     pub(super) offset: u64,
     pub(super) size: u64,
     pub(super) global: bool,
+}
+
+/// Where in the file the size of a symbol is; `None` without symbols.
+pub(super) fn symbol_size_at(layout: &Layout, number: u64) -> Option<u64> {
+    layout.symbols.as_ref().map(|symbols| symbols.table.offset + number * SYMBOL + 16)
 }
 
 /// The symbols, with the `names` of all functions, and the section headers.

@@ -4,13 +4,14 @@
 //! describes itself, and to names of the C library. So they are copied one after the other and their
 //! references filled in, which takes less time than writing the file. What was prepared for a
 //! fragment (its line table, its entry for debuggers) is kept, and all of it packed in arrays, so that an
-//! edit replaces a few rows; where things stand is computed anew each time, so that the bytes depend on
-//! the program alone and never on what was linked before.
+//! edit replaces a few rows. If they fit where the old ones were, so does the last executable; else all
+//! places are computed anew. The bytes depend on the program alone and never on what was linked before.
 //!
 //! Programs that need more (libraries, objects of others, flags) go through the linkers for object files.
 mod dwarf; // line tables and entries for debuggers
 mod elf; // the executable around the code
 mod packed; // what is kept of all fragments, in arrays
+mod patch; // the last executable with a few functions replaced
 mod prepared; // what is kept for each fragment
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -24,10 +25,14 @@ use vitte_compiler::types::intrinsic::STATE_BYTES;
 
 use self::dwarf::Files;
 use self::elf::{Imports, Layout, Sizes};
-use self::packed::{Packed, Target};
+use self::packed::{Packed, Reference, Target};
+use self::patch::Last;
 use self::prepared::Prepared;
 use super::startup;
 use super::symbols;
+
+/// Between functions: it traps.
+const PADDING: u8 = 0xcc;
 
 /// What to make of the fragments.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +54,8 @@ pub(crate) struct IncrementalLinker {
     data: Data,
     /// `None` after a change that concerns all of it.
     packed: Option<(Imports, Packed)>,
+    /// The executable that was linked last.
+    last: Option<Last>,
 }
 
 /// The data section with the places of what the fragments refer to.
@@ -65,7 +72,8 @@ pub(crate) struct Unfit(pub(crate) String);
 
 impl IncrementalLinker {
     /// The executable of `fragments`. `changes` are the numbers of those that are not what they were at the
-    /// last call; `None` when others have those numbers.
+    /// last call; `None` when others have those numbers. `out` is overwritten; when it `is_last`, the bytes of the
+    /// last call, they save work.
     ///
     /// # Errors
     /// [`Unfit`] when the program refers to names that the C library does not have, or holds code that
@@ -76,14 +84,42 @@ impl IncrementalLinker {
         changes: Option<&BTreeSet<u32>>,
         options: ImageOptions<'_>,
         out: &mut Vec<u8>,
+        is_last: bool,
     ) -> Result<(), Unfit> {
-        self.prepare(fragments, changes, options)?;
+        let last = self.last.take().filter(|last| is_last && last.strip == options.strip);
+        let replaced = self.prepare(fragments, changes, options)?;
         let Some((imports, packed)) = &self.packed else {
             return Err(Unfit("nothing is packed".into()));
         };
+        self.last = match (last, replaced) {
+            (Some(last), Some(replaced)) if last.fits(packed, &replaced) => {
+                last.patch(out, packed, &self.data, &replaced);
+                debug_assert!(
+                    {
+                        let mut whole = Vec::new();
+                        self.lay_out(imports, packed, options, &mut whole)?;
+                        whole == *out
+                    },
+                    "replacing {replaced:?} is not what a whole link gives"
+                );
+                Some(last)
+            }
+            _ => Some(self.lay_out(imports, packed, options, out)?),
+        };
+        Ok(())
+    }
+
+    /// Lays everything out in `out`.
+    fn lay_out(
+        &self,
+        imports: &Imports,
+        packed: &Packed,
+        options: ImageOptions<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Last, Unfit> {
         let frame = common_frame(options.level).map_err(|CodegenError::Internal(what)| Unfit(what))?;
         let with_debug = !options.strip && !packed.dies.is_empty();
-        let line_header = if with_debug { self.files.header() } else { Vec::new() };
+        let line_header = if with_debug { self.files.header() } else { &[] };
         let unit = if with_debug { dwarf::unit_header(options.entry) } else { dwarf::UnitHeader::default() };
         let mut offsets = Vec::with_capacity(packed.rows.len());
         let mut text = imports.stub_bytes() + startup::CODE.len() as u64;
@@ -119,7 +155,7 @@ impl IncrementalLinker {
         write_text(out, packed, &offsets, &layout, imports, &self.data.places)?;
         elf::write_writable(out, imports, &layout, &self.data.section);
         if with_debug {
-            write_debug(out, packed, &offsets, &layout, &line_header, &unit, text);
+            write_debug(out, packed, &offsets, &layout, line_header, &unit, text);
         }
         let functions = packed.rows.iter().zip(&offsets).map(|(row, &offset)| elf::FunctionSymbol {
             name: row.name,
@@ -128,16 +164,24 @@ impl IncrementalLinker {
             global: row.is_main,
         });
         elf::write_tail(out, &layout, functions, &packed.names);
-        Ok(())
+        Ok(Last {
+            common_frame: frame.len(),
+            line_header: line_header.len(),
+            unit_header: unit.bytes.len(),
+            strip: options.strip,
+            layout,
+            offsets,
+        })
     }
 
-    /// Brings what is kept up to date with the fragments.
+    /// Brings what is kept up to date with the fragments. The numbers of those that were replaced, if nothing
+    /// else is different and each has the shape of the old one: see [`Packed::update`].
     fn prepare(
         &mut self,
         fragments: &Fragments,
         changes: Option<&BTreeSet<u32>>,
         options: ImageOptions<'_>,
-    ) -> Result<(), Unfit> {
+    ) -> Result<Option<Vec<usize>>, Unfit> {
         let Differences { same_members, same_files, same_data, same_externs, changed } = match changes {
             Some(numbers) if self.packed.is_some() && self.prepared.len() == fragments.len() => {
                 self.replace(fragments, numbers)
@@ -163,16 +207,17 @@ impl IncrementalLinker {
         }
         match self.packed.take().filter(|_| same_members && same_externs) {
             Some((imports, mut packed)) => {
-                packed.update(&changed, &self.prepared, fragments, &imports)?;
+                let is_same_shape = packed.update(&changed, &self.prepared, fragments, &imports)?;
                 self.packed = Some((imports, packed));
+                Ok((is_same_shape && same_files && same_data).then_some(changed))
             }
             None => {
                 let imports = imports(&self.prepared)?;
                 let packed = Packed::new(&self.prepared, fragments, &imports)?;
                 self.packed = Some((imports, packed));
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     /// Takes in the fragments with these numbers; the others are what they were.
@@ -318,25 +363,35 @@ fn write_text(
         let (Some((own, code_after)), Some((refers, references_after))) = parts else { break };
         (code, references) = (code_after, references_after);
         let start = (layout.text.offset + offset) as usize;
-        // Padding between functions traps.
-        out.resize(start, 0xcc);
+        out.resize(start, PADDING);
         out.extend_from_slice(own);
-        let filled = &mut out[start..];
-        let base = layout.text.address + offset;
-        for reference in refers {
-            let target = match reference.target {
-                Target::Function(number) => layout.text.address + offsets[number as usize],
-                Target::Import(number) => layout.text.address + elf::stub(number),
-                Target::Data => layout.data.address + places.next().copied().unwrap_or_default(),
-                Target::State => layout.bss_address,
-            };
-            let at = reference.at as usize;
-            let place = base + u64::from(reference.at);
-            let value = target.wrapping_add_signed(i64::from(reference.addend)).wrapping_sub(place);
-            filled[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
-        }
+        let address = layout.text.address + offset;
+        fill_references(&mut out[start..], address, refers, &mut places, layout, offsets);
     }
     Ok(())
+}
+
+/// Fills in what a function's code refers to. `places` begin with those of its own references to data.
+fn fill_references(
+    code: &mut [u8],
+    address: u64,
+    references: &[Reference],
+    places: &mut std::slice::Iter<'_, u64>,
+    layout: &Layout,
+    offsets: &[u64],
+) {
+    for reference in references {
+        let target = match reference.target {
+            Target::Function(number) => layout.text.address + offsets[number as usize],
+            Target::Import(number) => layout.text.address + elf::stub(number),
+            Target::Data => layout.data.address + places.next().copied().unwrap_or_default(),
+            Target::State => layout.bss_address,
+        };
+        let at = reference.at as usize;
+        let place = address + u64::from(reference.at);
+        let value = target.wrapping_add_signed(i64::from(reference.addend)).wrapping_sub(place);
+        code[at..at + 4].copy_from_slice(&(value as u32).to_le_bytes());
+    }
 }
 
 fn write_debug(

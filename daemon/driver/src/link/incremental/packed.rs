@@ -10,7 +10,7 @@ use super::prepared::Prepared;
 const SPLICES_MAX: usize = 32;
 
 /// One fragment: how much of each array is its own.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) code: u32,
     pub(super) alignment: u32,
@@ -77,7 +77,7 @@ impl Packed {
     }
 
     /// Packs the fragments at the numbers `changed` (in order) again; the others, and the numbers of all, are
-    /// as before.
+    /// as before. Whether no more than code and references of each differ in size.
     ///
     /// # Errors
     /// As [`Packed::new`].
@@ -87,11 +87,12 @@ impl Packed {
         prepared: &[Prepared],
         fragments: &Fragments,
         imports: &Imports,
-    ) -> Result<(), Unfit> {
+    ) -> Result<bool, Unfit> {
         if changed.len() > SPLICES_MAX {
             *self = Self::new(prepared, fragments, imports)?;
-            return Ok(());
+            return Ok(false);
         }
+        let mut is_same_shape = true;
         let mut changed = changed.iter().copied().peekable();
         // Where the own part of the row begins.
         let mut start = Start::default();
@@ -110,6 +111,7 @@ impl Packed {
                 splice(&mut self.lines, start.line, old.line, new.lines);
                 splice(&mut self.dies, start.die, old.die, new.dies);
                 if let (Some(row), Some(new)) = (self.rows.get_mut(number), new.rows.first()) {
+                    is_same_shape &= Row { code: old.code, references: old.references, ..*new } == old;
                     *row = *new;
                 }
             }
@@ -117,7 +119,7 @@ impl Packed {
                 start.pass(row);
             }
         }
-        Ok(())
+        Ok(is_same_shape)
     }
 
     fn push(&mut self, prepared: &Prepared, callees: &[u32], imports: &Imports) -> Result<(), Unfit> {
@@ -171,22 +173,26 @@ impl Packed {
     }
 }
 
-/// Where a fragment's parts begin.
+/// Where a fragment's parts begin in the arrays.
 #[derive(Default)]
-struct Start {
-    code: usize,
-    references: usize,
-    frame: usize,
+pub(super) struct Start {
+    pub(super) code: usize,
+    pub(super) references: usize,
+    pub(super) frame: usize,
     name: usize,
-    line: usize,
-    die: usize,
+    pub(super) line: usize,
+    pub(super) die: usize,
+    /// How many frames there are before its own.
+    pub(super) frames: usize,
 }
 
 impl Start {
-    fn pass(&mut self, row: &Row) {
+    /// Goes on to the next fragment.
+    pub(super) fn pass(&mut self, row: &Row) {
         self.code += row.code as usize;
         self.references += row.references as usize;
         self.frame += row.frame.unwrap_or(0) as usize;
+        self.frames += usize::from(row.frame.is_some());
         self.name += row.name as usize;
         self.line += row.line as usize;
         self.die += row.die as usize;
