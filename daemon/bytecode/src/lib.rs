@@ -13,15 +13,20 @@ mod encode; // data to bytes
 mod decode; // bytes to data
 mod verify; // what decoding cannot see
 mod builder; // for back ends
-//mod text; // disassembly
-//mod lower; // to WebAssembly
-//mod interpreter; // tier 0
+mod text; // disassembly
+mod lower; // to WebAssembly
+mod interpreter; // tier 0
 
 pub use builder::{FunctionBody, FunctionBuilder, FunctionId, ModuleBuilder, Place, Reference};
 pub use encode::encode;
 pub use error::{Fault, Problem, Report};
 pub use instruction::{Instruction, Register};
 pub use interface::{Case, Field, FunctionType, InterfaceType, TypeDefinition};
+pub use interpreter::{
+    CallError, Caller, Compiled, Config, Frame, Host, HostError, Instance, InstantiateError, Interrupter,
+    Memory, NoImports, Trap, TrapKind,
+};
+pub use lower::{InternalExports, Lowered, lower};
 pub use module::{
     AddressType, Custom, Export, ExportItem, Function, FunctionLines, Global, Import, LineEntry, Lines,
     MemoryType, Module, Segment, State, StateField, Unknown,

@@ -6,9 +6,11 @@ use crate::value::ValueType;
 
 /// Calls the macro `$callback` with the operations that only differ in types and meaning. Each is
 /// `Name = number "text" operand types => result type`; the name is also that of the `wasm-encoder` instruction.
+/// Further tokens are passed on in front.
 macro_rules! numeric_operations {
-    ($callback:ident) => {
+    ($callback:ident $($before:tt)*) => {
         $callback! {
+            $($before)*
             unary {
                 I32Eqz = 0x45 "i32.eqz" (I32) => I32,
                 I64Eqz = 0x50 "i64.eqz" (I64) => I32,

@@ -34,7 +34,7 @@ pub fn load(bytes: &[u8]) -> Result<Verified, Report> {
     let (module, places) = decode(bytes, &mut report);
     // Of a module with parts missing one would report what follows from that alone.
     if report.problems.is_empty() {
-        Verifier { module: &module, places: &places, report: &mut report }.run();
+        Verifier::new(&module, &places, &mut report).run();
     }
     if report.problems.is_empty() { Ok(Verified(Arc::new(module))) } else { Err(report) }
 }
@@ -43,6 +43,8 @@ struct Verifier<'a> {
     module: &'a Module,
     places: &'a Places,
     report: &'a mut Report,
+    exports_memory: bool,
+    exports_allocator: bool,
 }
 
 /// What passes the bytes of values from one side of a call to the other.
@@ -50,7 +52,24 @@ const ALLOCATOR: &str = "cabi_realloc";
 /// What the export of the memory is called when values are passed through it.
 const MEMORY: &str = "memory";
 
-impl Verifier<'_> {
+impl<'a> Verifier<'a> {
+    fn new(module: &'a Module, places: &'a Places, report: &'a mut Report) -> Self {
+        // Not looked up: exports may be out of order.
+        let export =
+            |name| module.exports.iter().find(|export| export.name == name).map(|export| export.item);
+        let exports_memory = export(MEMORY) == Some(ExportItem::Memory);
+        let exports_allocator = match (module.memory, export(ALLOCATOR)) {
+            (Some(memory), Some(ExportItem::Function { function, .. })) => {
+                let address = memory.address.value_type();
+                module
+                    .function_signature(function)
+                    .is_some_and(|found| found.params == [address; 4] && found.results == [address])
+            }
+            _ => false,
+        };
+        Self { module, places, report, exports_memory, exports_allocator }
+    }
+
     fn run(&mut self) {
         self.signatures();
         self.types();
@@ -261,28 +280,12 @@ impl Verifier<'_> {
                 },
             );
         }
-        if needs.memory() && !self.exports_memory() {
+        if needs.memory() && !self.exports_memory {
             self.add(offset, Fault::AbiNeeds { name: name.to_owned(), needed: MEMORY });
         }
-        if needs.allocator(side) && !self.exports_allocator() {
+        if needs.allocator(side) && !self.exports_allocator {
             self.add(offset, Fault::AbiNeeds { name: name.to_owned(), needed: ALLOCATOR });
         }
-    }
-
-    fn exports_memory(&self) -> bool {
-        self.module.export(MEMORY).is_some_and(|item| item == ExportItem::Memory)
-    }
-
-    fn exports_allocator(&self) -> bool {
-        let (Some(memory), Some(ExportItem::Function { function, .. })) =
-            (self.module.memory, self.module.export(ALLOCATOR))
-        else {
-            return false;
-        };
-        let address = memory.address.value_type();
-        self.module.function_signature(function).is_some_and(|signature| {
-            signature.params == [address, address, address, address] && signature.results == [address]
-        })
     }
 
     fn table(&mut self) {

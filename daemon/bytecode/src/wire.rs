@@ -223,9 +223,10 @@ mod tests {
 
     #[test]
     fn each_value_has_one_encoding() {
-        // Every string of up to three bytes that reads as a number is what writing that number gives.
+        // Every string of up to two bytes, and a part of those of three, that reads as a number is what writing that
+        // number gives.
         for length in 1..=3 {
-            for number in 0..1_u32 << (8 * length) {
+            for number in (0..1_u32 << (8 * length)).step_by(if length < 3 { 1 } else { 37 }) {
                 let bytes = &number.to_le_bytes()[..length];
                 let mut reader = Reader::new(bytes);
                 if let (Ok(value), true) = (reader.u64(), reader.is_at_end()) {
