@@ -63,7 +63,7 @@ pub fn needs(db: &dyn Db, instance: Instance, options: CodeOptions) -> Vec<Insta
 /// What is wrong with the program; C functions that it declares and bytecode has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_bytecode(db: &dyn Db, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
-    let linked = link(db, program, WIDTH)?;
+    let linked = link(db, program, WIDTH, "vitbc")?;
     write(db, program, &linked).map(Arc::from).map_err(|error| {
         let entry = program.entry(db);
         internal(entry, &entry.path(db).to_string(), &error)

@@ -9,7 +9,9 @@ use crate::base::{Db, Name, Program, SourcePath, Span};
 use crate::codegen::CodegenError;
 use crate::codegen::data::DataSection;
 use crate::codegen::object::ObjectContext;
-use crate::codegen::program::{DbContext, has_large_type, internal, main_instance, program_instances};
+use crate::codegen::program::{
+    DbContext, debugger_name, has_large_type, internal, main_instance, program_instances,
+};
 use crate::consteval::ConstValue;
 use crate::lower::hir::Abi;
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree, proc_signature};
@@ -51,7 +53,7 @@ struct Reached<'a> {
     /// Imports by name.
     imports: BTreeMap<&'static str, Signature>,
     /// C functions that there are not, or that are declared in another way.
-    missing: BTreeSet<Name>,
+    missing: BTreeMap<Name, Instance>,
 }
 
 /// Whether a proc is declared only.
@@ -102,7 +104,7 @@ fn reach(
 ) -> Result<Reached<'_>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
     let mut reached =
-        Reached { functions: BTreeMap::new(), imports: BTreeMap::new(), missing: BTreeSet::new() };
+        Reached { functions: BTreeMap::new(), imports: BTreeMap::new(), missing: BTreeMap::new() };
     let mut seen = HashSet::from([main]);
     let mut work = vec![main];
     let mut also = |name: &str, work: &mut Vec<Instance>| {
@@ -138,7 +140,7 @@ fn reach(
                         {
                             work.extend(known.filter(|instance| seen.insert(*instance)));
                         } else {
-                            reached.missing.insert(name.clone());
+                            reached.missing.entry(name.clone()).or_insert(instance);
                         }
                     }
                     (Some(Extern::Import(import, params, results)), Some(signature))
@@ -147,7 +149,7 @@ fn reach(
                         reached.imports.insert(import, signature.clone());
                     }
                     _ => {
-                        reached.missing.insert(name.clone());
+                        reached.missing.entry(name.clone()).or_insert(instance);
                     }
                 },
                 Symbol::Literal(_)
@@ -162,32 +164,41 @@ fn reach(
     Ok(reached)
 }
 
-fn not_on_target(db: &dyn Db, program: Program, name: &Name, width: WasmWidth) -> Diagnostic {
+/// C functions that the target has not, each with who calls it.
+fn not_on_target(
+    db: &dyn Db,
+    program: Program,
+    missing: &BTreeMap<Name, Instance>,
+    target: &str,
+) -> Diagnostic {
+    let names: Vec<String> = missing.keys().map(|name| format!("`{name}`")).collect();
+    let message = match &names[..] {
+        [name] => format!("the program calls {name}, which does not exist for {target}"),
+        _ => format!("the program calls {} functions that do not exist for {target}", names.len()),
+    };
     let declared = (program_modules(db, program).iter())
         .flat_map(|file| &item_tree(db, *file).items)
         .map(|entry| entry.id)
-        .filter(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name.as_str())
-        .find(|item| is_extern(db, *item));
+        .find(|item| is_extern(db, *item) && missing.contains_key(item.name(db)));
     let place = match declared {
         Some(item) => Place::Node(item, NodeId(0)),
         None => Place::File(program.entry(db), Span::default()),
     };
-    let target = width.name();
-    if externs::is_available(name) {
-        let message = format!("`{name}` has other parameters or another result for {target}");
-        return Diagnostic::error(
-            NOT_ON_TARGET,
-            Phase::Linker,
-            place,
-            message,
-            "declared in another way here",
-        )
-        .help("declare it as the C library does, with `usize` for addresses and sizes");
+    let mut diagnostic = Diagnostic::error(NOT_ON_TARGET, Phase::Linker, place, message, "in this program");
+    for (name, caller) in missing {
+        let caller = debugger_name(db, *caller, &symbol_name(db, *caller));
+        let what = if externs::is_available(name) {
+            format!(
+                "`{caller}` calls `{name}` with other parameters or another result than it has for {target}"
+            )
+        } else {
+            format!("`{caller}` calls `{name}`")
+        };
+        diagnostic = diagnostic.note(what);
     }
-    let message = format!("the C function `{name}` does not exist for {target}");
-    Diagnostic::error(NOT_ON_TARGET, Phase::Linker, place, message, "the program calls this one")
-        .note("programs for WebAssembly have no C library and no system calls but those of WASI preview 1")
-        .help("build for the host, or do without the call on this target")
+    diagnostic
+        .note("programs for this target have no C library and no system calls but those of WASI preview 1")
+        .help("build for the host, or do without the calls on this target")
 }
 
 /// A program with numbers. Functions are numbered behind the imports, by symbol.
@@ -220,11 +231,12 @@ pub(in crate::codegen) struct Linked<'a> {
 ///
 /// # Errors
 /// What is wrong with the program; C functions that it declares and WebAssembly has not.
-pub(in crate::codegen) fn link(
-    db: &dyn Db,
+pub(in crate::codegen) fn link<'a>(
+    db: &'a dyn Db,
     program: Program,
     width: WasmWidth,
-) -> Result<Linked<'_>, Diagnostics> {
+    target: &str,
+) -> Result<Linked<'a>, Diagnostics> {
     let main = main_instance(db, program)?;
     let takes_arguments = match main.kind(db) {
         InstanceKind::Main(item) => !proc_data(db, *item).params.is_empty(),
@@ -232,8 +244,7 @@ pub(in crate::codegen) fn link(
     };
     let reached = reach(db, program, main, takes_arguments, width)?;
     if !reached.missing.is_empty() {
-        let missing = reached.missing.iter().map(|name| not_on_target(db, program, name, width));
-        return Err(missing.collect());
+        return Err(Arc::from([not_on_target(db, program, &reached.missing, target)]));
     }
     number(db, reached, main, takes_arguments).map_err(|error| {
         let entry = program.entry(db);

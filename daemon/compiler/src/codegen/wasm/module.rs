@@ -20,7 +20,7 @@ use crate::codegen::program::{debugger_name, internal};
 /// What is wrong with the program; C functions that it declares and WebAssembly has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_wasm(db: &dyn Db, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
-    let linked = link(db, program, width)?;
+    let linked = link(db, program, width, width.name())?;
     let names = program.options(db).debug_info;
     let module = write(db, &linked, width, names);
     module.map(Arc::from).map_err(|error| {

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::sync::Arc;
 
-use wasmi::{Caller, Config, Engine, Extern, Linker, Module, Store};
+use vitte_bytecode::{CallError, HostError, TrapKind, Value};
+use wasmi::{Config, Engine, Extern, Linker, Module, Store};
 
 use super::{WasmWidth, program_wasm};
 use crate::base::testing::TestDb;
@@ -35,18 +36,100 @@ fn module(fixture: &str, level: OptLevel, width: WasmWidth) -> Arc<[u8]> {
     module
 }
 
-fn with_memory<R>(caller: &mut Caller<'_, Host>, run: impl FnOnce(&mut [u8], &mut Host) -> R) -> R {
-    let Some(Extern::Memory(memory)) = caller.get_export("memory") else { panic!("no memory") };
-    let (bytes, host) = memory.data_and_store_mut(caller);
-    run(bytes, host)
-}
-
-fn put(memory: &mut [u8], at: i32, value: u32) {
+fn put(memory: &mut [u8], at: u32, value: u32) {
     memory[at as usize..][..4].copy_from_slice(&value.to_le_bytes());
 }
 
 fn get(memory: &[u8], at: u32) -> u32 {
     u32::from_le_bytes(memory[at as usize..][..4].try_into().unwrap())
+}
+
+impl Host {
+    fn new(args: &[&str]) -> Self {
+        let args = std::iter::once("program").chain(args.iter().copied()).map(|arg| format!("{arg}\0"));
+        Self { args: args.collect(), ..Self::default() }
+    }
+
+    fn fd_write(&mut self, memory: &mut [u8], [descriptor, parts, count, written]: [u32; 4]) {
+        assert_eq!(count, 1);
+        let (start, length) = (get(memory, parts), get(memory, parts + 4));
+        let bytes = &memory[start as usize..][..length as usize];
+        if descriptor == 1 {
+            self.out.extend(bytes)
+        } else {
+            self.err.extend(bytes)
+        }
+        put(memory, written, length);
+    }
+
+    fn args_sizes_get(&mut self, memory: &mut [u8], [count, size]: [u32; 2]) {
+        put(memory, count, self.args.len() as u32);
+        put(memory, size, self.args.iter().map(|arg| arg.len() as u32).sum());
+    }
+
+    fn args_get(&mut self, memory: &mut [u8], [list, texts]: [u32; 2]) {
+        let mut at = texts;
+        for (number, arg) in self.args.iter().enumerate() {
+            put(memory, list + 4 * number as u32, at);
+            memory[at as usize..][..arg.len()].copy_from_slice(arg.as_bytes());
+            at += arg.len() as u32;
+        }
+    }
+
+    fn said(self, status: i32) -> (String, String, i32) {
+        (String::from_utf8(self.out).unwrap(), String::from_utf8(self.err).unwrap(), status)
+    }
+}
+
+/// For modules of bytecode: imports by number.
+struct Numbered {
+    host: Host,
+    names: Vec<String>,
+}
+
+impl vitte_bytecode::Host for Numbered {
+    fn provides(&self, import: &vitte_bytecode::Import) -> bool {
+        import.module == super::WASI
+    }
+
+    fn call(
+        &mut self,
+        import: u32,
+        caller: &mut vitte_bytecode::Caller<'_>,
+        args: &[Value],
+        results: &mut Vec<Value>,
+    ) -> Result<(), HostError> {
+        let memory = caller.memory().bytes_mut();
+        let args: Vec<u32> = args.iter().map(|arg| arg.bits() as u32).collect();
+        match (&*self.names[import as usize], &args[..]) {
+            ("fd_write", &[a, b, c, d]) => self.host.fd_write(memory, [a, b, c, d]),
+            ("args_sizes_get", &[a, b]) => self.host.args_sizes_get(memory, [a, b]),
+            ("args_get", &[a, b]) => self.host.args_get(memory, [a, b]),
+            ("proc_exit", &[status]) => return Err(HostError::Exit(status as i32)),
+            (other, _) => panic!("{other}"),
+        }
+        results.push(Value::I32(0));
+        Ok(())
+    }
+}
+
+/// The same of a module of bytecode.
+fn interpret(module: &[u8], args: &[&str]) -> (String, String, i32) {
+    let verified = vitte_bytecode::load(module).unwrap_or_else(|report| panic!("{report}"));
+    let names = verified.module().imports.iter().map(|import| import.name.clone()).collect();
+    let mut host = Numbered { host: Host::new(args), names };
+    let compiled = vitte_bytecode::Compiled::new(verified);
+    let mut instance =
+        vitte_bytecode::Instance::new(&compiled, &host, vitte_bytecode::Config::default()).unwrap();
+    let status = match instance.call(&mut host, "_start", &[]) {
+        Ok(_) => 0,
+        Err(CallError::Trap(trap)) => match trap.kind {
+            TrapKind::Exit(status) => status,
+            _ => panic!("{trap}"),
+        },
+        Err(error) => panic!("{error}"),
+    };
+    host.host.said(status)
 }
 
 /// Standard output, standard error, and the status.
@@ -55,45 +138,27 @@ fn run(module: &[u8], args: &[&str]) -> (String, String, i32) {
     config.wasm_memory64(true);
     let engine = Engine::new(&config);
     let module = Module::new(&engine, module).unwrap();
-    let args = std::iter::once("program").chain(args.iter().copied()).map(|arg| format!("{arg}\0")).collect();
-    let mut store = Store::new(&engine, Host { args, ..Host::default() });
+    let mut store = Store::new(&engine, Host::new(args));
     let mut linker = Linker::new(&engine);
     let wasi = super::WASI;
-    let exit = |_: Caller<'_, Host>, status: i32| Err::<(), _>(wasmi::Error::i32_exit(status));
+    let exit = |_: wasmi::Caller<'_, Host>, status: i32| Err::<(), _>(wasmi::Error::i32_exit(status));
     linker.func_wrap(wasi, "proc_exit", exit).unwrap();
-    let write = |mut caller: Caller<'_, Host>, descriptor: i32, parts: i32, count: i32, written: i32| {
-        with_memory(&mut caller, |memory, host| {
-            assert_eq!(count, 1);
-            let (start, length) = (get(memory, parts as u32), get(memory, parts as u32 + 4));
-            let bytes = &memory[start as usize..][..length as usize];
-            if descriptor == 1 {
-                host.out.extend(bytes)
-            } else {
-                host.err.extend(bytes)
-            }
-            put(memory, written, length);
-            0
-        })
+    fn with_memory(mut caller: wasmi::Caller<'_, Host>, run: impl FnOnce(&mut Host, &mut [u8])) -> i32 {
+        let Some(Extern::Memory(memory)) = caller.get_export("memory") else { panic!("no memory") };
+        let (bytes, host) = memory.data_and_store_mut(&mut caller);
+        run(host, bytes);
+        0
+    }
+    let write = |caller: wasmi::Caller<'_, Host>, a: u32, b: u32, c: u32, d: u32| {
+        with_memory(caller, |host, memory| host.fd_write(memory, [a, b, c, d]))
     };
     linker.func_wrap(wasi, "fd_write", write).unwrap();
-    let sizes = |mut caller: Caller<'_, Host>, count: i32, size: i32| {
-        with_memory(&mut caller, |memory, host| {
-            put(memory, count, host.args.len() as u32);
-            put(memory, size, host.args.iter().map(|arg| arg.len() as u32).sum());
-            0
-        })
+    let sizes = |caller: wasmi::Caller<'_, Host>, a: u32, b: u32| {
+        with_memory(caller, |host, memory| host.args_sizes_get(memory, [a, b]))
     };
     linker.func_wrap(wasi, "args_sizes_get", sizes).unwrap();
-    let texts = |mut caller: Caller<'_, Host>, list: i32, texts: i32| {
-        with_memory(&mut caller, |memory, host| {
-            let mut at = texts;
-            for (number, arg) in host.args.iter().enumerate() {
-                put(memory, list + 4 * number as i32, at as u32);
-                memory[at as usize..][..arg.len()].copy_from_slice(arg.as_bytes());
-                at += arg.len() as i32;
-            }
-            0
-        })
+    let texts = |caller: wasmi::Caller<'_, Host>, a: u32, b: u32| {
+        with_memory(caller, |host, memory| host.args_get(memory, [a, b]))
     };
     linker.func_wrap(wasi, "args_get", texts).unwrap();
     let instance = linker.instantiate_and_start(&mut store, &module).unwrap();
@@ -102,8 +167,7 @@ fn run(module: &[u8], args: &[&str]) -> (String, String, i32) {
         Ok(()) => 0,
         Err(error) => error.i32_exit_status().unwrap_or_else(|| panic!("{error}")),
     };
-    let Host { out, err, .. } = store.into_data();
-    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), status)
+    store.into_data().said(status)
 }
 
 fn check(fixture: &str, stdout: &str, status: i32) {
@@ -117,9 +181,8 @@ fn check(fixture: &str, stdout: &str, status: i32) {
         let db = TestDb::new(fixture);
         let program = db.program_with(options(level));
         let bytes = program_bytecode(&db, program).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
-        if let Err(report) = vitte_bytecode::load(&bytes) {
-            panic!("{level:?}: {report}");
-        }
+        let (out, err, code) = interpret(&bytes, &["one", "two"]);
+        assert_eq!((&*out, code), (stdout, status), "bytecode {level:?}: {err}");
     }
 }
 
@@ -237,10 +300,8 @@ fn functions_that_are_not_there_are_told() {
     let db = TestDb::new(fixture);
     let program = db.program_with(options(OptLevel::O1));
     let diagnostics = program_wasm(&db, program, WasmWidth::Wasm64).unwrap_err();
-    assert!(!diagnostics.is_empty());
-    for diagnostic in diagnostics.iter() {
-        assert_eq!(diagnostic.code.code, "LNK0059", "{diagnostic:#?}");
-        assert!(diagnostic.message.contains("wasm64"), "{diagnostic:#?}");
-    }
+    let [diagnostic] = &diagnostics[..] else { panic!("{diagnostics:#?}") };
+    assert_eq!(diagnostic.code.code, "LNK0059");
+    assert_eq!(diagnostic.message, "the program calls `rt_hostname`, which does not exist for wasm64");
     assert!(explain::find("LNK0059").is_some());
 }
