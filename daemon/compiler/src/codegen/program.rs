@@ -67,14 +67,6 @@ pub fn program_instances(db: &dyn Db, program: Program) -> Result<Vec<Instance>,
 }
 
 /// The instance that C calls, if the program has no errors.
-///
-/// # Errors
-/// What is wrong with the program.
-pub fn program_main(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
-    main_instance(db, program)
-}
-
-/// The instance that C calls, if the program has no errors.
 pub(super) fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
     let diagnostics = program_diagnostics(db, program);
     if diagnostics.iter().any(Diagnostic::is_error) {

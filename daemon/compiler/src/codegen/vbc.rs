@@ -7,16 +7,17 @@
 use std::sync::{Arc, OnceLock};
 
 use vitte_bytecode::{
-    AddressType, BinaryOp, ExportItem, FunctionBody, FunctionBuilder, FunctionId, Instruction, LoadOp,
-    MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value, ValueType, encode,
+    AddressType, BinaryOp, ExportItem, Field, FunctionBody, FunctionBuilder, FunctionId, FunctionType,
+    Instruction, InterfaceType, LoadOp, MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value,
+    ValueType, encode,
 };
 use wasm_encoder::ValType;
 
 use super::CodegenError;
-use super::program::{debugger_name, internal};
+use super::program::internal;
 use super::wasm::{
-    Extern, Linked, ReferenceTarget, STACK_BYTES, Signature, WASI, WasmCode, WasmWidth, find_extern, link,
-    wasm_code,
+    Crossing, Extern, Linked, ReferenceTarget, STACK_BYTES, Signature, WASI, WasmCode, WasmWidth,
+    find_extern, link, wasm_code,
 };
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
@@ -24,7 +25,7 @@ use crate::mono::Instance;
 use crate::ssa::{CodeOptions, Symbol};
 
 /// Bytecode has 32-bit addresses: what WebAssembly engines are fastest with.
-const WIDTH: WasmWidth = WasmWidth::Wasm32;
+pub const WIDTH: WasmWidth = WasmWidth::Wasm32;
 
 /// The bytecode of one function, without what only the module knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +58,11 @@ pub fn needs(db: &dyn Db, instance: Instance, options: CodeOptions) -> Vec<Insta
     next
 }
 
-/// The program as a module that exports `_start` and `memory`, and imports from WASI.
+/// The program as a module that exports `memory`, `_start` if there is a `main`, and what the entry module exports, with
+/// interface types; it imports from WASI.
 ///
 /// # Errors
-/// What is wrong with the program; C functions that it declares and bytecode has not.
+/// What is wrong with the program, or that it has nothing to call; C functions that it declares and bytecode has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_bytecode(db: &dyn Db, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
     let linked = link(db, program, WIDTH, "vitbc")?;
@@ -86,13 +88,15 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
     let imports = linked.imports.len() as u32;
     let own = |function: u32| FunctionId(function.saturating_sub(imports));
     let mut functions = Vec::with_capacity(linked.functions.len());
-    for (symbol, instance, code) in &linked.functions {
-        functions.push(module.declare(&debugger_name(db, *instance, symbol), number(&code.signature)));
+    for function in &linked.functions {
+        functions.push(module.declare(&function.name, number(&function.code.signature)));
     }
-    let start = module.declare("_start", number(&Signature::default()));
     let mut addresses = linked.addresses();
-    for ((_, instance, _), function) in linked.functions.iter().zip(functions) {
-        let code = bytecode(db, *instance, options).as_ref().map_err(Clone::clone)?;
+    for (source, function) in linked.functions.iter().zip(functions) {
+        let code = match source.instance {
+            Some(instance) => bytecode(db, instance, options).clone()?,
+            None => Arc::new(translate(&source.code)?),
+        };
         let mut body = code.body.clone();
         for (at, target) in &code.references {
             let Some(instruction) = body.instructions.get_mut(*at) else { continue };
@@ -115,7 +119,21 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
         }
         module.define(function, &body);
     }
-    module.define(start, &start_function(linked, own));
+    if let Some((main, exit)) = linked.main {
+        let start = module.declare("_start", number(&Signature::default()));
+        module.define(start, &start_function(linked, main, exit, own));
+        module.export_function("_start", start, None);
+    }
+    for (export, function) in &linked.exports {
+        let params =
+            export.params.iter().map(|(name, ty)| Field { name: name.clone(), ty: interface_type(*ty) });
+        let interface = FunctionType { params: params.collect(), result: export.result.map(interface_type) };
+        let interface = module.function_type(interface);
+        module.export_function(&export.name, own(*function), Some(interface));
+    }
+    for (name, function) in &linked.services {
+        module.export_function(name, own(*function), None);
+    }
     module.table_slot(None);
     for function in &linked.table {
         module.table_slot(Some(own(*function)));
@@ -128,12 +146,16 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
     module.global(true, Value::I64(STACK_BYTES as i64));
     module.data(STACK_BYTES, &linked.data);
     module.export("memory", ExportItem::Memory);
-    module.export_function("_start", start, None);
     Ok(encode(&module.finish()))
 }
 
 /// What the host calls: C's `main`, whose status ends the process unless it is zero.
-fn start_function(linked: &Linked<'_>, own: impl Fn(u32) -> FunctionId) -> FunctionBody {
+fn start_function(
+    linked: &Linked<'_>,
+    main: u32,
+    exit: u32,
+    own: impl Fn(u32) -> FunctionId,
+) -> FunctionBody {
     let mut code = FunctionBuilder::new(&[]);
     let mut args = match linked.arguments {
         Some((list, count)) => {
@@ -144,14 +166,32 @@ fn start_function(linked: &Linked<'_>, own: impl Fn(u32) -> FunctionId) -> Funct
         None => vec![code.i64(0), code.i32(0)],
     };
     args.reverse();
-    let status = code.call(own(linked.main), &args, &[ValueType::I32]);
+    let status = code.call(own(main), &args, &[ValueType::I32]);
     if let &[status] = &status[..] {
         code.if_(status);
-        code.call(own(linked.exit), &[status], &[]);
+        code.call(own(exit), &[status], &[]);
         code.end();
     }
     code.return_(&[]);
     code.finish()
+}
+
+fn interface_type(ty: Crossing) -> InterfaceType {
+    match ty {
+        Crossing::Bool => InterfaceType::Bool,
+        Crossing::Char => InterfaceType::Char,
+        Crossing::F32 => InterfaceType::F32,
+        Crossing::F64 => InterfaceType::F64,
+        Crossing::Text => InterfaceType::String,
+        Crossing::Int { bits: 8, signed: true } => InterfaceType::S8,
+        Crossing::Int { bits: 8, signed: false } => InterfaceType::U8,
+        Crossing::Int { bits: 16, signed: true } => InterfaceType::S16,
+        Crossing::Int { bits: 16, signed: false } => InterfaceType::U16,
+        Crossing::Int { bits: 32, signed: true } => InterfaceType::S32,
+        Crossing::Int { bits: 32, signed: false } => InterfaceType::U32,
+        Crossing::Int { signed: true, .. } => InterfaceType::S64,
+        Crossing::Int { signed: false, .. } => InterfaceType::U64,
+    }
 }
 
 fn value_types(types: &[ValType]) -> Vec<ValueType> {

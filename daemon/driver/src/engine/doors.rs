@@ -82,20 +82,16 @@ pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnost
 /// The program as a WebAssembly module, or why there is none.
 pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
-    if let Ok(main) = codegen::program_main(db, program) {
-        super::parallel::each(db, vec![main], |db, instance| {
-            codegen::wasm::needs(db, instance, options, width)
-        });
-    }
+    let roots = codegen::wasm::roots(db, program, width);
+    super::parallel::each(db, roots, |db, instance| codegen::wasm::needs(db, instance, options, width));
     codegen::program_wasm(db, program, width)
 }
 
 /// The program as a module of bytecode, or why there is none.
 pub(crate) fn bytecode(db: &Database, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
-    if let Ok(main) = codegen::program_main(db, program) {
-        super::parallel::each(db, vec![main], |db, instance| codegen::vbc::needs(db, instance, options));
-    }
+    let roots = codegen::wasm::roots(db, program, codegen::vbc::WIDTH);
+    super::parallel::each(db, roots, |db, instance| codegen::vbc::needs(db, instance, options));
     codegen::program_bytecode(db, program)
 }
 

@@ -162,6 +162,9 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("wasm_memory_grow", Extern::Inline(Inline::MemoryGrow)),
     ("wasm_memory_size", Extern::Inline(Inline::MemorySize)),
     ("wasm_multiply_high", Extern::Proc("wasm_multiply_high")),
+    ("wasm_text_end", Extern::Proc("wasm_text_end")),
+    ("wasm_text_in", Extern::Proc("wasm_text_in")),
+    ("wasm_text_out", Extern::Proc("wasm_text_out")),
     ("write", Extern::Proc("wasi_write")),
 ];
 

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::exports::{Export, exported_procs};
 use super::externs::{self, Extern};
 use super::{ReferenceTarget, STACK_BYTES, Signature, WasmCode, WasmWidth, compile_wasm};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
@@ -16,9 +17,10 @@ use crate::consteval::ConstValue;
 use crate::lower::hir::Abi;
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree, proc_signature};
 use crate::mono::{Instance, InstanceKind, symbol_name};
-use crate::runtime::{CORE_ROOT, WASI_PATHS};
+use crate::runtime::{CORE_ROOT, WASM_PATHS};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Symbol, optimised_ssa};
+use crate::types::codes::NO_ENTRY_POINT;
 use crate::types::program::program_modules;
 use crate::types::{Ty, proc_data};
 
@@ -46,10 +48,58 @@ pub fn wasm_code(
     compile_wasm(function, width).map(Arc::new)
 }
 
+/// Where a program begins: at its `main` or, if it has none, where hosts call it.
+struct Roots {
+    main: Option<Instance>,
+    takes_arguments: bool,
+    exports: Vec<Export>,
+}
+
+impl Roots {
+    /// # Errors
+    /// What is wrong with the program, or that nothing of it can be called.
+    fn of(db: &dyn Db, program: Program, width: WasmWidth) -> Result<Self, Diagnostics> {
+        let exports = exported_procs(db, program, width);
+        match main_instance(db, program) {
+            Ok(main) => {
+                let takes_arguments = match main.kind(db) {
+                    InstanceKind::Main(item) => !proc_data(db, *item).params.is_empty(),
+                    _ => false,
+                };
+                Ok(Self { main: Some(main), takes_arguments, exports })
+            }
+            Err(diagnostics) => match &diagnostics[..] {
+                [only] if only.code == NO_ENTRY_POINT && !exports.is_empty() => {
+                    Ok(Self { main: None, takes_arguments: false, exports })
+                }
+                _ => Err(diagnostics),
+            },
+        }
+    }
+
+    /// Procs of the runtime that only hosts and the start need.
+    fn runtime(&self) -> impl Iterator<Item = &'static str> {
+        let wanted = [
+            ("wasi_exit", self.main.is_some()),
+            ("wasi_arguments", self.takes_arguments),
+            ("wasi_argument_count", self.takes_arguments),
+            ("wasm_cabi_realloc", self.exports.iter().any(Export::has_texts)),
+            ("wasm_text_done", self.exports.iter().any(Export::gives_text)),
+        ];
+        wanted.into_iter().filter_map(|(name, is_wanted)| is_wanted.then_some(name))
+    }
+}
+
+/// The instances that a program begins with, for whoever compiles it on several processors before asking for the module.
+pub fn roots(db: &dyn Db, program: Program, width: WasmWidth) -> Vec<Instance> {
+    let Ok(roots) = Roots::of(db, program, width) else { return Vec::new() };
+    roots.main.into_iter().chain(roots.exports.iter().map(|export| export.thunk)).collect()
+}
+
 /// What a program consists of.
-struct Reached<'a> {
+struct Reached {
     /// By symbol.
-    functions: BTreeMap<String, (Instance, &'a WasmCode)>,
+    functions: BTreeMap<String, (Instance, Arc<WasmCode>)>,
     /// Imports by name.
     imports: BTreeMap<&'static str, Signature>,
     /// C functions that there are not, or that are declared in another way.
@@ -63,7 +113,7 @@ fn is_extern(db: &dyn Db, item: ItemId) -> bool {
 
 /// A proc of the runtime for WebAssembly.
 fn wasi_proc(db: &dyn Db, name: &str) -> Option<Instance> {
-    let mut items = WASI_PATHS.iter().flat_map(|path| {
+    let mut items = WASM_PATHS.iter().flat_map(|path| {
         let file = db.file(&SourcePath { root: CORE_ROOT.into(), path: (*path).into() });
         item_tree(db, file).items.iter().map(|entry| entry.id)
     });
@@ -95,26 +145,24 @@ pub fn needs(db: &dyn Db, instance: Instance, options: CodeOptions, width: WasmW
     instances.collect()
 }
 
-fn reach(
-    db: &dyn Db,
-    program: Program,
-    main: Instance,
-    takes_arguments: bool,
-    width: WasmWidth,
-) -> Result<Reached<'_>, Diagnostics> {
+fn reach(db: &dyn Db, program: Program, roots: &Roots, width: WasmWidth) -> Result<Reached, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
     let mut reached =
         Reached { functions: BTreeMap::new(), imports: BTreeMap::new(), missing: BTreeMap::new() };
-    let mut seen = HashSet::from([main]);
-    let mut work = vec![main];
-    let mut also = |name: &str, work: &mut Vec<Instance>| {
-        work.extend(wasi_proc(db, name).filter(|instance| seen.insert(*instance)));
-    };
-    also("wasi_exit", &mut work);
-    if takes_arguments {
-        also("wasi_arguments", &mut work);
-        also("wasi_argument_count", &mut work);
+    let mut work: Vec<Instance> = roots.main.into_iter().collect();
+    work.extend(roots.runtime().filter_map(|name| wasi_proc(db, name)));
+    // What the adapters refer to.
+    work.extend(roots.exports.iter().map(|export| export.thunk));
+    let adapters = roots.exports.iter().map(Export::code).collect::<Vec<_>>();
+    for reference in adapters.iter().flat_map(|code| &code.references) {
+        if let ReferenceTarget::Function(Symbol::Extern(name), _) = &reference.target
+            && let Some(Extern::Proc(proc)) = externs::find(name)
+        {
+            work.extend(wasi_proc(db, proc));
+        }
     }
+    let mut seen: HashSet<Instance> = work.iter().copied().collect();
+    work = seen.iter().copied().collect();
     while let Some(instance) = work.pop() {
         if has_large_type(db, instance) {
             // Only a program that needs endlessly many instances gets here; this says so.
@@ -159,7 +207,7 @@ fn reach(
                 | Symbol::Location(_) => {}
             }
         }
-        reached.functions.insert(symbol_name(db, instance), (instance, code));
+        reached.functions.insert(symbol_name(db, instance), (instance, Arc::clone(code)));
     }
     Ok(reached)
 }
@@ -201,13 +249,27 @@ fn not_on_target(
         .help("build for the host, or do without the calls on this target")
 }
 
-/// A program with numbers. Functions are numbered behind the imports, by symbol.
+/// A function of a program.
+pub(in crate::codegen) struct LinkedFunction {
+    /// Its name in traces.
+    pub(in crate::codegen) name: String,
+    /// Which it is; `None` for adapters.
+    pub(in crate::codegen) instance: Option<Instance>,
+    /// Its body.
+    pub(in crate::codegen) code: Arc<WasmCode>,
+}
+
+/// A program with numbers. Functions are numbered behind the imports: those of the program by symbol, then adapters.
 pub(in crate::codegen) struct Linked<'a> {
     db: &'a dyn Db,
     /// Imported functions of WASI.
     pub(in crate::codegen) imports: Vec<(&'static str, Signature)>,
-    /// Functions by symbol.
-    pub(in crate::codegen) functions: Vec<(String, Instance, &'a WasmCode)>,
+    /// Functions by number.
+    pub(in crate::codegen) functions: Vec<LinkedFunction>,
+    /// What hosts can call, with the numbers of the adapters.
+    pub(in crate::codegen) exports: Vec<(Export, u32)>,
+    /// Further functions that hosts want, by name.
+    pub(in crate::codegen) services: Vec<(String, u32)>,
     /// Signatures of all functions and calls, without duplicates; ascending.
     pub(in crate::codegen) signatures: Vec<Signature>,
     /// The functions in the table, by place from 1.
@@ -216,10 +278,8 @@ pub(in crate::codegen) struct Linked<'a> {
     pub(in crate::codegen) data: Vec<u8>,
     /// Where the heap begins.
     pub(in crate::codegen) heap: u64,
-    /// C's `main`.
-    pub(in crate::codegen) main: u32,
-    /// What ends the process with a status.
-    pub(in crate::codegen) exit: u32,
+    /// C's `main`, and what ends the process with a status; `None` if there is no `main`.
+    pub(in crate::codegen) main: Option<(u32, u32)>,
     /// What gives the arguments and their number, if the program takes them.
     pub(in crate::codegen) arguments: Option<(u32, u32)>,
     /// What code refers to by address, in the order of the references.
@@ -237,39 +297,44 @@ pub(in crate::codegen) fn link<'a>(
     width: WasmWidth,
     target: &str,
 ) -> Result<Linked<'a>, Diagnostics> {
-    let main = main_instance(db, program)?;
-    let takes_arguments = match main.kind(db) {
-        InstanceKind::Main(item) => !proc_data(db, *item).params.is_empty(),
-        _ => false,
-    };
-    let reached = reach(db, program, main, takes_arguments, width)?;
+    let roots = Roots::of(db, program, width)?;
+    let reached = reach(db, program, &roots, width)?;
     if !reached.missing.is_empty() {
         return Err(Arc::from([not_on_target(db, program, &reached.missing, target)]));
     }
-    number(db, reached, main, takes_arguments).map_err(|error| {
+    number(db, reached, roots).map_err(|error| {
         let entry = program.entry(db);
         internal(entry, &entry.path(db).to_string(), &error)
     })
 }
 
-fn number<'a>(
-    db: &'a dyn Db,
-    reached: Reached<'a>,
-    main: Instance,
-    takes_arguments: bool,
-) -> Result<Linked<'a>, CodegenError> {
+fn number(db: &dyn Db, reached: Reached, roots: Roots) -> Result<Linked<'_>, CodegenError> {
     let imports: Vec<_> = reached.imports.into_iter().collect();
-    let functions: Vec<_> =
-        reached.functions.into_iter().map(|(symbol, (instance, code))| (symbol, instance, code)).collect();
+    let mut functions: Vec<LinkedFunction> = (reached.functions.into_iter())
+        .map(|(symbol, (instance, code))| {
+            let name = debugger_name(db, instance, &symbol);
+            LinkedFunction { name, instance: Some(instance), code }
+        })
+        .collect();
+    let first_adapter = imports.len() + functions.len();
+    functions.extend(roots.exports.iter().map(|export| {
+        let name = format!("export {}", export.name);
+        LinkedFunction { name, instance: None, code: export.code() }
+    }));
+    let exports = roots.exports.into_iter().enumerate();
+    let exports: Vec<(Export, u32)> =
+        exports.map(|(at, export)| (export, (first_adapter + at) as u32)).collect();
     let mut numbers = HashMap::new();
     let mut signatures = BTreeSet::from([Signature::default()]);
     for (number, (name, signature)) in imports.iter().enumerate() {
         signatures.insert(signature.clone());
         numbers.insert(import_symbol(name), number as u32);
     }
-    for (number, (_, instance, code)) in functions.iter().enumerate() {
+    for (number, LinkedFunction { name: _, instance, code }) in functions.iter().enumerate() {
         signatures.insert(code.signature.clone());
-        numbers.insert(Symbol::Instance(*instance), (imports.len() + number) as u32);
+        if let Some(instance) = instance {
+            numbers.insert(Symbol::Instance(*instance), (imports.len() + number) as u32);
+        }
         for reference in &code.references {
             if let ReferenceTarget::Type(signature) = &reference.target {
                 signatures.insert(signature.clone());
@@ -280,12 +345,13 @@ fn number<'a>(
         db,
         imports,
         functions,
+        exports,
+        services: Vec::new(),
         signatures: signatures.into_iter().collect(),
         table: Vec::new(),
         data: Vec::new(),
         heap: 0,
-        main: 0,
-        exit: 0,
+        main: None,
         arguments: None,
         addresses: Vec::new(),
         numbers,
@@ -295,12 +361,22 @@ fn number<'a>(
         Some(instance) => linked.function(&Symbol::Instance(instance)),
         None => Err(CodegenError::Internal(format!("no `{name}`"))),
     };
-    let arguments = match takes_arguments {
+    let arguments = match roots.takes_arguments {
         true => Some((wasi("wasi_arguments")?, wasi("wasi_argument_count")?)),
         false => None,
     };
-    let (main, exit) = (linked.function(&Symbol::Instance(main))?, wasi("wasi_exit")?);
-    Ok(Linked { main, exit, arguments, ..linked })
+    let main = match roots.main {
+        Some(main) => Some((linked.function(&Symbol::Instance(main))?, wasi("wasi_exit")?)),
+        None => None,
+    };
+    let mut services = Vec::new();
+    if linked.exports.iter().any(|(export, _)| export.has_texts()) {
+        services.push(("cabi_realloc".to_owned(), wasi("wasm_cabi_realloc")?));
+    }
+    for (export, _) in linked.exports.iter().filter(|(export, _)| export.gives_text()) {
+        services.push((format!("cabi_post_{}", export.name), wasi("wasm_text_done")?));
+    }
+    Ok(Linked { main, arguments, services, ..linked })
 }
 
 /// What an imported function is numbered under.
@@ -330,7 +406,7 @@ impl Linked<'_> {
         let (mut constants, mut table) = (HashMap::new(), HashMap::new());
         let mut in_table = Vec::new();
         let mut places = Vec::new();
-        for reference in self.functions.iter().flat_map(|(_, _, code)| &code.references) {
+        for reference in self.functions.iter().flat_map(|function| &function.code.references) {
             let symbol = match &reference.target {
                 ReferenceTarget::Address(symbol) => symbol,
                 ReferenceTarget::HeapBase => {

@@ -18,6 +18,7 @@
 //! **The C functions** that the prelude calls are instructions, procs of `runtime/wasi.vit`, or imports, and so are
 //! the system calls of the standard library, as far as WASI has them (`runtime/wasi_files.vit`); `externs` is the table.
 mod body; // one function
+mod exports; // what hosts can call
 mod externs; // what C functions become
 mod link; // what a program consists of, with numbers
 mod module; // the sections of a module
@@ -30,10 +31,11 @@ mod tests;
 use std::sync::Arc;
 
 pub use body::compile_wasm;
+pub use exports::{Crossing, Export, exported_procs};
 pub use externs::is_available;
 pub(in crate::codegen) use externs::{Extern, find as find_extern};
 pub(in crate::codegen) use link::{Linked, link};
-pub use link::{needs, wasm_code};
+pub use link::{needs, roots, wasm_code};
 pub use module::program_wasm;
 use wasm_encoder::ValType;
 

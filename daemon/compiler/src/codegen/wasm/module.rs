@@ -12,29 +12,24 @@ use super::{ReferenceTarget, STACK_BYTES, Signature, WASI, WasmCode, WasmWidth};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
 use crate::codegen::CodegenError;
-use crate::codegen::program::{debugger_name, internal};
+use crate::codegen::program::internal;
 
-/// The program as a module that exports `_start` and `memory`.
+/// The program as a module that exports `memory`, `_start` if there is a `main`, and what the entry module exports.
 ///
 /// # Errors
-/// What is wrong with the program; C functions that it declares and WebAssembly has not.
+/// What is wrong with the program, or that it has nothing to call; C functions that it declares and WebAssembly has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_wasm(db: &dyn Db, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
     let linked = link(db, program, width, width.name())?;
     let names = program.options(db).debug_info;
-    let module = write(db, &linked, width, names);
+    let module = write(&linked, width, names);
     module.map(Arc::from).map_err(|error| {
         let entry = program.entry(db);
         internal(entry, &entry.path(db).to_string(), &error)
     })
 }
 
-fn write(
-    db: &dyn Db,
-    linked: &Linked<'_>,
-    width: WasmWidth,
-    with_names: bool,
-) -> Result<Vec<u8>, CodegenError> {
+fn write(linked: &Linked<'_>, width: WasmWidth, with_names: bool) -> Result<Vec<u8>, CodegenError> {
     let mut module = Module::new();
 
     let mut types = TypeSection::new();
@@ -50,10 +45,12 @@ fn write(
     module.section(&imports);
 
     let mut functions = FunctionSection::new();
-    for (_, _, code) in &linked.functions {
-        functions.function(linked.signature(&code.signature));
+    for function in &linked.functions {
+        functions.function(linked.signature(&function.code.signature));
     }
-    functions.function(linked.signature(&Signature::default()));
+    if linked.main.is_some() {
+        functions.function(linked.signature(&Signature::default()));
+    }
     module.section(&functions);
 
     let mut tables = TableSection::new();
@@ -81,7 +78,16 @@ fn write(
 
     let start = (linked.imports.len() + linked.functions.len()) as u32;
     let mut exports = ExportSection::new();
-    exports.export("memory", ExportKind::Memory, 0).export("_start", ExportKind::Func, start);
+    exports.export("memory", ExportKind::Memory, 0);
+    if linked.main.is_some() {
+        exports.export("_start", ExportKind::Func, start);
+    }
+    for (export, function) in &linked.exports {
+        exports.export(&export.name, ExportKind::Func, *function);
+    }
+    for (name, function) in &linked.services {
+        exports.export(name, ExportKind::Func, *function);
+    }
     module.section(&exports);
 
     if !linked.table.is_empty() {
@@ -93,12 +99,14 @@ fn write(
     let mut section = CodeSection::new();
     let mut bytes = Vec::new();
     let mut addresses = linked.addresses();
-    for (_, _, code) in &linked.functions {
+    for function in &linked.functions {
         bytes.clear();
-        fill_in(linked, code, &mut addresses, &mut bytes)?;
+        fill_in(linked, &function.code, &mut addresses, &mut bytes)?;
         section.raw(&bytes);
     }
-    section.function(&start_function(linked));
+    if let Some((main, exit)) = linked.main {
+        section.function(&start_function(linked, main, exit));
+    }
     module.section(&section);
 
     if !linked.data.is_empty() {
@@ -111,7 +119,7 @@ fn write(
         module.section(&section);
     }
     if with_names {
-        module.section(&names(db, linked, start));
+        module.section(&names(linked, start));
     }
     Ok(module.finish())
 }
@@ -141,28 +149,30 @@ fn fill_in(
 }
 
 /// What the host calls: C's `main`, whose status ends the process unless it is zero.
-fn start_function(linked: &Linked<'_>) -> Function {
+fn start_function(linked: &Linked<'_>, main: u32, exit: u32) -> Function {
     let mut start = Function::new([(1, ValType::I32), (1, ValType::I64)]);
     match linked.arguments {
         Some((list, count)) => start.instructions().call(list).local_set(1).call(count).local_get(1),
         None => start.instructions().i32_const(0).i64_const(0),
     };
-    start.instructions().call(linked.main).local_tee(0).if_(BlockType::Empty);
-    start.instructions().local_get(0).call(linked.exit).end().end();
+    start.instructions().call(main).local_tee(0).if_(BlockType::Empty);
+    start.instructions().local_get(0).call(exit).end().end();
     start
 }
 
 /// Names of functions for traces and profilers.
-fn names(db: &dyn Db, linked: &Linked<'_>, start: u32) -> NameSection {
+fn names(linked: &Linked<'_>, start: u32) -> NameSection {
     let mut map = NameMap::new();
     for (number, (name, _)) in linked.imports.iter().enumerate() {
         map.append(number as u32, name);
     }
     let imports = linked.imports.len();
-    for (number, (symbol, instance, _)) in linked.functions.iter().enumerate() {
-        map.append((imports + number) as u32, &debugger_name(db, *instance, symbol));
+    for (number, function) in linked.functions.iter().enumerate() {
+        map.append((imports + number) as u32, &function.name);
     }
-    map.append(start, "_start");
+    if linked.main.is_some() {
+        map.append(start, "_start");
+    }
     let mut names = NameSection::new();
     names.functions(&map);
     names

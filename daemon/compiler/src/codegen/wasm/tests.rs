@@ -305,3 +305,102 @@ fn functions_that_are_not_there_are_told() {
     assert_eq!(diagnostic.message, "the program calls `rt_hostname`, which does not exist for wasm64");
     assert!(explain::find("LNK0059").is_some());
 }
+
+/// Procs with every type that crosses, and some that do not.
+const LIBRARY: &str = r#"
+export add_all, greet, next, narrow, is_even, half, pair
+
+proc add_all(a: int, b: i32, c: u8) -> int { give a + (b as int) + (c as int) }
+proc greet(name: string, times: int) -> string {
+    let text = "hello"
+    for i in 0..times { set text = text + " " + name }
+    give text
+}
+proc next(letter: char) -> char { give ((letter as int) + 1) as char }
+proc narrow(value: i16) -> i8 { give value as i8 }
+proc is_even(value: int) -> bool { give value % 2 == 0 }
+proc half(value: f64) -> f64 { give value / 2.0 }
+proc pair(values: [int]) -> int { give values[0] }
+proc hidden() -> int { give 1 }
+"#;
+
+#[test]
+fn exported_procs_are_called_by_hosts() {
+    let db = TestDb::new(LIBRARY);
+    let bytes = program_bytecode(&db, db.program_with(options(OptLevel::O1))).unwrap();
+    let verified = vitte_bytecode::load(&bytes).unwrap_or_else(|report| panic!("{report}"));
+    let names: Vec<String> = verified.module().exports.iter().map(|export| export.name.clone()).collect();
+    let expected = [
+        "add-all",
+        "cabi_post_greet",
+        "cabi_realloc",
+        "greet",
+        "half",
+        "is-even",
+        "memory",
+        "narrow",
+        "next",
+    ];
+    assert_eq!(names, expected);
+    struct Nothing;
+    impl vitte_bytecode::Host for Nothing {
+        fn provides(&self, _: &vitte_bytecode::Import) -> bool {
+            true
+        }
+
+        fn call(
+            &mut self,
+            import: u32,
+            _: &mut vitte_bytecode::Caller<'_>,
+            _: &[Value],
+            _: &mut Vec<Value>,
+        ) -> Result<(), HostError> {
+            Err(HostError::Failed(format!("import {import}")))
+        }
+    }
+    let mut host = Nothing;
+    let compiled = vitte_bytecode::Compiled::new(verified);
+    let mut instance =
+        vitte_bytecode::Instance::new(&compiled, &host, vitte_bytecode::Config::default()).unwrap();
+    let mut check = |name: &str, args: &[Value], result: Value| {
+        assert_eq!(instance.call(&mut host, name, args).unwrap(), [result], "{name}");
+    };
+    check("add-all", &[Value::I64(-5), Value::I32(-7), Value::I32(200)], Value::I64(188));
+    check("next", &[Value::I32('a' as i32)], Value::I32('b' as i32));
+    // Small numbers come and go with their sign.
+    check("narrow", &[Value::I32(-3)], Value::I32(-3));
+    check("narrow", &[Value::I32(200)], Value::I32(-56));
+    check("is-even", &[Value::I64(4)], Value::I32(1));
+    check("half", &[Value::F64(3.0)], Value::F64(1.5));
+    for round in 0..3 {
+        let name = format!("you{round}");
+        let words = [0, 0, 1, name.len() as i32].map(Value::I32);
+        let start = instance.call(&mut host, "cabi_realloc", &words).unwrap()[0];
+        instance.memory_mut().write(start.bits(), name.as_bytes()).unwrap();
+        let args = [start, Value::I32(name.len() as i32), Value::I64(2)];
+        let place = instance.call(&mut host, "greet", &args).unwrap()[0];
+        let word = |at: u64| {
+            let bytes = instance.memory().read(at, 4).unwrap();
+            u64::from(u32::from_le_bytes(bytes.try_into().unwrap()))
+        };
+        let (text, length) = (word(place.bits()), word(place.bits() + 4));
+        let said = String::from_utf8(instance.memory().read(text, length).unwrap().to_vec()).unwrap();
+        assert_eq!(said, format!("hello {name} {name}"));
+        instance.call(&mut host, "cabi_post_greet", &[place]).unwrap();
+    }
+}
+
+#[test]
+fn libraries_are_valid_in_both_widths() {
+    for width in WIDTHS {
+        module(LIBRARY, OptLevel::O2, width);
+    }
+}
+
+#[test]
+fn what_has_nothing_to_call_is_refused() {
+    let db = TestDb::new("proc hidden() -> int { give 1 }");
+    let program = db.program_with(options(OptLevel::O1));
+    let diagnostics = program_wasm(&db, program, WasmWidth::Wasm32).unwrap_err();
+    assert_eq!(diagnostics[0].code.code, "LNK0071");
+}
