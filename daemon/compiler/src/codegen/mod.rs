@@ -99,4 +99,6 @@ pub struct LineRow {
 #[cfg(test)]
 mod program_tests;
 #[cfg(test)]
+mod structure_tests;
+#[cfg(test)]
 mod tests;

@@ -404,3 +404,34 @@ fn what_has_nothing_to_call_is_refused() {
     let diagnostics = program_wasm(&db, program, WasmWidth::Wasm32).unwrap_err();
     assert_eq!(diagnostics[0].code.code, "LNK0071");
 }
+
+#[test]
+fn an_edit_gives_what_a_fresh_compiler_gives() {
+    let text = |body: &str| {
+        format!(
+            "proc f(n: int) -> int {{ {body} }}\nproc main() -> int {{\n    println(\"{{f(3)}}\")\n    give f(4)\n}}\n"
+        )
+    };
+    let first = text("give n + 1");
+    let mut db = TestDb::new(&first);
+    let program = db.program_with(options(OptLevel::O1));
+    for body in [
+        "give n + 1",
+        "let list = [n, 2] give list[0] * list[1]",
+        "let t = \"x\" give len(t) as int",
+        "give n + 1",
+    ] {
+        let text = text(&body.replace(" give", "\n    give"));
+        db.set("main.vit", &text);
+        for width in WIDTHS {
+            assert_eq!(
+                program_wasm(&db, program, width).unwrap(),
+                module(&text, OptLevel::O1, width),
+                "{body}"
+            );
+        }
+        let fresh = TestDb::new(&text);
+        let anew = program_bytecode(&fresh, fresh.program_with(options(OptLevel::O1))).unwrap();
+        assert_eq!(program_bytecode(&db, program).unwrap(), anew, "{body}");
+    }
+}
