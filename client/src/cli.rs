@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -309,9 +310,70 @@ pub struct BuildVerb {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
-    /// Stop at this stage and write it
-    #[arg(long, value_name = "STAGE")]
-    pub emit: Option<StageName>,
+    /// What to make; or a stage, to stop there and write it
+    #[arg(long, value_name = "KIND")]
+    pub emit: Option<EmitName>,
+}
+
+/// What `vitte build --emit` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmitName {
+    /// Something to run or to load.
+    Product(ProductName),
+    /// A stage of the pipeline.
+    Stage(StageName),
+}
+
+/// Something that a build makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProductName {
+    /// Program of the target (the default)
+    Exe,
+    /// WebAssembly module for WASI, 32-bit memory
+    Wasm32,
+    /// WebAssembly module for WASI, 64-bit memory
+    Wasm64,
+    /// Module of bytecode for the loader
+    Vbc,
+}
+
+impl ProductName {
+    /// As the service knows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exe => "exe",
+            Self::Wasm32 => "wasm32",
+            Self::Wasm64 => "wasm64",
+            Self::Vbc => "vbc",
+        }
+    }
+}
+
+impl ValueEnum for EmitName {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: &[EmitName] = &[
+            EmitName::Product(ProductName::Exe),
+            EmitName::Product(ProductName::Wasm32),
+            EmitName::Product(ProductName::Wasm64),
+            EmitName::Product(ProductName::Vbc),
+            EmitName::Stage(StageName::Tokens),
+            EmitName::Stage(StageName::Ast),
+            EmitName::Stage(StageName::Hir),
+            EmitName::Stage(StageName::Mir),
+            EmitName::Stage(StageName::Ssa),
+            EmitName::Stage(StageName::Clif),
+            EmitName::Stage(StageName::Asm),
+            EmitName::Stage(StageName::Obj),
+        ];
+        ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Product(product) => product.to_possible_value(),
+            Self::Stage(stage) => stage.to_possible_value(),
+        }
+    }
 }
 
 /// `vitte why`

@@ -9,7 +9,7 @@ use vitte_proto::v1::build_service_client::BuildServiceClient;
 use vitte_proto::v1::event::Kind;
 
 use super::{channel, current_folder, options, subject};
-use crate::cli::{BuildArgs, BuildVerb, Common, EmitArgs};
+use crate::cli::{BuildArgs, BuildVerb, Common, EmitArgs, EmitName};
 use crate::failure::{Exit, Failure};
 use crate::report::{Report, Stdout, print_bytes, print_line};
 
@@ -39,11 +39,16 @@ pub async fn check(common: &Common, args: BuildArgs, verb: &str) -> Result<u8, F
 /// # Errors
 /// When the program could not be built for another reason than errors in it.
 pub async fn build(common: &Common, args: BuildVerb) -> Result<u8, Failure> {
-    let BuildVerb { build: args, emit: stage } = args;
-    if let Some(stage) = stage {
-        return emit(common, EmitArgs { build: args, stage, filter: String::new() }).await;
-    }
+    let BuildVerb { build: args, emit: what } = args;
+    let product = match what {
+        Some(EmitName::Stage(stage)) => {
+            return emit(common, EmitArgs { build: args, stage, filter: String::new() }).await;
+        }
+        Some(EmitName::Product(product)) => product.name(),
+        None => "",
+    };
     let mut options = options(&args)?;
+    options.emit = product.into();
     let subject = subject(&options).to_owned();
     let mut report = Report::new(common, Stdout::Ours, &options.cwd);
     // People are not shown it.

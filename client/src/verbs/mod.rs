@@ -198,6 +198,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         check_cache: *check_cache,
         check_determinism: *check_determinism,
         without_digest: false,
+        emit: String::new(),
     })
 }
 

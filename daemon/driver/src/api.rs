@@ -25,6 +25,8 @@ pub struct BuildRequest {
     pub scratch: Option<PathBuf>,
     /// Target triple; the host's when `None`.
     pub target: Option<String>,
+    /// What to make (`exe`, `wasm32`, `wasm64`, `vbc`); what the target is for when `None`.
+    pub emit: Option<String>,
     /// Profile name: `dev` (default) or `release`.
     pub profile: Option<String>,
     /// Overrides the profile's level.
@@ -153,7 +155,7 @@ pub enum Event {
     Diagnostic(Arc<ResolvedDiagnostic>),
     /// An artifact was written.
     Artifact {
-        /// `executable`, `object`, …
+        /// `executable`, `wasm`, …
         kind: &'static str,
         /// Absolute path.
         path: PathBuf,
@@ -185,7 +187,7 @@ pub struct BuildOutcome {
     pub errors: u64,
     /// Number of warnings.
     pub warnings: u64,
-    /// The executable, when one was made.
+    /// The executable or whatever else was asked for, when it was made.
     pub executable: Option<PathBuf>,
     /// The plan in words, for `--dry-run` and `--verbose`.
     pub plan: String,

@@ -15,6 +15,7 @@ mod engine; // databases over real folders, and what becomes of diagnostics
 pub mod link; // linkers behind one trait
 mod memory; // what may be kept in memory
 mod output; // executables put in place
+mod product; // what can be made, and for which targets
 mod plan; // BuildPlan: all decisions of a build
 pub mod project; // packages, workspaces, lone files
 pub mod run; // programs in their own process group
@@ -27,3 +28,4 @@ pub use driver::{Driver, TestBuild, TestProgram, TestProgramKind};
 pub use link::worker_main;
 pub use memory::MemoryUse;
 pub use plan::{BuildPlan, Output};
+pub use product::Product;

@@ -31,6 +31,8 @@ pub(crate) struct Written {
     size: u64,
     /// The version of the program that it is; 0 when it is not one of ours.
     version: u64,
+    /// What events call it.
+    kind: &'static str,
     /// How the file looked right after it was written.
     stamp: Option<FileStamp>,
 }
@@ -60,7 +62,7 @@ impl Written {
     /// The event that tells of it.
     pub(crate) fn event(&self) -> Event {
         Event::Artifact {
-            kind: "executable",
+            kind: self.kind,
             path: self.path.clone(),
             sha256: self.sha256().to_owned(),
             size_bytes: self.size,
@@ -119,11 +121,11 @@ impl Outputs {
                     // Both take about as long.
                     std::thread::scope(|scope| {
                         let sha256 = scope.spawn(|| digest::sha256(bytes));
-                        let written = write_executable(path, bytes, is_other);
+                        let written = put(path, bytes, is_other, plan);
                         (Some(sha256.join().unwrap_or_else(|_| digest::sha256(bytes))), written)
                     })
                 } else {
-                    (None, write_executable(path, bytes, is_other))
+                    (None, put(path, bytes, is_other, plan))
                 };
                 written?;
                 (sha256, path.clone())
@@ -131,14 +133,15 @@ impl Outputs {
             Output::Scratch(folder) => {
                 let sha256 = digest::sha256(bytes);
                 let path = scratch::place(folder, &plan.project.name, &sha256);
-                write_executable(&path, bytes, false)?;
+                put(&path, bytes, false, plan)?;
                 scratch::sweep(folder, &path);
                 (Some(sha256), path)
             }
         };
         tracing::debug!(elapsed = ?started.elapsed(), bytes = bytes.len(), "written");
         let stamp = vitte_sys::fs::stamp(&path).ok().flatten();
-        let written = Written { path, sha256, size: bytes.len() as u64, version, stamp };
+        let kind = plan.product.kind();
+        let written = Written { path, sha256, size: bytes.len() as u64, version, kind, stamp };
         self.remember(plan, &written);
         Ok(written)
     }
@@ -173,12 +176,13 @@ pub(crate) fn check(plan: &BuildPlan) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Puts the executable in place, unless exactly it is there already. `is_other`: it is known not to be.
-fn write_executable(path: &Path, bytes: &[u8], is_other: bool) -> Result<(), DriverError> {
+/// Puts the file in place, unless exactly it is there already. `is_other`: it is known not to be.
+fn put(path: &Path, bytes: &[u8], is_other: bool, plan: &BuildPlan) -> Result<(), DriverError> {
+    let executable = plan.product.is_executable();
     let same_size =
         !is_other && std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
     if same_size
-        && vitte_sys::fs::is_executable(path)
+        && (!executable || vitte_sys::fs::is_executable(path))
         && vitte_sys::fs::read(path).is_ok_and(|old| old == bytes)
     {
         return Ok(());
@@ -187,5 +191,6 @@ fn write_executable(path: &Path, bytes: &[u8], is_other: bool) -> Result<(), Dri
         vitte_sys::fs::create_directories(parent).map_err(io_error)?;
     }
     // What can be made again need not survive a crash of the machine.
-    vitte_sys::fs::replace(path, bytes, 0o777, Durability::Cached).map_err(io_error)
+    vitte_sys::fs::replace(path, bytes, if executable { 0o777 } else { 0o666 }, Durability::Cached)
+        .map_err(io_error)
 }

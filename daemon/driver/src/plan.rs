@@ -9,17 +9,9 @@ use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
-use crate::link::{DebugInfo, HOST_TARGET, LinkMode};
+use crate::link::{DebugInfo, LinkMode};
+use crate::product::{self, Product};
 use crate::project::{Profile, Project, bad_input};
-
-/// Spellings of the targets that can be built, with the triple that each means.
-const TARGETS: [(&str, &str); 5] = [
-    ("x86_64-unknown-linux-gnu", HOST_TARGET),
-    ("x86_64-linux-gnu", HOST_TARGET),
-    ("x86_64-pc-linux-gnu", HOST_TARGET),
-    ("x86_64-linux", HOST_TARGET),
-    ("x86_64", HOST_TARGET),
-];
 
 /// Ends the name of a runner of tests.
 const TESTS: &str = "-tests";
@@ -51,6 +43,8 @@ pub struct BuildPlan {
     pub options: Options,
     /// Target triple.
     pub target: &'static str,
+    /// What is made.
+    pub product: Product,
     /// Profile name.
     pub profile: String,
     /// Where the executable goes.
@@ -76,16 +70,13 @@ impl BuildPlan {
     /// [`DriverError::BadInput`] for a request that cannot be met, [`DriverError::Io`] when project
     /// files cannot be read.
     pub fn new(request: &BuildRequest) -> Result<Self, DriverError> {
-        let target = match &request.target {
-            None => HOST_TARGET,
-            Some(wanted) => match TARGETS.iter().find(|(name, _)| name == wanted) {
-                Some((_, triple)) => triple,
-                None => {
-                    let message = format!("the target `{wanted}` is not supported");
-                    return Err(bad_input("UNKNOWN_TARGET", message, format!("supported: {HOST_TARGET}")));
-                }
-            },
-        };
+        let target = product::choose(request.target.as_deref(), request.emit.as_deref())?;
+        let product = target.product;
+        if request.scratch.is_some() && !product.is_executable() {
+            let message = format!("a {} cannot be run here", product.description());
+            let help = "build it with `vitte build`, and run the file with an engine such as `wasmtime`";
+            return Err(bad_input("NOT_RUNNABLE", message, help));
+        }
         let project = Project::find(request)?;
         let manifest = project.package.as_ref().map(|package| &package.manifest);
         let profile_name = request.profile.clone().unwrap_or_else(|| "dev".into());
@@ -94,7 +85,7 @@ impl BuildPlan {
             (Some(output), _) => Output::File(request.cwd.join(output)),
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
             (None, _) => {
-                let mut output = project.default_output(&profile_name).into_os_string();
+                let mut output = product.place(&project.default_output(&profile_name)).into_os_string();
                 if request.tests {
                     output.push(TESTS);
                 }
@@ -117,7 +108,20 @@ impl BuildPlan {
             strict: profile.strict.unwrap_or(false),
             tests: request.tests,
         };
+        if request.tests && !product.is_executable() {
+            let message = format!("tests cannot run as a {}", product.description());
+            return Err(bad_input(
+                "TESTS_AND_TARGET",
+                message,
+                "leave `--target` out: tests run on this machine",
+            ));
+        }
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
+        if let Some(library) = link.libraries.first().filter(|_| !product.is_executable()) {
+            let message = format!("the C library `{library}` cannot be part of a {}", product.description());
+            let help = "build for this machine, or take `link.libraries` out of `vitte-package.json`";
+            return Err(bad_input("LIBRARIES_AND_TARGET", message, help));
+        }
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
         lints.extend(request.lints.iter().cloned());
         if let Some((_, name)) =
@@ -131,7 +135,8 @@ impl BuildPlan {
         }
         Ok(Self {
             options,
-            target,
+            target: target.triple,
+            product,
             profile: profile_name,
             output,
             debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
@@ -165,6 +170,7 @@ impl BuildPlan {
         part("vitte.build.plan.v1");
         part(env!("CARGO_PKG_VERSION"));
         part(self.target);
+        part(self.product.kind());
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
         part(if self.options.tests { "tests" } else { "program" });
@@ -191,9 +197,10 @@ impl BuildPlan {
             line("modules", &format_args!("{} = {}", root.root, folder.display()));
         }
         line("target", &self.target);
+        line("makes", &self.product.description());
         line("profile", &self.profile);
         if self.options.tests {
-            line("makes", &"a runner of tests");
+            line("holds", &"tests");
         }
         line("optimise", &level(self.options.opt_level));
         if !self.options.disabled_passes.is_empty() {

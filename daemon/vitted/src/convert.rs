@@ -47,6 +47,7 @@ pub fn build_request(
         check_cache,
         check_determinism,
         without_digest,
+        emit,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -69,6 +70,7 @@ pub fn build_request(
         output: path(&output),
         scratch: None,
         target: text(target),
+        emit: text(emit),
         profile: text(profile),
         opt_level,
         disabled_passes,

@@ -12,13 +12,18 @@ pub mod isa; // target descriptions
 pub mod object; // one ELF object
 pub mod program; // whole programs, memoised
 mod shape; // functions without names
+pub mod structure; // jumps to blocks, loops and branches
 pub mod text; // listings
+pub mod vbc; // modules of bytecode
+pub mod wasm; // WebAssembly modules
 
 pub use compile::{clif_text, compile_function};
 pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;
 pub use program::{machine_code, program_instances, program_object};
 pub use text::{TextStage, emit_text};
+pub use vbc::program_bytecode;
+pub use wasm::{WasmWidth, program_wasm};
 
 use std::sync::Arc;
 
@@ -93,5 +98,7 @@ pub struct LineRow {
 
 #[cfg(test)]
 mod program_tests;
+#[cfg(test)]
+mod structure_tests;
 #[cfg(test)]
 mod tests;

@@ -167,7 +167,7 @@ pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
     let options = program.options(db);
     let entry = program.entry(db);
     let types = DbTypes { db };
-    let mut context = DbContext { db, positions: Positions::new(db) };
+    let mut context = DbContext::new(db);
     let object = target_isa(options.opt_level).and_then(|isa| {
         let name = entry.path(db).to_string();
         write_object(&functions, &name, options.debug_info, &*isa, &mut Layouts::new(&types), &mut context)
@@ -211,9 +211,16 @@ pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
     }
 }
 
-struct DbContext<'a> {
+/// What a database knows of places and consts.
+pub(super) struct DbContext<'a> {
     db: &'a dyn Db,
     positions: Positions<'a>,
+}
+
+impl<'a> DbContext<'a> {
+    pub(super) fn new(db: &'a dyn Db) -> Self {
+        Self { db, positions: Positions::new(db) }
+    }
 }
 
 impl ObjectContext for DbContext<'_> {

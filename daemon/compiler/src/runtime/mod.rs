@@ -15,6 +15,9 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 /// the root `core` deal in addresses, and no program can import them.
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
+/// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
+pub const WASM_PATHS: [&str; 3] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit"];
+
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
     ("block.vit", include_str!("block.vit")),
@@ -33,6 +36,9 @@ pub const FILES: &[(&str, &str)] = &[
     ("syscalls.vit", include_str!("syscalls.vit")),
     ("testing.vit", include_str!("testing.vit")),
     ("text.vit", include_str!("text.vit")),
+    (WASM_PATHS[0], include_str!("wasi.vit")),
+    (WASM_PATHS[1], include_str!("wasi_files.vit")),
+    (WASM_PATHS[2], include_str!("wasm_calls.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),

@@ -49,6 +49,7 @@ impl Facts {
         let mut option = |name: &str, value: String| options.insert(name.to_owned(), value);
         option("compiler", BUILD_ID.to_owned());
         option("target", plan.target.to_owned());
+        option("makes", plan.product.description().to_owned());
         option("profile", plan.profile.clone());
         option("entry", plan.project.entry.to_string());
         option(ROOT, plan.project.root.display().to_string());

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Diagnostic, FileContents, Program, SourcePath};
+use vitte_compiler::codegen::WasmWidth;
 use vitte_store::Store;
 
 use self::linking::tool_error;
@@ -27,6 +28,7 @@ use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
+use crate::product::Product;
 use crate::project::bad_input;
 
 /// Longest wait for what is being published.
@@ -83,6 +85,8 @@ enum Made {
     Object(doors::Object),
     /// An executable.
     Image(Image<Written>),
+    /// What needs no linker.
+    File(Arc<[u8]>),
 }
 
 /// How far a request wants to go.
@@ -92,6 +96,10 @@ enum Goal<'a> {
     Object,
     /// The executable, unless it is in place; an object where the program needs a linker.
     Image(&'a Outputs),
+    /// A WebAssembly module.
+    Wasm(WasmWidth),
+    /// A module of bytecode.
+    Bytecode,
     Text(Stage, Option<&'a str>),
 }
 
@@ -99,7 +107,7 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) => true,
+            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -190,13 +198,18 @@ impl Driver {
         cancel: &CancellationToken,
     ) -> Result<BuildOutcome, DriverError> {
         let plan = BuildPlan::new(request)?;
-        let linker = self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?;
-        let described = plan.describe(&linker.identity());
+        let linker = match plan.product {
+            Product::Executable => self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?,
+            // Nothing of this is linked.
+            Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
+        };
+        let linker_name = if plan.product.is_executable() { linker.identity() } else { "none".to_owned() };
+        let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
         }
-        let key = BuildCache::plan_key(&plan, &linker.identity(), cache::Goal::Build);
+        let key = BuildCache::plan_key(&plan, &linker_name, cache::Goal::Build);
         let mut found = self.find(&plan, &key, request);
         if let Some(found) = &mut found
             && !request.check_cache
@@ -204,22 +217,27 @@ impl Driver {
             && let Some(outcome) = self.restore(&plan, found, &described, events)?
         {
             if outcome.executable.is_some() {
-                self.note_restored(&plan, key, &linker.identity(), std::mem::take(&mut found.files));
+                self.note_restored(&plan, key, &linker_name, std::mem::take(&mut found.files));
             }
             self.warm_up(&plan, key, true);
             return Ok(outcome);
         }
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
-        let goal = if is_plain { Goal::Image(&self.outputs) } else { Goal::Object };
-        if !is_plain {
-            linker.prepare();
-        }
+        let goal = match plan.product {
+            Product::Executable if is_plain => Goal::Image(&self.outputs),
+            Product::Executable => {
+                linker.prepare();
+                Goal::Object
+            }
+            Product::Wasm(width) => Goal::Wasm(width),
+            Product::Bytecode => Goal::Bytecode,
+        };
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         self.memory.note_program(&plan, key);
         let mut outcome = outcome(&compiled.diagnostics, described);
         let Some(made) = compiled.made else {
-            self.publish(&plan, key, &linker.identity(), compiled.revision, compiled.errors, None);
+            self.publish(&plan, key, &linker_name, compiled.revision, compiled.errors, None);
             return Ok(outcome);
         };
         let written = match made {
@@ -239,6 +257,7 @@ impl Driver {
                     }
                 })
             }
+            Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
             Made::Object(object) => {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
@@ -261,7 +280,7 @@ impl Driver {
             if request.check_determinism {
                 self.check_determinism(&plan, request, &written.path, events, cancel)?;
             }
-            self.publish(&plan, key, &linker.identity(), compiled.revision, 0, Some(written));
+            self.publish(&plan, key, &linker_name, compiled.revision, 0, Some(written));
         }
         Ok(outcome)
     }
@@ -377,7 +396,7 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_)) | None => compiled.text.into_bytes(),
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -511,11 +530,20 @@ fn compile_snapshot(
                 Err(diagnostics) => Err(diagnostics),
             }
         }
+        Goal::Wasm(width) if clean => {
+            doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
+        }
+        Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
             doors::emit(db, program, stage, filter).map(|made| text = made)
         }
-        Goal::Diagnostics | Goal::Object | Goal::Image(_) | Goal::Text(..) => Ok(()),
+        Goal::Diagnostics
+        | Goal::Object
+        | Goal::Image(_)
+        | Goal::Wasm(_)
+        | Goal::Bytecode
+        | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {
         found.extend(more.iter().cloned());

@@ -8,10 +8,11 @@ use vitte_store::ActionKey;
 use super::{Driver, Found, count, outcome, report_hit, target};
 use crate::api::{BuildOutcome, BuildRequest, CancellationToken, DriverError, EventSink};
 use crate::cache::{self, CachedResult, Facts, ProgramInputs};
-use crate::engine::show;
+use crate::engine::{doors, show};
 use crate::link::DebugInfo;
 use crate::output::Written;
 use crate::plan::BuildPlan;
+use crate::product::Product;
 
 impl Driver {
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
@@ -164,7 +165,11 @@ impl Driver {
             let _ = engines.get(plan.folders()).read(entry, options, cancel, |db, program, kept| {
                 let found = kept.check(db, program);
                 if whole && !found.iter().any(Diagnostic::is_error) {
-                    let _ = kept.link(db, program, strip, Some);
+                    match plan.product {
+                        Product::Executable => drop(kept.link(db, program, strip, Some)),
+                        Product::Wasm(width) => drop(doors::wasm(db, program, width)),
+                        Product::Bytecode => drop(doors::bytecode(db, program)),
+                    }
                 }
             });
             then();

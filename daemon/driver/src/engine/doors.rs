@@ -5,9 +5,10 @@ use std::sync::Arc;
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::base::{FileContents, Place, Program, SourceFile, SourcePath, Span};
 pub(crate) use vitte_compiler::codegen::Fragments;
-use vitte_compiler::codegen::{self, TextStage};
+use vitte_compiler::codegen::{self, TextStage, WasmWidth};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
+use vitte_compiler::ssa::CodeOptions;
 use vitte_compiler::{explain as explanations, syntax, types};
 
 use super::Database;
@@ -76,6 +77,22 @@ pub(crate) fn extern_place(db: &Database, program: Program, name: &str) -> Place
 pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnostics> {
     let object = codegen::program_object(db, program)?;
     Ok(Object { bytes: object.bytes.as_slice().into() })
+}
+
+/// The program as a WebAssembly module, or why there is none.
+pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let roots = codegen::wasm::roots(db, program, width);
+    super::parallel::each(db, roots, |db, instance| codegen::wasm::needs(db, instance, options, width));
+    codegen::program_wasm(db, program, width)
+}
+
+/// The program as a module of bytecode, or why there is none.
+pub(crate) fn bytecode(db: &Database, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let roots = codegen::wasm::roots(db, program, codegen::vbc::WIDTH);
+    super::parallel::each(db, roots, |db, instance| codegen::vbc::needs(db, instance, options));
+    codegen::program_bytecode(db, program)
 }
 
 /// One stage as text: of the entry file for the stages that know files, of the program for the others.

@@ -51,8 +51,8 @@ pub(crate) const STAGES: [StageQueries; 9] = [
     stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
     stage(
         "codegen",
-        &["generated_code", "program_object"],
-        &["machine_code", "fragment", "const_object", "file_lines"],
+        &["generated_code", "program_object", "wasm_code", "program_wasm", "program_bytecode"],
+        &["machine_code", "bytecode", "fragment", "const_object", "file_lines"],
     ),
 ];
 
