@@ -17,7 +17,7 @@ use crate::types::program::local_procs;
 use crate::types::scope::{Imports, imports, own_items};
 use crate::types::signature::AliasData;
 use crate::types::thir::{Block, Callee, Expr, ExprKind};
-use crate::types::traits::{Generics, ImplData, generics, impl_data};
+use crate::types::traits::{FileImpls, Generics, ImplData, file_impls, generics, impl_data};
 use crate::types::{Ty, alias_data, check_body, const_ty, default_value, form_data, pick_data, proc_data};
 
 /// A map by small numbers, for which a cheap hash is good enough.
@@ -37,6 +37,8 @@ pub struct Interface {
     exports: BTreeMap<Name, Vec<(Name, Option<ItemId>)>>,
     items: ByItem<Item>,
     procs: ByItem<Proc>,
+    /// Impls and operators are found by types, without anyone naming them.
+    impls: Arc<FileImpls>,
     is_calling: bool,
 }
 
@@ -91,12 +93,13 @@ impl Interface {
     /// private ones that are gone, are none of that: whoever saw those did so through something that
     /// mentions them, and is not the same.
     pub fn keeps(&self, old: &Self) -> bool {
-        let Self { state, imports, export_all, exports, items, procs, is_calling } = self;
+        let Self { state, imports, export_all, exports, items, procs, impls, is_calling } = self;
         *state == old.state
             && *imports == old.imports
             && *export_all == old.export_all
             && *exports == old.exports
             && *items == old.items
+            && *impls == old.impls
             && *is_calling == old.is_calling
             && old.procs.iter().all(|(item, old)| match procs.get(item) {
                 Some(new) => new == old,
@@ -162,6 +165,7 @@ pub fn module_interface(db: &dyn Db, file: SourceFile) -> Arc<Interface> {
         exports,
         items,
         procs,
+        impls: file_impls(db, file).clone(),
         is_calling,
     })
 }

@@ -45,9 +45,13 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let db = TestDb::new(SHOP);
+        Self::of(SHOP)
+    }
+
+    fn of(source: &str) -> Self {
+        let db = TestDb::new(source);
         let program = db.program_with(Options { debug_info: true, ..Options::default() });
-        let text = SHOP.split_once("//- shop.vit\n").unwrap().1.to_owned();
+        let text = source.split_once("//- shop.vit\n").unwrap().1.to_owned();
         let mut kept =
             Self { db, program, modules: CheckedModules::default(), fragments: Fragments::default(), text };
         kept.compare(Edits::Any);
@@ -133,4 +137,55 @@ fn messages_about_others_follow_them() {
     kept.edit("smell, base", "small, base");
     kept.edit("proc smell", "proc small");
     assert!(!kept.fragments.is_empty());
+}
+
+const SCALES: &str = "//- main.vit
+use shop
+use tax
+proc main() -> int { give tax.of(3) }
+//- tax.vit
+use shop.{Item, Weigh}
+proc heaviest<T: Weigh>(items: [T]) -> int {
+  let best = 0
+  for item in items { if item.weigh() > best { set best = item.weigh() } }
+  give best
+}
+export proc of(cents: int) -> int {
+  let items = [Item { cents: cents }, Item { cents: 2 }]
+  give heaviest(items) + items[0].twice() + (items[0] + items[1]).cents
+}
+//- shop.vit
+export {Item, Weigh}
+form Item { cents: int }
+trait Weigh {
+  proc weigh(self) -> int
+  proc twice(self) -> int { give self.weigh() * 2 }
+}
+impl Weigh for Item { proc weigh(self) -> int { give self.cents + 1 } }
+proc operator + (a: Item, b: Item) -> Item { give Item { cents: a.cents + b.cents } }
+";
+
+#[test]
+fn impls_reach_those_who_look_members_up() {
+    let mut kept = Kept::of(SCALES);
+    for (old, new) in [
+        // A default member is generic: users make instances of it.
+        ("self.weigh() * 2", "self.weigh() * 3"),
+        // A member of its own hides the trait's.
+        ("proc operator", "impl Item { proc twice(self) -> int { give 9 } }\nproc operator"),
+        ("impl Item { proc twice(self) -> int { give 9 } }\n", ""),
+        // Another impl of what an impl leaves to the trait.
+        ("{ give self.cents + 1 } }", "{ give self.cents + 1 } proc twice(self) -> int { give 4 } }"),
+        (" proc twice(self) -> int { give 4 } }", " }"),
+        // No impl at all, and one again.
+        ("impl Weigh for Item", "impl Weigh for int"),
+        ("impl Weigh for int", "impl Weigh for Item"),
+        // Nobody names an operator.
+        ("proc operator +", "proc operator -"),
+        ("proc operator -", "proc operator +"),
+    ] {
+        assert!(!kept.edit(old, new), "{old} -> {new}");
+    }
+    // What an impl's member does is nobody else's business but the inliner's.
+    kept.edit("give self.cents + 1", "give self.cents + 2");
 }

@@ -252,9 +252,9 @@ impl<'a> Builder<'a> {
             (Some(local.name.clone()), local.node)
         };
         let mut params = Vec::new();
-        for index in captures..self.body.param_count {
+        for (index, ty) in tys.iter().enumerate().take(self.body.param_count).skip(captures) {
             let (name, node) = declared(self, index);
-            let ty = tys[index].clone();
+            let ty = ty.clone();
             let by_place = modes.get(index - captures + 1) == Some(&PassMode::Place);
             let held = if by_place && !matches!(ty, Ty::Ref(true, _)) { address_of(ty) } else { ty };
             params.push(self.new_local(held, name, node));

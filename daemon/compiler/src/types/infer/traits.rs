@@ -183,7 +183,7 @@ impl Checker<'_> {
                 if is_hidden(name) { Origin::Hidden } else { Origin::Parameter(name.clone(), short.clone()) };
             types.push(self.table.fresh(node, origin));
         }
-        let names = data.generics.get(own.clone()).unwrap_or_default();
+        let names = data.generics.get(own).unwrap_or_default();
         types.extend(self.type_arguments(item, names, written, node));
         for _ in types.len()..data.generics.len() {
             types.push(self.table.fresh(node, Origin::Hidden));
