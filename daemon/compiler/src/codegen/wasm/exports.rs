@@ -177,6 +177,8 @@ impl Export {
         }
         let first_text = flat.len() as u32;
         let (mut at, mut text) = (0, first_text);
+        // The object of the value, which the thunk of a proc does not look at.
+        code.ins().i64_const(0);
         for (_, ty) in &self.params {
             match ty {
                 Crossing::Text => {
@@ -198,7 +200,8 @@ impl Export {
             }
             at += ty.flat().len() as u32;
         }
-        let own: Vec<ValType> = self.params.iter().map(|(_, ty)| ty.own()).collect();
+        let params = self.params.iter().map(|(_, ty)| ty.own());
+        let own: Vec<ValType> = std::iter::once(ValType::I64).chain(params).collect();
         let given: Vec<ValType> = self.result.iter().map(|ty| ty.own()).collect();
         code.call(Symbol::Instance(self.thunk), &own, &given);
         match self.result {
