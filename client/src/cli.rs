@@ -107,6 +107,16 @@ pub enum Verb {
         after_help = "Examples:\n  vitte build hello.vit -o build/hello\n  vitte build --profile release"
     )]
     Build(BuildVerb),
+    /// Build tests and run them
+    #[command(
+        after_help = "Tests are procs `test_*` without parameters that give `true` or nothing, `test \"name\" { … }` blocks, and the \
+        programs that the manifest lists as `tests`. Each runs in a process of its own.\n\n\
+        Examples:\n  vitte test                       all tests of this package\n  \
+        vitte test src/math.vit          those of one file\n  \
+        vitte test --filter parse --show-output\n  vitte test --shuffle --junit report.xml\n\n\
+        Exit status: 0 all passed, 1 a test failed or a program has errors."
+    )]
+    Test(Box<TestArgs>),
     /// Check a program without generating code
     #[command(after_help = "Examples:\n  vitte check\n  vitte check src/main.vit --deny-warnings")]
     Check(BuildArgs),
@@ -156,6 +166,54 @@ pub enum Verb {
             written."
     )]
     Cache(CacheVerb),
+    /// Load a module into the service
+    #[command(after_help = "A module is a WebAssembly file (core module or component) without imports.\n\n\
+        Examples:\n  vitte load build/maths.wasm\n  vitte load build/maths.wasm --name acme:maths")]
+    Load(LoadArgs),
+    /// Replace loaded modules by what their files hold now, while they run
+    #[command(
+        after_help = "All are replaced at one moment, or none. Calls end on the generation that they began on.\n\n\
+        Examples:\n  vitte reload maths\n  vitte reload maths --file build/maths-2.wasm\n  vitte reload maths text"
+    )]
+    Reload(ReloadArgs),
+    /// End the service of loaded modules
+    #[command(after_help = "Example:\n  vitte unload maths")]
+    Unload {
+        /// Which
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// List loaded modules, or show one with its functions and generations
+    #[command(
+        after_help = "Examples:\n  vitte modules\n  vitte modules maths\n  vitte modules --watch --json"
+    )]
+    Modules(ModulesArgs),
+    /// Show what is in a WebAssembly or ELF file, without running anything of it
+    #[command(
+        after_help = "Examples:\n  vitte inspect build/maths.wasm\n  vitte inspect /usr/lib/x86_64-linux-gnu/libz.so.1 --json"
+    )]
+    Inspect {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Call a function of a loaded module
+    #[command(
+        after_help = "Values are written as WAVE: 1, -1.5, \"text\", [1, 2], {x: 1, y: 2}, some(3).\n\n\
+        Examples:\n  vitte call maths 'add(20, 22)'\n  vitte call text 'upper(\"abc\")' --timeout 200ms\n  \
+        vitte call c 'acme:shapes/area@1.0.0#circle({r: 2})'\n\n\
+        Exit status: 0 ok, 1 the function failed, 65 no such function or wrong arguments, 75 timed out."
+    )]
+    Call(CallArgs),
+    /// Make keys, sign files, and say whose modules are trusted
+    #[command(
+        subcommand,
+        after_help = "Keys and signatures are those of `minisign`, which can be used in place of any of these.\n\n\
+            Examples:\n  vitte key generate\n  vitte key sign build/maths.wasm\n  \
+            vitte key trust ~/Downloads/acme.pub\n  vitte key verify maths.wasm\n\n\
+            Exit status: 0 ok, 65 no key or signature, 77 not trusted, 78 the trust folder cannot be used."
+    )]
+    Key(KeyVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -367,13 +425,8 @@ pub enum WatchGoal {
     Build(RebuildArgs),
     /// Build and run
     Run(RerunArgs),
-    /// Run tests
-    #[command(hide = true)]
-    Test {
-        /// Whatever it would take.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<OsString>,
-    },
+    /// Build and run tests
+    Test(RetestArgs),
 }
 
 /// `vitte watch check` and `vitte watch build`
@@ -385,6 +438,57 @@ pub struct RebuildArgs {
     /// Clear the screen before each round
     #[arg(long)]
     pub clear: bool,
+}
+
+/// Which tests to run, and how.
+#[derive(Clone, Debug, Default, Args)]
+pub struct TestFlags {
+    /// Only tests whose name contains this (repeatable)
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Vec<String>,
+    /// The filters are whole names
+    #[arg(long)]
+    pub exact: bool,
+    /// Name the tests and run none
+    #[arg(long)]
+    pub list: bool,
+    /// Run them in a random order, or in that of an earlier seed
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    pub shuffle: Option<Option<u64>>,
+    /// How many run at once; as many as there are processors if left out
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<u32>,
+    /// What each may take, such as `5`, `1.5s` or `200ms`; a minute if left out
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Show what tests print that pass, too
+    #[arg(long)]
+    pub show_output: bool,
+}
+
+/// `vitte test`
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Which tests to run, and how.
+    #[command(flatten)]
+    pub tests: TestFlags,
+    /// Also write the results to this file, as JUnit's XML
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+}
+
+/// `vitte watch test`
+#[derive(Debug, Args)]
+pub struct RetestArgs {
+    /// What to build.
+    #[command(flatten)]
+    pub rebuild: RebuildArgs,
+    /// Which tests to run, and how.
+    #[command(flatten)]
+    pub tests: TestFlags,
 }
 
 /// `vitte watch run`
@@ -470,6 +574,118 @@ pub struct InitArgs {
     /// The package's name, if it is not the folder's
     #[arg(long)]
     pub name: Option<String>,
+}
+
+/// `vitte load`
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The module's name, if it is not the file's
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `vitte reload`
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Which
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Load this file, for one module, rather than the one it came from
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Accept that functions that were called are gone or have another type, and that state is lost
+    #[arg(long)]
+    pub allow_breaking: bool,
+}
+
+/// `vitte modules`
+#[derive(Debug, Args)]
+pub struct ModulesArgs {
+    /// Show this one
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print what happens to modules, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `vitte call`
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The module
+    #[arg(value_name = "MODULE")]
+    pub module: String,
+    /// The function with its arguments: `name(value, …)`
+    #[arg(value_name = "CALL")]
+    pub call: String,
+    /// On this generation, if calls still run on it
+    #[arg(long, value_name = "N")]
+    pub generation: Option<u64>,
+    /// End it after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// `vitte key …`
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a pair of keys
+    #[command(after_help = "Example:\n  vitte key generate work\n\n\
+        The password is asked for, or taken from VITTE_KEY_PASSWORD.")]
+    Generate {
+        /// What the files are called
+        #[arg(default_value = "default", value_name = "NAME")]
+        name: String,
+        /// Leave the secret key without a password
+        #[arg(long)]
+        no_password: bool,
+        /// Where to put `NAME.key` and `NAME.pub`; the settings folder's `keys` if left out
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+    /// Sign files; each signature is put beside its file, as FILE.minisig
+    #[command(after_help = "Example:\n  vitte key sign build/maths.wasm\n\n\
+        The password is asked for, or taken from VITTE_KEY_PASSWORD.")]
+    Sign {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The secret key: a name, or a path of one that `minisign` made
+        #[arg(long, default_value = "default", value_name = "KEY")]
+        key: String,
+        /// A comment that the signature vouches for; the file's name if left out
+        #[arg(long, value_name = "TEXT")]
+        comment: Option<String>,
+    },
+    /// Say who signed a file
+    #[command(after_help = "Example:\n  vitte key verify maths.wasm && vitte load maths.wasm")]
+    Verify {
+        /// The file; its signature is looked for beside it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Trust the modules that a key has signed
+    #[command(after_help = "Example:\n  vitte key trust ~/Downloads/acme.pub")]
+    Trust {
+        /// The file of the public key
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What to call it; the file's name if left out
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+    },
+    /// Trust a key no more
+    #[command(after_help = "Example:\n  vitte key revoke acme")]
+    Revoke {
+        /// Which, as `vitte key list` shows it
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// List the keys that are trusted, and those that were revoked
+    List,
 }
 
 /// `vitte cache …`
@@ -665,11 +881,12 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
                 None => &mut watch.rebuild.build,
                 Some(WatchGoal::Check(rebuild) | WatchGoal::Build(rebuild)) => &mut rebuild.build,
                 Some(WatchGoal::Run(run)) => &mut run.rebuild.build,
-                Some(WatchGoal::Test { .. }) => return,
+                Some(WatchGoal::Test(test)) => &mut test.rebuild.build,
             };
             return order_lints_of(build, inner);
         }
         Verb::Run(run) => &mut run.build,
+        Verb::Test(test) => &mut test.build,
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
@@ -679,6 +896,13 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Init(_)
         | Verb::Clean
         | Verb::Cache(_)
+        | Verb::Load(_)
+        | Verb::Reload(_)
+        | Verb::Unload { .. }
+        | Verb::Modules(_)
+        | Verb::Call(_)
+        | Verb::Inspect { .. }
+        | Verb::Key(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version
@@ -819,7 +1043,13 @@ mod tests {
         {
             assert!(parse(misplaced.split(' ').map(OsString::from).collect()).is_err(), "{misplaced}");
         }
-        assert!(matches!(watch("vitte watch test --all x").goal, Some(WatchGoal::Test { .. })));
+        let Some(WatchGoal::Test(test)) =
+            watch("vitte watch test a.vit --filter x --shuffle=7 --deny A").goal
+        else {
+            panic!("not a test")
+        };
+        assert_eq!((test.tests.filter, test.tests.shuffle), (vec!["x".to_owned()], Some(Some(7))));
+        assert_eq!(test.rebuild.build.lints.len(), 1);
         let both = "vitte watch run a.vit --keep --restart";
         assert!(Cli::command().try_get_matches_from(both.split(' ')).is_err());
     }

@@ -124,6 +124,9 @@ impl Report {
             | Kind::ProgramExited(_)
             | Kind::RoundStarted(_)
             | Kind::RoundFinished(_)
+            | Kind::TestsStarted(_)
+            | Kind::TestFinished(_)
+            | Kind::TestsFinished(_)
             | Kind::OperationFinished(_) => {}
         }
         Ok(())
@@ -380,6 +383,36 @@ fn event_json(event: &v1::Event) -> Value {
                 "program": program,
             });
             ("round_finished", fields)
+        }
+        Some(Kind::TestsStarted(v1::TestsStarted { names, filtered_out, shuffle_seed })) => {
+            let seed = Some(shuffle_seed).filter(|seed| **seed != 0);
+            ("tests_started", json!({"tests": names, "filtered_out": filtered_out, "shuffle_seed": seed}))
+        }
+        Some(Kind::TestFinished(test)) => {
+            let result = match test.result() {
+                v1::TestResult::Unspecified => "unspecified",
+                v1::TestResult::Passed => "passed",
+                v1::TestResult::Failed => "failed",
+                v1::TestResult::TimedOut => "timed_out",
+            };
+            let fields = json!({
+                "name": test.name,
+                "result": result,
+                "detail": test.detail,
+                "test_seconds": seconds(test.elapsed.as_ref()),
+                "output": String::from_utf8_lossy(&test.output),
+                "output_dropped": test.output_dropped,
+            });
+            ("test_finished", fields)
+        }
+        Some(Kind::TestsFinished(finished)) => {
+            let fields = json!({
+                "passed": finished.passed,
+                "failed": finished.failed,
+                "filtered_out": finished.filtered_out,
+                "tests_seconds": seconds(finished.elapsed.as_ref()),
+            });
+            ("tests_finished", fields)
         }
         Some(Kind::OperationFinished(finished)) => {
             let result = match finished.result() {

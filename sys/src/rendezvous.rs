@@ -118,6 +118,26 @@ impl Rendezvous {
         self.config.as_deref()
     }
 
+    /// The folder of the keys whose modules are trusted, beside the settings.
+    pub fn trust(&self) -> Option<PathBuf> {
+        self.config.as_ref().map(|settings| settings.with_file_name("trust"))
+    }
+
+    /// The folder of the user's own keys, beside the settings.
+    pub fn keys(&self) -> Option<PathBuf> {
+        self.config.as_ref().map(|settings| settings.with_file_name("keys"))
+    }
+
+    /// The sequence numbers of signed packages that were loaded, with the log.
+    pub fn package_sequences(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|folder| folder.join("package-sequences.json"))
+    }
+
+    /// The secret that vouches for compiled modules in the cache; apart from it, with the log.
+    pub fn module_code_key(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|folder| folder.join("module-code.key"))
+    }
+
     /// What can be made again; below the service's own directory when there is no home to put it in.
     pub fn cache(&self) -> PathBuf {
         self.cache.clone().unwrap_or_else(|| self.directory().join("cache"))

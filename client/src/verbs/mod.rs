@@ -2,7 +2,10 @@
 mod build;
 mod cache;
 mod daemon;
+mod key;
+mod modules;
 mod run;
+mod test;
 mod watch;
 mod why;
 
@@ -49,6 +52,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let Cli { verb, common } = cli;
     match verb {
         Verb::Run(args) => block_on(run::run(&common, args)),
+        Verb::Test(args) => block_on(test::test(&common, *args)),
         Verb::Check(args) => block_on(build::check(&common, args, "check")),
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),
@@ -66,6 +70,13 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         }
         Verb::Clean => block_on(clean(&common)),
         Verb::Cache(verb) => block_on(cache::run(&common, verb)),
+        Verb::Load(args) => block_on(modules::load(&common, args)),
+        Verb::Reload(args) => block_on(modules::reload(&common, args)),
+        Verb::Unload { names } => block_on(modules::unload(&common, names)),
+        Verb::Modules(args) => block_on(modules::modules(&common, args)),
+        Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
+        Verb::Call(args) => block_on(modules::call(&common, args)),
+        Verb::Key(verb) => key::run(&common, verb),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),

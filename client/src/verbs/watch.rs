@@ -14,6 +14,7 @@ use vitte_proto::v1::watch_service_client::WatchServiceClient;
 
 use super::build::TICK;
 use super::run::{Output, environment};
+use super::test::{Results, tests_of};
 use super::{argument, channel, options, subject};
 use crate::cli::{BuildArgs, Common, RebuildArgs, WatchArgs, WatchGoal};
 use crate::failure::{Exit, Failure};
@@ -32,6 +33,7 @@ const FILES_SHOWN: usize = 3;
 /// When the first round cannot be done for another reason than errors in the program.
 pub async fn watch(common: &Common, args: WatchArgs) -> Result<u8, Failure> {
     let WatchArgs { rebuild, goal } = args;
+    let mut tests = None;
     let (goal, rebuild, when_rebuilt, args) = match goal {
         None => (v1::RebuildGoal::Check, rebuild, v1::WhenRebuilt::Unspecified, Vec::new()),
         Some(WatchGoal::Check(rebuild)) => {
@@ -44,12 +46,9 @@ pub async fn watch(common: &Common, args: WatchArgs) -> Result<u8, Failure> {
             let when = if run.keep { v1::WhenRebuilt::Keep } else { v1::WhenRebuilt::Restart };
             (v1::RebuildGoal::Run, run.rebuild, when, run.args)
         }
-        Some(WatchGoal::Test { .. }) => {
-            return Err(Failure::new(
-                Exit::Usage,
-                "there is no `vitte test` yet, so its tests cannot be watched",
-            )
-            .help("`vitte watch run` runs a program after every change, and so a program of tests"));
+        Some(WatchGoal::Test(test)) => {
+            tests = Some(test.tests);
+            (v1::RebuildGoal::Test, test.rebuild, v1::WhenRebuilt::Unspecified, Vec::new())
         }
     };
     let RebuildArgs { build, clear } = rebuild;
@@ -64,6 +63,7 @@ pub async fn watch(common: &Common, args: WatchArgs) -> Result<u8, Failure> {
         options: Some(options.clone()),
         request_id: String::new(),
         on_disconnect: v1::OnDisconnect::Cancel.into(),
+        tests: tests.as_ref().map(tests_of),
     };
     let channel = channel(common).await?;
     let mut ends = Ends::watch()?;
@@ -71,14 +71,24 @@ pub async fn watch(common: &Common, args: WatchArgs) -> Result<u8, Failure> {
     let verb = match goal {
         v1::RebuildGoal::Build => "build",
         v1::RebuildGoal::Run => "run",
+        v1::RebuildGoal::Test => "test",
         v1::RebuildGoal::Check | v1::RebuildGoal::Unspecified => "check",
     };
     let stdout = if goal == v1::RebuildGoal::Run { Stdout::Programs } else { Stdout::Ours };
     let round = Round::new(Report::new(common, stdout, &options.cwd));
     let screen = Screen { common, verb, subject: subject(&options), cwd: &options.cwd, stdout, clear };
-    Session { channel, screen, round, operation: String::new(), ended_by: None, is_restarting: false }
-        .follow(stream, &mut ends)
-        .await
+    let results = tests.map(|flags| Results::new(common, &flags));
+    Session {
+        channel,
+        screen,
+        round,
+        results,
+        operation: String::new(),
+        ended_by: None,
+        is_restarting: false,
+    }
+    .follow(stream, &mut ends)
+    .await
 }
 
 fn refuse_dry_run(build: &BuildArgs) -> Result<(), Failure> {
@@ -179,6 +189,8 @@ struct Session<'a> {
     channel: Channel,
     screen: Screen<'a>,
     round: Round,
+    /// Of the tests, if that is what is run.
+    results: Option<Results>,
     operation: String,
     /// The signal that ends us.
     ended_by: Option<u8>,
@@ -256,6 +268,9 @@ impl Session<'_> {
 
     fn event(&mut self, event: v1::Event) -> Result<(), Failure> {
         self.operation.clone_from(&event.operation);
+        if let (Some(results), Some(kind)) = (&mut self.results, &event.kind) {
+            results.event(kind, &mut self.round.report)?;
+        }
         match event.kind.clone() {
             Some(Kind::RoundStarted(started)) => {
                 let Screen { common, stdout, cwd, .. } = self.screen;

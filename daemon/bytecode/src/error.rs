@@ -83,14 +83,37 @@ pub enum Fault {
     Empty(&'static str),
     #[error("it overlaps the one before it")]
     Overlap,
-    #[error("`{name}` is {interface}, which needs the signature {expected}, but its signature is {found}")]
-    Abi { name: String, interface: String, expected: Signature, found: Signature },
+    #[error("{0}")]
+    Abi(Box<AbiMismatch>),
     #[error("`{name}` passes values through memory and needs the module to export {needed}")]
     AbiNeeds { name: String, needed: &'static str },
     #[error("state at {address} is not aligned to {align} bytes")]
     Misaligned { address: u64, align: u64 },
     #[error("line table: function {function} has no instruction at offset {offset}")]
     LineOffset { function: u32, offset: u64 },
+}
+
+/// A function whose signature is not what its interface type needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AbiMismatch {
+    /// What it is called outside.
+    pub name: String,
+    /// Its interface type, as WIT.
+    pub interface: String,
+    /// The signature that this type needs.
+    pub expected: Signature,
+    /// Its signature.
+    pub found: Signature,
+}
+
+impl fmt::Display for AbiMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, interface, expected, found } = self;
+        write!(
+            f,
+            "`{name}` is {interface}, which needs the signature {expected}, but its signature is {found}"
+        )
+    }
 }
 
 impl Fault {
@@ -134,7 +157,7 @@ impl Fault {
             Self::OutsideMemory { .. } => "vitbc::outside_memory",
             Self::Empty(_) => "vitbc::empty",
             Self::Overlap => "vitbc::overlap",
-            Self::Abi { .. } => "vitbc::abi",
+            Self::Abi(_) => "vitbc::abi",
             Self::AbiNeeds { .. } => "vitbc::abi_needs",
             Self::Misaligned { .. } => "vitbc::misaligned",
             Self::LineOffset { .. } => "vitbc::line_offset",
@@ -148,9 +171,7 @@ impl Fault {
             Self::TooNew { .. } => "update this tool, or build the module for an older format",
             Self::Truncated => "the file may be incomplete: copy or build it again",
             Self::Limit { .. } => "split the module",
-            Self::Abi { .. } | Self::AbiNeeds { .. } => {
-                "build the module again with one version of the compiler"
-            }
+            Self::Abi(_) | Self::AbiNeeds { .. } => "build the module again with one version of the compiler",
             Self::Versions { .. }
             | Self::Overlong
             | Self::IntegerTooLarge

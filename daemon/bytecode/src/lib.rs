@@ -18,8 +18,9 @@ mod lower; // to WebAssembly
 mod interpreter; // tier 0
 
 pub use builder::{FunctionBody, FunctionBuilder, FunctionId, ModuleBuilder, Place, Reference};
+pub use decode::sections;
 pub use encode::encode;
-pub use error::{Fault, Problem, Report};
+pub use error::{AbiMismatch, Fault, Problem, Report};
 pub use instruction::{Instruction, Register};
 pub use interface::{Case, Field, FunctionType, InterfaceType, TypeDefinition};
 pub use interpreter::{

@@ -278,7 +278,7 @@ fn fits(types: Vec<TypeDefinition>, params: &[InterfaceType], result: Option<Int
     module.exports.sort_by(|a, b| a.name.cmp(&b.name));
     let report = refused(&module);
     match &report.problems[0].fault {
-        Fault::Abi { expected, .. } => expected.clone(),
+        Fault::Abi(mismatch) => mismatch.expected.clone(),
         other => panic!("{other}"),
     }
 }

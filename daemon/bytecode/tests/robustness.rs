@@ -2,7 +2,7 @@
 //! panics, and what is accepted has exactly one encoding, lowers to valid WebAssembly, and runs metered.
 //!
 //! `VITTE_BYTECODE_MUTATIONS` says how many (20,000), `VITTE_TEST_SEED` where they begin.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod support;
 

@@ -43,6 +43,9 @@ pub struct BuildRequest {
     pub check_cache: bool,
     /// Build twice more in other folders, and compare (`--check-determinism`).
     pub check_determinism: bool,
+    /// Make a runner of the program's tests in the place of its `main`: with the number of one as its argument it
+    /// runs that test and ends with 0 if it passed; without, it prints their names in order.
+    pub tests: bool,
     /// Leave [`Event::Artifact`] without a digest: a large executable is in place a little sooner.
     pub without_digest: bool,
 }

@@ -13,6 +13,9 @@ use crate::link::{DebugInfo, LinkMode};
 use crate::product::{self, Product};
 use crate::project::{Profile, Project, bad_input};
 
+/// Ends the name of a runner of tests.
+const TESTS: &str = "-tests";
+
 /// Where an executable goes. All paths are absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
@@ -81,7 +84,13 @@ impl BuildPlan {
         let output = match (&request.output, &request.scratch) {
             (Some(output), _) => Output::File(request.cwd.join(output)),
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
-            (None, _) => Output::File(product.place(&project.default_output(&profile_name))),
+            (None, _) => {
+                let mut output = project.default_output(&profile_name).into_os_string();
+                if request.tests {
+                    output.push(TESTS);
+                }
+                Output::File(product.place(&PathBuf::from(output)))
+            }
         };
         if let Some(unknown) =
             request.disabled_passes.iter().find(|name| !PASSES.iter().any(|p| p.name == **name))
@@ -97,6 +106,7 @@ impl BuildPlan {
             disabled_passes: sorted(&request.disabled_passes),
             debug_info: profile.debug_info.unwrap_or(true),
             strict: profile.strict.unwrap_or(false),
+            tests: request.tests,
         };
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
         if let Some(library) = link.libraries.first().filter(|_| !product.is_linked()) {
@@ -155,6 +165,7 @@ impl BuildPlan {
         part(self.product.kind());
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
+        part(if self.options.tests { "tests" } else { "program" });
         part(&self.options.disabled_passes.join(","));
         part(&format!("{:?} {:?}", self.debug, self.link_mode));
         part(linker);
@@ -180,6 +191,9 @@ impl BuildPlan {
         line("target", &self.target);
         line("makes", &self.product.description());
         line("profile", &self.profile);
+        if self.options.tests {
+            line("for", &"a run of tests");
+        }
         line("optimise", &level(self.options.opt_level));
         if !self.options.disabled_passes.is_empty() {
             line("without", &self.options.disabled_passes.join(", "));

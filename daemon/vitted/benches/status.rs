@@ -13,6 +13,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use vitte_driver::Driver;
+use vitte_loader::ModuleLoader;
 use vitte_proto::v1;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::system_service_server::{SystemService, SystemServiceServer};
@@ -109,6 +110,7 @@ async fn compare() {
         identity,
         Driver::new(Vec::new()),
         std::sync::Arc::new(Store::without()),
+        ModuleLoader::new(),
         Watcher::new(WatcherOptions::default()),
     )
     .unwrap();

@@ -79,6 +79,7 @@ pub fn build_request(
         dry_run,
         check_cache,
         check_determinism,
+        tests: false,
         without_digest,
     })
 }

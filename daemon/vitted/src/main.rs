@@ -1,6 +1,7 @@
 //! `vitted`, the resident service of the Vitte language.
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
+use vitte_loader::{CacheOptions, LoaderConfig, ModuleLoader, Workers};
 use vitte_store::{IndexUse, Store};
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
 use vitte_sys::service::{self, Activated, Notifier};
@@ -51,12 +53,17 @@ enum Worker {
     /// Run one piece of work in a process of its own (started by the service itself)
     #[command(hide = true)]
     Worker,
+    /// Compile one module in a process of its own (started by the service itself)
+    #[command(hide = true)]
+    CompileModule,
 }
 
 fn main() -> ExitCode {
     let Cli { private, lock_stdin, detach, worker } = Cli::parse();
-    if let Some(Worker::Worker) = worker {
-        return vitte_driver::worker_main();
+    match worker {
+        Some(Worker::Worker) => return vitte_driver::worker_main(),
+        Some(Worker::CompileModule) => return vitte_loader::worker_main(),
+        None => {}
     }
     // Taken before anything is opened, so that nothing else can get these numbers.
     let activated = match service::activated() {
@@ -142,7 +149,9 @@ fn run(
             folders_max: None,
         };
         let watcher = Watcher::new(options);
-        let driver = Driver::new(vec![executable.into_os_string(), "worker".into()]);
+        let executable = executable.into_os_string();
+        let driver = Driver::new(vec![executable.clone(), "worker".into()]);
+        let modules = ModuleLoader::with_config(module_settings(&places, executable));
         let store =
             Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));
         // A private service lives for one command: looking at the files is cheaper than watching them.
@@ -152,7 +161,7 @@ fn run(
         };
         let driver = driver.cached_in(Arc::clone(&store));
         let driver = if config.history { driver } else { driver.without_history() };
-        let service = Service::new(config, identity, driver, store, watcher)
+        let service = Service::new(config, identity, driver, store, modules, watcher)
             .context("cannot start the compile threads")?;
         upkeep::keep(&service);
         end_on_signals(&service)?;
@@ -190,6 +199,26 @@ fn run(
     // Threads that could not be stopped in time must not keep a drained service alive.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Bytes of compiled modules that are kept on disk.
+const MODULE_CODE_BYTES: u64 = 512 << 20;
+
+/// Modules are compiled by processes of their own; what was compiled is kept below the cache, under a key
+/// that is kept with the state.
+fn module_settings(places: &Rendezvous, executable: OsString) -> LoaderConfig {
+    let cache = places.module_code_key().map(|key| CacheOptions {
+        folder: places.cache().join("modules"),
+        key,
+        budget_bytes: MODULE_CODE_BYTES,
+    });
+    LoaderConfig {
+        workers: Workers::Process(vec![executable, "compile-module".into()]),
+        cache,
+        trust: places.trust(),
+        sequences: places.package_sequences(),
+        ..LoaderConfig::default()
+    }
 }
 
 /// SIGTERM and SIGINT begin the drain.

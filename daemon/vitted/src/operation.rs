@@ -37,6 +37,8 @@ pub enum OperationKind {
     Check,
     /// `BuildService.Build`
     Build,
+    /// `BuildService.Test`
+    Test,
     /// `BuildService.Emit`
     Emit,
     /// `RunService.Run`
@@ -516,7 +518,10 @@ fn payload_bytes(kind: &Kind) -> usize {
         Kind::Note(note) => note.message.len(),
         Kind::RoundStarted(started) => started.changed.iter().map(String::len).sum(),
         Kind::BuildFinished(finished) => finished.plan.len() + finished.executable.len(),
+        Kind::TestsStarted(started) => started.names.iter().map(String::len).sum(),
+        Kind::TestFinished(test) => test.name.len() + test.detail.len() + test.output.len(),
         Kind::OperationStarted(_)
+        | Kind::TestsFinished(_)
         | Kind::PhaseStarted(_)
         | Kind::PhaseFinished(_)
         | Kind::Artifact(_)

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span};
 use vitte_driver::{Driver, DriverError, EventSink};
+use vitte_loader::{Cancel, ModuleLoader};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
 use vitte_store::Store;
@@ -27,6 +28,9 @@ use crate::workspaces::Workspaces;
 const WAIT_SILENT_MAX: Duration = Duration::from_millis(300);
 /// How long work may take to notice that its deadline is over.
 const CANCEL_MAX: Duration = Duration::from_secs(5);
+
+/// Calls of modules, loads and reloads that go on at once; more wait, until their deadline.
+const MODULE_CALLS_MAX: usize = 64;
 
 /// Where a service came from and where its things are.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +55,8 @@ pub struct Service {
     pub driver: Driver,
     /// What was computed, on disk.
     pub store: Arc<Store>,
+    /// Modules that are loaded.
+    pub modules: ModuleLoader,
     /// Told whenever an operation ends.
     pub rested: Notify,
     /// Long work.
@@ -67,6 +73,7 @@ pub struct Service {
     pub began: Instant,
     /// When it began, for `started_at`.
     pub began_at: SystemTime,
+    module_calls: Arc<Semaphore>,
     pool: Pool,
     tasks: TaskTracker,
     /// Cancelled when the drain limit is over.
@@ -83,6 +90,7 @@ impl Service {
         identity: Identity,
         driver: Driver,
         store: Arc<Store>,
+        modules: ModuleLoader,
         watcher: Watcher,
     ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
@@ -92,6 +100,8 @@ impl Service {
             identity,
             driver,
             store,
+            modules,
+            module_calls: Arc::new(Semaphore::new(MODULE_CALLS_MAX)),
             rested: Notify::new(),
             operations: Operations::new(abandon.clone()),
             workspaces: Workspaces::default(),
@@ -202,6 +212,35 @@ impl Service {
         self.flatten(result.map(Ok))
     }
 
+    /// Runs `work` of a module on a thread for work that blocks. When nobody waits for it any more, or the drain
+    /// limit is over, `cancel` is set; `work` must end soon after that.
+    ///
+    /// # Errors
+    /// `DRAINING` at the drain limit; `INTERNAL` if it panics.
+    pub async fn block<T: Send + 'static>(
+        self: &Arc<Self>,
+        cancel: Cancel,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if self.stopping.is_cancelled() {
+            return Err(Refusal::draining());
+        }
+        let permit = Arc::clone(&self.module_calls).acquire_owned().await;
+        let permit = permit.map_err(|_| Refusal::draining())?;
+        let _unless_done = CancelOnDrop(cancel);
+        let work = self.tasks.spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        tokio::select! {
+            ended = work => ended.map_err(|error| {
+                error!(%error, "work of a module panicked");
+                Refusal::internal("work of a module panicked")
+            }),
+            () = self.abandon.cancelled() => Err(Refusal::draining()),
+        }
+    }
+
     fn flatten<T>(&self, result: Result<Result<T, DriverError>, PoolError>) -> Result<T, Refusal> {
         match result {
             Ok(Ok(value)) => Ok(value),
@@ -239,6 +278,15 @@ impl Service {
         if timeout(CANCEL_MAX, closed).await.is_err() {
             error!("the compile pool does not end; leaving it");
         }
+    }
+}
+
+/// Cancels what its holder does not wait for any more.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use vitte_driver::DriverError;
+use vitte_loader::{CallError, CompileError, LoadError, TrustError};
 use vitte_proto::v1;
 use vitte_store::StoreError;
 
@@ -139,6 +140,76 @@ impl From<StoreError> for Refusal {
             StoreError::Busy { .. } => (Code::Aborted, "STORE_BUSY"),
         };
         Self::new(code, reason, format!("{error} ({})", error.code())).help(error.help())
+    }
+}
+
+impl From<LoadError> for Refusal {
+    fn from(error: LoadError) -> Self {
+        let code = match &error {
+            LoadError::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Code::NotFound,
+                io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                _ => Code::FailedPrecondition,
+            },
+            LoadError::Compile { source, .. } => match source {
+                CompileError::NotWasm | CompileError::TooLarge { .. } | CompileError::Refused(_) => {
+                    Code::InvalidArgument
+                }
+                CompileError::Late(_) | CompileError::Died(_) => Code::ResourceExhausted,
+                CompileError::Cancelled => Code::Cancelled,
+                CompileError::Start(_) | CompileError::Engine(_) => Code::FailedPrecondition,
+            },
+            LoadError::Trust { source, .. } => match source {
+                TrustError::Malformed(_) => Code::InvalidArgument,
+                TrustError::Forged { .. }
+                | TrustError::Revoked { .. }
+                | TrustError::NotAllowed { .. }
+                | TrustError::Unsigned => Code::PermissionDenied,
+                TrustError::Store { .. }
+                | TrustError::Name(_)
+                | TrustError::Exists(_)
+                | TrustError::NoKey(_) => Code::FailedPrecondition,
+            },
+            LoadError::Sequences(_) => Code::FailedPrecondition,
+            LoadError::Older { .. } => Code::PermissionDenied,
+            LoadError::UnknownKind { .. }
+            | LoadError::Package { .. }
+            | LoadError::NoArtifact { .. }
+            | LoadError::Unsupported { .. }
+            | LoadError::Precompiled { .. }
+            | LoadError::Name(_)
+            | LoadError::MissingImports { .. }
+            | LoadError::Link { .. } => Code::InvalidArgument,
+            LoadError::Start { .. }
+            | LoadError::Incompatible { .. }
+            | LoadError::KnownBad { .. }
+            | LoadError::Thread(_) => Code::FailedPrecondition,
+            LoadError::TooManyGenerations { .. } | LoadError::TooManyModules { .. } => {
+                Code::ResourceExhausted
+            }
+            LoadError::Busy { .. } => Code::Aborted,
+            LoadError::AlreadyLoaded { .. } => Code::AlreadyExists,
+            LoadError::NotLoaded { .. } => Code::NotFound,
+            LoadError::Cancelled { .. } => Code::Cancelled,
+        };
+        Self::new(code, error.code(), error.to_string()).help(error.help())
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        let code = match &error {
+            CallError::NotLoaded(_) | CallError::NoGeneration { .. } | CallError::NoFunction { .. } => {
+                Code::NotFound
+            }
+            CallError::NotCallable { .. } | CallError::Arguments { .. } => Code::InvalidArgument,
+            CallError::Trap(_) | CallError::Failed(_) => Code::FailedPrecondition,
+            CallError::DeadlineExceeded(_) => Code::DeadlineExceeded,
+            CallError::Cancelled => Code::Cancelled,
+            CallError::Drained => Code::Aborted,
+            CallError::TooMany => Code::ResourceExhausted,
+        };
+        Self::new(code, error.code(), error.to_string()).help(error.help())
     }
 }
 

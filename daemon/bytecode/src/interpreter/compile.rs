@@ -182,16 +182,14 @@ impl Compiler {
     fn new(facts: Facts, params: usize, count: usize) -> Self {
         // Parameters keep their slots; those that must be zero follow, so that one fill does it.
         let mut slots = vec![0; count];
-        let mut next = 0_usize;
         let zeroed = |at: usize| facts.needs_zero.get(at) == Some(&true);
         let order = (0..params)
             .chain((params..count).filter(|at| zeroed(*at)))
             .chain((params..count).filter(|at| !zeroed(*at)));
-        for at in order {
+        for (next, at) in order.enumerate() {
             if let Some(slot) = slots.get_mut(at) {
                 *slot = next as SlotIndex;
             }
-            next += 1;
         }
         let zeroed = (params..count).filter(|at| zeroed(*at)).count();
         Self {

@@ -97,6 +97,8 @@ pub struct Options {
     pub debug_info: bool,
     /// Reject import cycles (`RES0065`).
     pub strict: bool,
+    /// Make a runner of the program's tests in the place of its `main`.
+    pub tests: bool,
 }
 
 /// One program or library to compile.

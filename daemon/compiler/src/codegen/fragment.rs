@@ -153,7 +153,7 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
     });
     let isa = target_isa(options.level(db))?;
     Ok(Arc::new(Fragment {
-        is_main: matches!(instance.kind(db), InstanceKind::Main(_)),
+        is_main: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_)),
         frame: frame_instructions(code, &*isa)?,
         symbol,
         code: code.clone(),
@@ -166,8 +166,14 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
 /// Whether the item of which an instance was made is there no longer.
 fn is_gone(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+        InstanceKind::Proc(item, _)
+        | InstanceKind::Main(item)
+        | InstanceKind::Thunk(item, _)
+        | InstanceKind::Lambda(item, ..) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
+        }
+        InstanceKind::Tests(items) => {
+            items.iter().any(|item| matches!(**item_hir(db, *item), ItemHir::Missing))
         }
         InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
             false
@@ -178,12 +184,17 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
 /// The file that an instance's function stands in; `None` for what no user wrote.
 fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) | InstanceKind::Main(item) | InstanceKind::Thunk(item, _) => {
+        InstanceKind::Proc(item, _)
+        | InstanceKind::Main(item)
+        | InstanceKind::Thunk(item, _)
+        | InstanceKind::Lambda(item, ..) => {
             Some(item.file(db))
         }
-        InstanceKind::Drop(_) | InstanceKind::DropCycle(_) | InstanceKind::Clone(_) | InstanceKind::Eq(_) => {
-            None
-        }
+        InstanceKind::Tests(_)
+        | InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_) => None,
     }
 }
 
@@ -294,15 +305,20 @@ impl Entry {
 fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     let mut files: Vec<SourceFile> = home(db, instance).into_iter().collect();
     let types: &[Ty] = match instance.kind(db) {
-        InstanceKind::Proc(_, types) | InstanceKind::Thunk(_, types) | InstanceKind::DropCycle(types) => {
-            types
-        }
+        InstanceKind::Proc(_, types)
+        | InstanceKind::Thunk(_, types)
+        | InstanceKind::Lambda(_, types, _)
+        | InstanceKind::DropCycle(types) => types,
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => std::slice::from_ref(ty),
         InstanceKind::Main(_) => &[],
+        InstanceKind::Tests(items) => {
+            files.extend(items.iter().map(|item| item.file(db)));
+            &[]
+        }
     };
     let mut work: Vec<&Ty> = types.iter().collect();
     while let Some(ty) = work.pop() {
-        if let Ty::Form(item, _) | Ty::Pick(item, _) = ty
+        if let Ty::Form(item, _) | Ty::Pick(item, _) | Ty::Impl(item, _) = ty
             && !files.contains(&item.file(db))
         {
             files.push(item.file(db));

@@ -15,7 +15,7 @@ use crate::mono::{Instance, InstanceKind, collect, symbol_name, too_large};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol, optimised_ssa};
 use crate::types::codes::NO_ENTRY_POINT;
-use crate::types::{Ty, const_ty, entry_point, program_diagnostics, ty_name};
+use crate::types::{Ty, const_ty, entry_point, program_diagnostics, program_tests, ty_name};
 
 crate::codes! {
     /// The code generator failed on a correct program.
@@ -81,6 +81,9 @@ pub(super) fn main_instance(db: &dyn Db, program: Program) -> Result<Instance, D
 
 /// The instance that C calls, of a program that is known to have no errors.
 pub(super) fn entry_instance(db: &dyn Db, program: Program) -> Result<Instance, Diagnostics> {
+    if program.options(db).tests {
+        return Ok(Instance::new(db, InstanceKind::Tests(program_tests(db, program).to_vec())));
+    }
     match entry_point(db, program) {
         Ok(main) => Ok(Instance::new(db, InstanceKind::Main(main))),
         Err(diagnostic) => Err(Arc::from([*diagnostic])),
@@ -134,11 +137,12 @@ fn reachable_from(
 
 pub(super) fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
-        InstanceKind::Proc(_, tys) | InstanceKind::Thunk(_, tys) | InstanceKind::DropCycle(tys) => {
-            tys.iter().any(too_large)
-        }
+        InstanceKind::Proc(_, tys)
+        | InstanceKind::Thunk(_, tys)
+        | InstanceKind::Lambda(_, tys, _)
+        | InstanceKind::DropCycle(tys) => tys.iter().any(too_large),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => too_large(ty),
-        InstanceKind::Main(_) => false,
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => false,
     }
 }
 
@@ -225,7 +229,8 @@ fn object_of(
             instance: *instance,
             symbol: exported.get(instance).unwrap_or(symbol),
             name: debugger_name(db, *instance, symbol),
-            exported: matches!(instance.kind(db), InstanceKind::Main(_)) || exported.contains_key(instance),
+            exported: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_))
+                || exported.contains_key(instance),
             declared: declaration(db, *instance),
             code,
         })
@@ -250,8 +255,9 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
             format!("{}<{}>", item.name(db), args.join(", "))
         }
         // The user's `main` has that name already.
-        InstanceKind::Main(_) => "start".to_owned(),
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => "start".to_owned(),
         InstanceKind::Thunk(..)
+        | InstanceKind::Lambda(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
@@ -261,8 +267,11 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
 
 pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
     match instance.kind(db) {
-        InstanceKind::Proc(item, _) => Some(Source { item: *item, node: NodeId(0) }),
+        InstanceKind::Proc(item, _) | InstanceKind::Lambda(item, ..) => {
+            Some(Source { item: *item, node: NodeId(0) })
+        }
         InstanceKind::Main(_)
+        | InstanceKind::Tests(_)
         | InstanceKind::Thunk(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)

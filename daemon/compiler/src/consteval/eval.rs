@@ -108,9 +108,13 @@ pub fn const_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     match &**item_hir(db, item) {
         ItemHir::Const(_) => const_value(db, item).as_ref().err().cloned().unwrap_or_default(),
         ItemHir::StaticAssert(_, message) => static_assert(db, item, message.as_deref()),
-        ItemHir::Missing | ItemHir::Proc(_) | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => {
-            Arc::new([])
-        }
+        ItemHir::Missing
+        | ItemHir::Proc(_)
+        | ItemHir::Form(_)
+        | ItemHir::Pick(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_) => Arc::new([]),
     }
 }
 
@@ -258,6 +262,7 @@ impl<'db> Evaluator<'db> {
             Stmt::Expr(expr) => {
                 self.expr(expr, frame)?;
             }
+            Stmt::Defer(_) => return Err(self.not_constant("`defer`")),
         }
         Ok(())
     }
@@ -289,7 +294,7 @@ impl<'db> Evaluator<'db> {
                 // Reported where that constant is declared.
                 Err(_) => Err(Exit::Error(Arc::new([]))),
             },
-            ExprKind::ProcRef(..) => Err(self.not_constant("a procedure value")),
+            ExprKind::ProcRef(..) | ExprKind::Lambda { .. } => Err(self.not_constant("a procedure value")),
             ExprKind::Call { callee, args } => {
                 let mut values = vec![None; args.len()];
                 let mut types = vec![Ty::Unit; args.len()];
@@ -526,7 +531,7 @@ impl<'db> Evaluator<'db> {
         types: &[Ty],
     ) -> Eval<(ConstValue, Vec<ConstValue>)> {
         let item = match callee {
-            Callee::Proc(item, _) => *item,
+            Callee::Proc(item, types) => crate::types::traits::dispatch(self.db, *item, types).0,
             Callee::Intrinsic(..) => return Err(self.not_constant("this built-in")),
             Callee::Value(_) => return Err(self.not_constant("a call through a procedure value")),
         };

@@ -17,6 +17,7 @@ use crate::types::program::local_procs;
 use crate::types::scope::{Imports, imports, own_items};
 use crate::types::signature::AliasData;
 use crate::types::thir::{Block, Callee, Expr, ExprKind};
+use crate::types::traits::{Generics, ImplData, generics, impl_data};
 use crate::types::{Ty, alias_data, check_body, const_ty, default_value, form_data, pick_data, proc_data};
 
 /// A map by small numbers, for which a cheap hash is good enough.
@@ -62,6 +63,8 @@ enum Resolved {
     Pick(Arc<PickData>),
     Alias(Arc<AliasData>),
     Const(Ty, Result<ConstValue, Diagnostics>),
+    Trait(Arc<Generics>),
+    Impl(Arc<Generics>, Arc<ImplData>),
     Other,
 }
 
@@ -169,6 +172,8 @@ fn other(db: &dyn Db, item: ItemId) -> Item {
         ItemKind::Pick => Resolved::Pick(pick_data(db, item).clone()),
         ItemKind::Alias => Resolved::Alias(alias_data(db, item).clone()),
         ItemKind::Const => Resolved::Const(const_ty(db, item).clone(), const_value(db, item).clone()),
+        ItemKind::Trait => Resolved::Trait(generics(db, item).clone()),
+        ItemKind::Impl => Resolved::Impl(generics(db, item).clone(), impl_data(db, item).clone()),
         ItemKind::Proc
         | ItemKind::Use
         | ItemKind::Export

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::codes;
 use super::file::{FileLowering, TypeLowering, add, error_expr, named};
 use super::hir::{
-    Arg, Arm, Block, Body, Expr, ExprId, ExprKind, ExprPath, Ident, Literal, Pat, PatId, PatKind, Stmt,
-    TypeRef, TypeRefKind, UnaryOp,
+    Arg, Arm, Block, Body, Expr, ExprId, ExprKind, ExprPath, Ident, LambdaParam, Literal, ParamMode, Pat, PatId,
+    PatKind, Stmt, TypeRef, TypeRefKind, UnaryOp,
 };
 use super::item::NodeId;
 use crate::base::{Diagnostic, Name, Phase, Span};
@@ -116,7 +116,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             let Some(lowered) = self.stmt(stmt) else { continue };
             match lowered {
                 Stmt::Expr(e) if i + 1 == block.stmts.len() && !stmt.semi => tail = Some(e),
-                Stmt::Let { .. } | Stmt::Expr(_) | Stmt::Proc(_) => stmts.push(lowered),
+                Stmt::Let { .. } | Stmt::Expr(_) | Stmt::Proc(_) | Stmt::Defer(_) => stmts.push(lowered),
             }
         }
         self.scopes.pop();
@@ -134,6 +134,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 let init = init.map(|e| self.expr(e));
                 return Some(Stmt::Let { node, pat, ty, init, constant: *constant });
             }
+            ast::StmtKind::Defer(body) => return Some(Stmt::Defer(self.block(body))),
             ast::StmtKind::Item(item) => return self.file.item(item, Some(self.outer)).map(Stmt::Proc),
             ast::StmtKind::Unsupported(u) => {
                 self.file.not_supported(u.feature, u.head);
@@ -175,9 +176,22 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             }
             ast::StmtKind::Panic(message) => ExprKind::Panic(self.expr(*message)),
             ast::StmtKind::Unreachable => ExprKind::Unreachable,
+            ast::StmtKind::With { value, pat, body } => {
+                let value = self.expr(*value);
+                self.scopes.push(Vec::new());
+                let bound = self.node(self.file.tree.pat(*pat).span);
+                let pat = self.pat(*pat);
+                let at = self.node(body.span);
+                let inner = self.block(body);
+                self.scopes.pop();
+                let inner = self.push(at, ExprKind::Block(inner));
+                let let_ = Stmt::Let { node: bound, pat, ty: None, init: Some(value), constant: false };
+                ExprKind::Block(Block { node, stmts: vec![let_], tail: Some(inner) })
+            }
             ast::StmtKind::Expr(_)
             | ast::StmtKind::Let { .. }
             | ast::StmtKind::Item(_)
+            | ast::StmtKind::Defer(_)
             | ast::StmtKind::Unsupported(_) => ExprKind::Error, // returned above
         };
         Some(Stmt::Expr(self.push(node, lowered)))
@@ -316,6 +330,16 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 ExprKind::Range { lo, hi, inclusive: *inclusive }
             }
             ast::ExprKind::List(elements) => ExprKind::List(self.exprs(elements)),
+            ast::ExprKind::Comprehension { element, pat, iter, cond } => {
+                let iter = self.expr(*iter);
+                self.scopes.push(Vec::new());
+                let pat = self.pat(*pat);
+                let cond = cond.map(|c| self.expr(c));
+                let element = self.expr(*element);
+                self.scopes.pop();
+                ExprKind::Comprehension { element, pat, iter, cond }
+            }
+            ast::ExprKind::Lambda(lambda) => self.lambda(lambda),
             ast::ExprKind::Tuple(elements) => ExprKind::Tuple(self.exprs(elements)),
             ast::ExprKind::Record { path, fields, rest } => self.record(*path, fields, *rest),
             ast::ExprKind::If { branches, other } => return self.if_chain(node, branches, other.as_ref()),
@@ -335,6 +359,36 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             ast::ExprKind::Block(block) => ExprKind::Block(self.block(block)),
         };
         self.push(node, kind)
+    }
+
+    fn lambda(&mut self, lambda: &'a ast::Lambda) -> ExprKind {
+        self.scopes.push(Vec::new());
+        let mut seen: Vec<&ast::Ident> = Vec::new();
+        let mut params = Vec::with_capacity(lambda.params.len());
+        for param in &lambda.params {
+            if let Some(first) = seen.iter().find(|p| p.name == param.name.name && p.name != "_") {
+                let help = "give every parameter a name of its own";
+                self.file.duplicate(codes::DUPLICATE_BINDING, "parameter", &param.name, first.span, help);
+            }
+            seen.push(&param.name);
+            if let Some(default) = param.default {
+                self.file
+                    .not_supported("default values of a lambda's parameters", self.file.tree.expr(default).span);
+            }
+            self.declare(&param.name.name);
+            let name = self.ident(&param.name);
+            let mode = match param.mode {
+                ast::ParamMode::Plain => ParamMode::Plain,
+                ast::ParamMode::Move => ParamMode::Move,
+                ast::ParamMode::Ref => ParamMode::Ref,
+                ast::ParamMode::RefMut => ParamMode::RefMut,
+            };
+            params.push(LambdaParam { name, mode, ty: param.ty.map(|t| self.ty(t)) });
+        }
+        let ret = lambda.ret.map(|t| self.ty(t));
+        let body = self.expr(lambda.body);
+        self.scopes.pop();
+        ExprKind::Lambda { params, ret, body, explicit: lambda.explicit }
     }
 
     fn exprs(&mut self, list: &[ast::ExprId]) -> Vec<ExprId> {

@@ -78,6 +78,23 @@ fn item(db: &dyn Db, id: ItemId, indent: usize, out: &mut String) {
                 ty(&alias.ty)
             ));
         }
+        ItemHir::Trait(declared) => {
+            let supers = declared.supers.iter().map(ty).collect::<Vec<_>>().join(" + ");
+            let supers = if supers.is_empty() { supers } else { format!(": {supers}") };
+            printer.line(&format!("trait {}{}{supers}", declared.name.name, generics(&declared.generics)));
+            printer.indent += 1;
+            for (name, _) in &declared.types {
+                printer.line(&format!("type {}", name.name));
+            }
+        }
+        ItemHir::Impl(block) => {
+            let of = block.of.as_ref().map_or(String::new(), |of| format!("{} for ", ty(of)));
+            printer.line(&format!("impl{} {of}{}", generics(&block.generics), ty(&block.ty)));
+            printer.indent += 1;
+            for (name, stands_for) in &block.types {
+                printer.line(&format!("type {} = {}", name.name, ty(stands_for)));
+            }
+        }
         ItemHir::StaticAssert(body, _) => {
             printer.line("static_assert");
             printer.body = Some(body);
@@ -94,7 +111,7 @@ fn generics(list: &[super::hir::Ident]) -> String {
 }
 
 /// A written type.
-fn ty(t: &TypeRef) -> String {
+pub(crate) fn ty(t: &TypeRef) -> String {
     let list = |ts: &[TypeRef]| ts.iter().map(ty).collect::<Vec<_>>().join(", ");
     match &t.kind {
         TypeRefKind::Path { path, args } => {
@@ -137,6 +154,10 @@ impl Printer<'_> {
                     self.value_line(&format!("{word} {pat}{written} = "), *init);
                 }
                 Stmt::Expr(e) => self.value_line("", Some(*e)),
+                Stmt::Defer(body) => {
+                    self.line("defer");
+                    self.block(body);
+                }
                 Stmt::Proc(id) => item(self.db, *id, self.indent, self.out),
             }
         }
@@ -227,6 +248,16 @@ impl Printer<'_> {
                 parts.extend(base.as_ref().map(|e| format!("..{}", on(self, e))));
                 format!("{path} {{{}}}", parts.join(", "))
             }
+            ExprKind::Comprehension { element, pat, iter, cond } => {
+                let (element, pat, iter) =
+                    (self.expr(*element, blocks), self.pat(*pat), self.expr(*iter, blocks));
+                let cond = cond.map_or(String::new(), |c| format!(" if {}", self.expr(c, blocks)));
+                format!("[{element} for {pat} in {iter}{cond}]")
+            }
+            ExprKind::Lambda { params, body, .. } => {
+                let names: Vec<&str> = params.iter().map(|p| p.name.name.as_str()).collect();
+                format!("|{}| {}", names.join(", "), self.expr(*body, blocks))
+            }
             ExprKind::List(list) => {
                 format!("[{}]", list.iter().map(|e| on(self, e)).collect::<Vec<_>>().join(", "))
             }
@@ -274,7 +305,7 @@ impl Printer<'_> {
                         format!("let {} = {init}", self.pat(*pat))
                     }
                     Stmt::Expr(e) => on(self, e),
-                    Stmt::Proc(_) => String::new(),
+                    Stmt::Proc(_) | Stmt::Defer(_) => String::new(),
                 };
                 let text = format!("for {init}; {}; {}", self.expr(*cond, blocks), self.expr(*step, blocks));
                 with_block(text, body, blocks)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::body::BodyBuilder;
 use super::hir::{
-    Abi, AliasHir, ConstHir, ExportDecl, ExportKind, Expr, ExprKind, Field, FormHir, Ident, ItemEntry,
+    Abi, AliasHir, Bound, ConstHir, ExportDecl, ExportKind, Expr, ExprKind, Field, FormHir, Ident, ItemEntry,
     ItemHir, ItemTree, Param, ParamMode, PickHir, ProcHir, ProcSig, SourceMap, TypeRef, TypeRefKind,
     UseAnchor, UseDecl, UseKind, Variant,
 };
@@ -62,7 +62,7 @@ pub(super) struct FileLowering<'a> {
     pub(super) file: SourceFile,
     pub(super) tree: &'a ast::File,
     pub(super) out: LoweredFile,
-    item_tree: ItemTree,
+    pub(super) item_tree: ItemTree,
     ordinals: HashMap<(ItemKind, Name), u32>,
     declared: HashMap<Name, Span>,
     pub(super) shadowed: Vec<Name>,
@@ -92,13 +92,13 @@ impl<'a> FileLowering<'a> {
         self.push(diagnostic);
     }
 
-    fn extras(&mut self, extras: &[ast::Extra]) {
+    pub(super) fn extras(&mut self, extras: &[ast::Extra]) {
         for extra in extras {
             self.not_supported(extra.feature, extra.span);
         }
     }
 
-    fn attributes(&mut self, attrs: &[ast::Attr]) {
+    pub(super) fn attributes(&mut self, attrs: &[ast::Attr]) {
         for attr in attrs {
             let diagnostic = Diagnostic::warning(
                 codes::UNKNOWN_ATTRIBUTE,
@@ -113,7 +113,7 @@ impl<'a> FileLowering<'a> {
         }
     }
 
-    fn duplicate(&mut self, code: crate::base::Code, what: &str, name: &ast::Ident, first: Span, help: &str) {
+    pub(super) fn duplicate(&mut self, code: crate::base::Code, what: &str, name: &ast::Ident, first: Span, help: &str) {
         let diagnostic = Diagnostic::error(
             code,
             Phase::Sema,
@@ -127,7 +127,7 @@ impl<'a> FileLowering<'a> {
         self.push(diagnostic);
     }
 
-    fn new_id(&mut self, kind: ItemKind, name: &Name) -> ItemId {
+    pub(super) fn new_id(&mut self, kind: ItemKind, name: &Name) -> ItemId {
         let ordinal = self.ordinals.entry((kind, name.clone())).or_insert(0);
         let id = ItemId::new(self.db, self.file, kind, name.clone(), *ordinal);
         *ordinal += 1;
@@ -149,9 +149,16 @@ impl<'a> FileLowering<'a> {
                     Some(outer) => Name::new(format!("{outer}.{}", proc.name.name)),
                     None => proc.name.name.clone(),
                 };
-                let id = self.declare(ItemKind::Proc, &name, &proc.name, exported, outer.is_some());
+                let id = if is_operator(&name) {
+                    // Found by the types of its operands; one for each pair of them.
+                    let id = self.new_id(ItemKind::Proc, &name);
+                    self.item_tree.items.push(ItemEntry { id, member: true, exported, duplicate: false });
+                    id
+                } else {
+                    self.declare(ItemKind::Proc, &name, &proc.name, exported, outer.is_some())
+                };
                 let mut spans = Vec::new();
-                let hir = self.proc(proc, &name, &mut spans);
+                let hir = self.proc(proc, &name, None, &mut spans);
                 self.finish(id, hir, spans);
                 return Some(id);
             }
@@ -170,17 +177,20 @@ impl<'a> FileLowering<'a> {
                 let id = self.declare(ItemKind::Form, &form.name.name, &form.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&form.name);
-                let generics = types.generics(&form.generics);
+                let generics = types.unbounded(&form.generics);
                 let fields = types.fields(&form.fields, "field");
                 let spans = types.spans;
                 self.extras(&form.extras);
+                if !form.members.is_empty() {
+                    self.form_members(form);
+                }
                 self.finish(id, ItemHir::Form(FormHir { name, generics, fields }), spans);
             }
             ast::ItemKind::Pick(pick) => {
                 let id = self.declare(ItemKind::Pick, &pick.name.name, &pick.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&pick.name);
-                let generics = types.generics(&pick.generics);
+                let generics = types.unbounded(&pick.generics);
                 let variants = types.variants(&pick.variants);
                 let spans = types.spans;
                 self.finish(id, ItemHir::Pick(PickHir { name, generics, variants }), spans);
@@ -199,7 +209,7 @@ impl<'a> FileLowering<'a> {
                 let id = self.declare(ItemKind::Alias, &alias.name.name, &alias.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&alias.name);
-                let generics = types.generics(&alias.generics);
+                let generics = types.unbounded(&alias.generics);
                 let ty = types.ty(alias.ty);
                 let spans = types.spans;
                 self.finish(id, ItemHir::Alias(AliasHir { name, generics, ty }), spans);
@@ -223,13 +233,14 @@ impl<'a> FileLowering<'a> {
             }
             ast::ItemKind::StaticAssert(assert) => {
                 let id = self.new_id(ItemKind::StaticAssert, &Name::default());
-                self.item_tree.items.push(ItemEntry { id, exported: false, duplicate: false });
+                self.item_tree.items.push(ItemEntry { id, member: false, exported: false, duplicate: false });
                 let mut spans = vec![assert.keyword];
                 let body = Arc::new(BodyBuilder::value(self, &mut spans, &Name::default(), assert.cond));
                 let message = assert.message.as_deref().map(Name::new);
                 self.finish(id, ItemHir::StaticAssert(body, message), spans);
             }
-            ast::ItemKind::Members(members) => self.not_supported(members.feature, members.head),
+            ast::ItemKind::Trait(declared) => self.trait_decl(declared, exported),
+            ast::ItemKind::Impl(block) => self.impl_decl(block),
             ast::ItemKind::Unsupported(u) => {
                 self.not_supported(u.feature, u.head);
                 if let Some(name) = &u.name {
@@ -241,7 +252,7 @@ impl<'a> FileLowering<'a> {
     }
 
     /// Gives an item its identity and enters it into the tree; reports `SEM0012`.
-    fn declare(
+    pub(super) fn declare(
         &mut self,
         kind: ItemKind,
         name: &Name,
@@ -268,7 +279,7 @@ impl<'a> FileLowering<'a> {
                 self.declared.insert(name.clone(), ident.span);
             }
         }
-        self.item_tree.items.push(ItemEntry { id, exported, duplicate: first.is_some() });
+        self.item_tree.items.push(ItemEntry { id, member: false, exported, duplicate: first.is_some() });
         id
     }
 
@@ -281,10 +292,18 @@ impl<'a> FileLowering<'a> {
         self.finish(id, ItemHir::Missing, vec![name.span]);
     }
 
-    fn proc(&mut self, proc: &'a ast::Proc, name: &Name, spans: &mut Vec<Span>) -> ItemHir {
+    /// Lowers a proc; `owner` is the trait or impl around it.
+    pub(super) fn proc(
+        &mut self,
+        proc: &'a ast::Proc,
+        name: &Name,
+        owner: Option<ItemId>,
+        spans: &mut Vec<Span>,
+    ) -> ItemHir {
         let mut types = TypeLowering::new(self);
+        types.in_members = owner.is_some();
         let ident = types.ident(&proc.name);
-        let generics = types.generics(&proc.generics);
+        let (generics, bounds) = types.generics(&proc.generics, &proc.wheres);
         let mut params = Vec::new();
         let mut seen: HashMap<&Name, Span> = HashMap::new();
         for param in &proc.params {
@@ -301,7 +320,9 @@ impl<'a> FileLowering<'a> {
         self.extras(&proc.extras);
         let sig = Arc::new(ProcSig {
             name: ident,
+            owner,
             generics,
+            bounds,
             params,
             ret,
             abi: match proc.abi {
@@ -309,7 +330,8 @@ impl<'a> FileLowering<'a> {
                 ast::Abi::C => Abi::C,
                 ast::Abi::Intrinsic => Abi::Intrinsic,
             },
-            is_test: proc.name.name.starts_with("test_") && proc.params.is_empty(),
+            is_test: owner.is_none() && proc.name.name.starts_with("test_") && proc.params.is_empty(),
+            is_const: false,
         });
         let names: Vec<Name> = proc.params.iter().map(|p| p.name.name.clone()).collect();
         let body = proc.body.as_ref().map(|b| Arc::new(BodyBuilder::proc_body(self, spans, name, names, b)));
@@ -322,7 +344,7 @@ impl<'a> FileLowering<'a> {
         let title = test.title.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
         let name: Name = prefix.chars().chain(title).collect();
         let id = self.new_id(ItemKind::Proc, &name);
-        self.item_tree.items.push(ItemEntry { id, exported: false, duplicate: false });
+        self.item_tree.items.push(ItemEntry { id, member: false, exported: false, duplicate: false });
         self.plain_proc(id, &name, test.keyword, None, !test.bench, &test.body);
     }
 
@@ -349,11 +371,14 @@ impl<'a> FileLowering<'a> {
         });
         let sig = Arc::new(ProcSig {
             name: Ident { name: name.clone(), node: NodeId(0) },
+            owner: None,
             generics: Vec::new(),
+            bounds: Vec::new(),
             params: Vec::new(),
             ret,
             abi: Abi::Vitte,
             is_test: test,
+            is_const: false,
         });
         let body = Some(Arc::new(BodyBuilder::proc_body(self, &mut spans, name, Vec::new(), body)));
         self.finish(id, ItemHir::Proc(ProcHir { sig, body }), spans);
@@ -388,6 +413,11 @@ impl<'a> FileLowering<'a> {
     }
 }
 
+/// Whether a proc's name is that of an operator: `operator+`.
+fn is_operator(name: &Name) -> bool {
+    name.strip_prefix("operator").is_some_and(|sign| sign.starts_with(|c: char| c.is_ascii_punctuation() && c != '_'))
+}
+
 /// Numbers a new node.
 pub(super) fn add(spans: &mut Vec<Span>, span: Span) -> NodeId {
     spans.push(span);
@@ -407,26 +437,63 @@ fn renamed(spans: &mut Vec<Span>, names: &[(ast::Ident, Option<ast::Ident>)]) ->
 pub(super) struct TypeLowering<'f, 'a> {
     pub(super) file: &'f mut FileLowering<'a>,
     pub(super) spans: Vec<Span>,
+    /// `self` needs no type.
+    pub(super) in_members: bool,
 }
 
 impl<'f, 'a> TypeLowering<'f, 'a> {
-    fn new(file: &'f mut FileLowering<'a>) -> Self {
-        Self { file, spans: Vec::new() }
+    pub(super) fn new(file: &'f mut FileLowering<'a>) -> Self {
+        Self { file, spans: Vec::new(), in_members: false }
     }
 
     /// Lowers one type while an item's `spans` are being filled.
     pub(super) fn one(file: &mut FileLowering<'_>, spans: &mut Vec<Span>, ty: ast::TypeId) -> TypeRef {
-        let mut types = TypeLowering { file, spans: std::mem::take(spans) };
+        let mut types = TypeLowering { file, spans: std::mem::take(spans), in_members: false };
         let lowered = types.ty(ty);
         *spans = types.spans;
         lowered
     }
 
-    fn ident(&mut self, ident: &ast::Ident) -> Ident {
+    pub(super) fn ident(&mut self, ident: &ast::Ident) -> Ident {
         named(&mut self.spans, ident)
     }
 
-    fn generics(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
+    /// Type parameters of a form, pick or alias, which have no bounds.
+    fn unbounded(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
+        if let Some(generic) = generics.iter().find(|g| !g.bounds.is_empty()) {
+            self.file.not_supported("bounds on the type parameters of a type", generic.name.span);
+        }
+        self.parameters(generics)
+    }
+
+    /// Type parameters and what is asked of them.
+    pub(super) fn generics(
+        &mut self,
+        generics: &[ast::Generic],
+        wheres: &[ast::Where],
+    ) -> (Vec<Ident>, Vec<Bound>) {
+        let names = self.parameters(generics);
+        let mut bounds = Vec::new();
+        for generic in generics {
+            for &of in &generic.bounds {
+                let ident = self.ident(&generic.name);
+                let ty = TypeRef {
+                    node: ident.node,
+                    kind: TypeRefKind::Path { path: vec![ident], args: Vec::new() },
+                };
+                bounds.push(Bound { ty, of: self.ty(of) });
+            }
+        }
+        for clause in wheres {
+            let ty = self.ty(clause.ty);
+            for &of in &clause.bounds {
+                bounds.push(Bound { ty: ty.clone(), of: self.ty(of) });
+            }
+        }
+        (names, bounds)
+    }
+
+    pub(super) fn parameters(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
         let mut out: Vec<Ident> = Vec::new();
         for generic in generics {
             if let Some(extra) = &generic.extra {
@@ -447,6 +514,10 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let name = self.ident(&param.name);
         let ty = match param.ty {
             Some(ty) => self.ty(ty),
+            None if param.name.name == "self" && self.in_members => {
+                let ident = Ident { name: Name::new_static("Self"), node: add(&mut self.spans, param.name.span) };
+                TypeRef { node: ident.node, kind: TypeRefKind::Path { path: vec![ident], args: Vec::new() } }
+            }
             None => {
                 if param.name.name == "self" {
                     let diagnostic = Diagnostic::error(

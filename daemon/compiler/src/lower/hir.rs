@@ -52,6 +52,8 @@ pub struct ItemTree {
 pub struct ItemEntry {
     /// Its identity; name and kind are in it.
     pub id: ItemId,
+    /// A member of a trait or impl: found through that and not by its name.
+    pub member: bool,
     /// `export proc`, `share const`, `pub form`, …
     pub exported: bool,
     /// The second and later items of one name were reported as duplicates; they are not in scope.
@@ -133,6 +135,10 @@ pub enum ItemHir {
     Const(ConstHir),
     /// `type N = T`
     Alias(AliasHir),
+    /// `trait`
+    Trait(TraitHir),
+    /// `impl`
+    Impl(ImplHir),
     /// `static_assert(cond, "text")`; the body's tail is the condition.
     StaticAssert(Arc<Body>, Option<Name>),
 }
@@ -151,8 +157,12 @@ pub struct ProcHir {
 pub struct ProcSig {
     /// Node 0.
     pub name: Ident,
+    /// The trait or impl that it is a member of.
+    pub owner: Option<ItemId>,
     /// `<T, U>`.
     pub generics: Vec<Ident>,
+    /// `T: A + B`, from the type parameters and the `where` clause.
+    pub bounds: Vec<Bound>,
     /// Parameters in order.
     pub params: Vec<Param>,
     /// `-> T`; `None` is unit.
@@ -161,6 +171,60 @@ pub struct ProcSig {
     pub abi: Abi,
     /// `test_*` by name.
     pub is_test: bool,
+    /// A `const` of a trait or impl: a proc without parameters that is named and never called.
+    pub is_const: bool,
+}
+
+/// `T: A`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bound {
+    /// Left of the colon.
+    pub ty: TypeRef,
+    /// One of the traits right of it.
+    pub of: TypeRef,
+}
+
+/// A trait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraitHir {
+    /// Node 0.
+    pub name: Ident,
+    /// `<T>`.
+    pub generics: Vec<Ident>,
+    /// Traits that its implementors must implement too.
+    pub supers: Vec<TypeRef>,
+    /// Associated types with their bounds.
+    pub types: Vec<(Ident, Vec<TypeRef>)>,
+    /// Procs and consts, duplicates already reported and dropped.
+    pub members: Vec<Member>,
+}
+
+/// An `impl`, with or without a trait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImplHir {
+    /// `<T>`.
+    pub generics: Vec<Ident>,
+    /// From the type parameters and the `where` clause.
+    pub bounds: Vec<Bound>,
+    /// The trait.
+    pub of: Option<TypeRef>,
+    /// The type.
+    pub ty: TypeRef,
+    /// Associated types.
+    pub types: Vec<(Ident, TypeRef)>,
+    /// Procs and consts, duplicates already reported and dropped.
+    pub members: Vec<Member>,
+}
+
+/// A proc or const of a trait or impl.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// As written.
+    pub name: Name,
+    /// The proc that it is lowered to.
+    pub item: ItemId,
+    /// Whether it is more than a declaration.
+    pub has_body: bool,
 }
 
 /// How a proc is called.
@@ -347,6 +411,8 @@ pub enum Stmt {
     Expr(ExprId),
     /// A nested proc, an item of its own without capture.
     Proc(ItemId),
+    /// Runs when the scope around it is left.
+    Defer(Block),
 }
 
 /// An expression.
@@ -419,6 +485,28 @@ pub enum ExprKind {
     },
     /// `[a, b]`.
     List(Vec<ExprId>),
+    /// `[e for p in xs if c]`.
+    Comprehension {
+        /// What each round adds.
+        element: ExprId,
+        /// Bound each round.
+        pat: PatId,
+        /// Subject.
+        iter: ExprId,
+        /// Whether the round adds anything.
+        cond: Option<ExprId>,
+    },
+    /// `|a, b| e`, `proc(a: T) -> R { .. }`.
+    Lambda {
+        /// Parameters; a type that is not written is inferred.
+        params: Vec<LambdaParam>,
+        /// `-> T`
+        ret: Option<TypeRef>,
+        /// Its body.
+        body: ExprId,
+        /// `proc(..) { .. }`: a result without `->` is unit and the end of the body gives no value.
+        explicit: bool,
+    },
     /// `(a, b)`; `()` never occurs.
     Tuple(Vec<ExprId>),
     /// `a..b`, `a..=b`.
@@ -498,6 +586,17 @@ pub enum ExprKind {
     Panic(ExprId),
     /// `unreachable`.
     Unreachable,
+}
+
+/// A parameter of a lambda.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LambdaParam {
+    /// Its name.
+    pub name: Ident,
+    /// The word before it.
+    pub mode: ParamMode,
+    /// Its type, if written.
+    pub ty: Option<TypeRef>,
 }
 
 /// A path in an expression: `a`, `a::b`, `f<int>`. Never empty.

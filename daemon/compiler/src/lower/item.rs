@@ -14,6 +14,10 @@ pub enum ItemKind {
     Const,
     /// `type`
     Alias,
+    /// `trait`
+    Trait,
+    /// `impl`; named after its type and trait
+    Impl,
     /// `use`; named by its position among the file's `use`s
     Use,
     /// `export` or `share`; named by its position
@@ -40,7 +44,8 @@ pub struct ItemId {
     #[returns(ref)]
     pub name: Name,
     /// 0 for the first item of this kind and name in the file, 1 for the second (an error), and so on.
-    /// For local procs: the name is `outer.inner`.
+    /// For local procs the name is `outer.inner`, for members `Type::name`, `<Type as Trait>::name`
+    /// or `Trait::name`.
     #[returns(copy)]
     pub ordinal: u32,
 }

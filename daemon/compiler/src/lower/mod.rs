@@ -14,6 +14,7 @@ mod file; // items and their signatures
 pub mod hir;
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod item;
+mod members; // traits and impls
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,8 @@ pub fn proc_signature(db: &dyn Db, item: ItemId) -> Option<Arc<ProcSig>> {
         | ItemHir::Pick(_)
         | ItemHir::Const(_)
         | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_)
         | ItemHir::StaticAssert(..) => None,
     }
 }

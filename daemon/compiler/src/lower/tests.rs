@@ -82,16 +82,15 @@ fn duplicates() {
 #[test]
 fn not_supported_yet() {
     lowers(
-        "trait T { proc a(); proc b(); }\nmacro m { }\nproc f(x: *int) { let g = |a| a\n defer { f() }\n use a }\n",
+        "region T { proc a(); proc b(); }\nmacro m { }\nproc f(x: *int) { let g = |a| a\n defer { f() }\n use a }\n",
         &expect![[r#"
             proc f(x: <error>)
-              let g = <error>
-              <error>
-            1:1-8 SEM0901 not supported yet: traits | no meaning so far
+              let g = |a| a
+              defer
+                value f()
+            1:1-9 SEM0901 not supported yet: regions | no meaning so far
             2:1-8 SEM0901 not supported yet: macros | no meaning so far
             3:11-15 SEM0901 not supported yet: raw pointers | no meaning so far
-            3:27-28 SEM0901 not supported yet: lambdas | no meaning so far
-            4:2-7 SEM0901 not supported yet: `defer` | no meaning so far
             5:2-7 SEM0901 not supported yet: declarations other than `proc` inside a block | no meaning so far
         "#]],
     );

@@ -13,13 +13,13 @@ use super::body::{
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, place_ty, repr, type_cycle,
+    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr, type_cycle,
     variant_tys,
 };
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
 use crate::lower::{ItemId, NodeId};
-use crate::mono::{Instance, InstanceKind};
+use crate::mono::{Instance, InstanceKind, item_name};
 use crate::types::{IntTy, Intrinsic, Ty, pick_data, proc_data};
 
 /// Bit at which a link to a dead object holds its type's index.
@@ -202,26 +202,74 @@ pub(super) fn main(db: &dyn Db, item: ItemId) -> Mir {
     g.finish()
 }
 
+/// C `main(argc, argv)` of a runner of tests: with the number of one it runs that test and gives 0 if it passed, else 1;
+/// with nothing it prints the names of all in order, a line each.
+pub(super) fn tests(db: &dyn Db, items: &[ItemId]) -> Mir {
+    let i32_ty = Ty::Int(IntTy::I32);
+    let params = [(i32_ty.clone(), PassMode::Own), (Ty::USIZE, PassMode::Own)];
+    let mut g = Glue::new(db, &params, i32_ty.clone(), items.first().copied());
+    let number = g.local(Ty::INT);
+    if let Some(chosen) = core_proc(db, "chosen_test", Vec::new()) {
+        g.call(Callee::Instance(chosen), vec![copy(LocalId(0)), copy(LocalId(1))], Some(number));
+    }
+    let blocks: Vec<BlockId> = items.iter().map(|_| g.block()).collect();
+    let (list, end) = (g.block(), g.block());
+    let status = g.local(i32_ty.clone());
+    let cases = (0..).zip(&blocks).map(|(number, block)| (number, *block)).collect();
+    g.end(Terminator::Switch(copy(number), cases, list));
+    for (item, block) in items.iter().zip(blocks) {
+        g.open(block);
+        let ret = proc_data(db, *item).ret.clone();
+        let has_result = !matches!(ret, Ty::Unit | Ty::Never);
+        let result = has_result.then(|| g.local(ret));
+        let test = Instance::new(db, InstanceKind::Proc(*item, Vec::new()));
+        g.call(Callee::Instance(test), Vec::new(), result);
+        g.assign(status, Rvalue::Use(int(0, i32_ty.clone())));
+        if let Some(passed) = result {
+            let failed = g.block();
+            g.end(Terminator::Switch(copy(passed), vec![(0, failed)], end));
+            g.open(failed);
+            g.assign(status, Rvalue::Use(int(1, i32_ty.clone())));
+        }
+        g.end(Terminator::Goto(end));
+    }
+    g.open(list);
+    if let Some(say) = core_proc(db, "println_string", Vec::new()) {
+        for item in items {
+            let name = Operand::Const(Const::Str(item_name(db, *item).into()));
+            g.call(Callee::Instance(say), vec![name], None);
+        }
+    }
+    g.assign(status, Rvalue::Use(int(0, i32_ty)));
+    g.end(Terminator::Goto(end));
+    g.open(end);
+    if let Some(flush) = core_proc(db, "flush_stdout", Vec::new()) {
+        g.call(Callee::Instance(flush), Vec::new(), None);
+    }
+    g.end(Terminator::Return(Some(copy(status))));
+    g.finish()
+}
+
 /// Adapter between the convention of procedure values ([`value_mode`]) and that of the proc.
 pub(super) fn thunk(db: &dyn Db, item: ItemId, args: &[Ty]) -> Mir {
     let data = proc_data(db, item);
     let tys: Vec<Ty> = data.params.iter().map(|p| p.ty.subst(args)).collect();
-    let params: Vec<(Ty, PassMode)> = tys
-        .iter()
-        .map(|ty| match value_mode(db, ty) {
-            PassMode::Place if !matches!(ty, Ty::Ref(true, _)) => (address_of(ty.clone()), PassMode::Place),
-            mode => (ty.clone(), mode),
-        })
-        .collect();
+    let object = (object_of([]), PassMode::Borrow);
+    let params = tys.iter().map(|ty| match value_mode(db, ty) {
+        PassMode::Place if !matches!(ty, Ty::Ref(true, _)) => (address_of(ty.clone()), PassMode::Place),
+        mode => (ty.clone(), mode),
+    });
+    let params: Vec<(Ty, PassMode)> = std::iter::once(object).chain(params).collect();
     let ret = data.ret.subst(args);
     let mut g = Glue::new(db, &params, ret.clone(), Some(item));
     let target = Instance::new(db, InstanceKind::Proc(item, args.to_vec()));
     let modes = pass_modes(db, target).clone();
     let operands = params
         .iter()
+        .skip(1)
         .enumerate()
         .map(|(i, (_, have))| {
-            let whole = local(LocalId(i as u32));
+            let whole = local(LocalId(i as u32 + 1));
             let want = modes.get(i).copied().unwrap_or(PassMode::Own);
             match (*have, want) {
                 (PassMode::Place, PassMode::Place) => Operand::Copy(whole),
@@ -257,6 +305,18 @@ pub(super) fn drop(db: &dyn Db, ty: &Ty) -> Mir {
         let link = g.link(address, index);
         let instance = Instance::new(db, InstanceKind::DropCycle(cycle));
         g.call(Callee::Instance(instance), vec![copy(link)], None);
+        g.end(Terminator::Return(None));
+        return g.finish();
+    }
+    if matches!(ty, Ty::Proc(..)) {
+        // It says itself how it is freed.
+        let address = g.address_value(object, &ty);
+        let seen = object_of([]);
+        let held = g.intrinsic(Intrinsic::Own, &seen, vec![copy(address)], seen.clone());
+        let free = g.value(Ty::USIZE, Rvalue::Use(Operand::Copy(local(held).then(Projection::Field(0)))));
+        g.call(Callee::Value(copy(free), vec![seen.clone()], Ty::Unit), vec![Operand::Borrow(local(held))], None);
+        let forget = Callee::Intrinsic(Intrinsic::Forget, vec![seen]);
+        g.call(forget, vec![Operand::Move(local(held))], None);
         g.end(Terminator::Return(None));
         return g.finish();
     }
@@ -472,6 +532,12 @@ pub(super) fn eq(db: &dyn Db, ty: &Ty) -> Mir {
         g.open(further);
     }
     match &ty {
+        // Without identity of their own: two are one only if they are the same object.
+        Ty::Proc(..) => {
+            let (x, y) = (g.address_value(a.clone(), &ty), g.address_value(b.clone(), &ty));
+            let same = g.value(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, copy(x), copy(y)));
+            g.end(Terminator::Branch(copy(same), equal, differ));
+        }
         Ty::List(_) => g.eq_elements(&a, &b, equal, differ),
         Ty::Pick(item, _) => {
             let (x, y) =

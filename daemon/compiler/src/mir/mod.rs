@@ -36,7 +36,12 @@ pub fn mir(db: &dyn Db, instance: Instance) -> Arc<Mir> {
             let raw = build::build(db, *item, args);
             elaborate::elaborate(db, raw.mir)
         }
+        InstanceKind::Lambda(item, args, index) => {
+            let raw = build::build_lambda(db, *item, args, *index);
+            elaborate::elaborate(db, raw.mir)
+        }
         InstanceKind::Main(item) => glue::main(db, *item),
+        InstanceKind::Tests(items) => glue::tests(db, items),
         InstanceKind::Thunk(item, args) => glue::thunk(db, *item, args),
         InstanceKind::Drop(ty) => glue::drop(db, ty),
         InstanceKind::DropCycle(tys) => glue::drop_cycle(db, tys),

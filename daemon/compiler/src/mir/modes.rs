@@ -9,6 +9,7 @@ use crate::lower::ItemId;
 use crate::lower::hir::{BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind, too_large};
 use crate::types::thir::{Arg, Block, Callee, Expr, ExprKind, ForIter, LocalId, PatKind, Stmt};
+use crate::types::traits::dispatch;
 use crate::types::{Intrinsic, Ty, check_body, proc_data};
 
 /// Stack kept free below each step of a recursion over calls or expressions, and how much is added when it runs low.
@@ -26,9 +27,14 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
         InstanceKind::Proc(item, args) => proc_modes(db, *item, args),
         InstanceKind::Thunk(item, args) => {
             let data = proc_data(db, *item);
-            data.params.iter().map(|p| value_mode(db, &p.ty.subst(args))).collect()
+            let params = data.params.iter().map(|p| value_mode(db, &p.ty.subst(args)));
+            std::iter::once(PassMode::Borrow).chain(params).collect()
         }
-        InstanceKind::Main(_) => Arc::new([PassMode::Own; 2]),
+        InstanceKind::Lambda(item, args, index) => {
+            let params = lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
+            std::iter::once(PassMode::Borrow).chain(params).collect()
+        }
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => Arc::new([PassMode::Own; 2]),
         InstanceKind::DropCycle(_) => Arc::new([PassMode::Own]),
         InstanceKind::Drop(_) | InstanceKind::Clone(_) => Arc::new([PassMode::Borrow]),
         InstanceKind::Eq(_) => Arc::new([PassMode::Borrow; 2]),
@@ -42,12 +48,22 @@ fn initial_modes(db: &dyn Db, _id: salsa::Id, instance: Instance) -> Arc<[PassMo
             data.params.iter().map(|p| least_mode(db, p.mode, &p.ty.subst(args))).collect()
         }
         InstanceKind::Thunk(..)
+        | InstanceKind::Lambda(..)
         | InstanceKind::Main(_)
+        | InstanceKind::Tests(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Drop(_)
         | InstanceKind::Clone(_)
         | InstanceKind::Eq(_) => Arc::new([]),
     }
+}
+
+/// The parameter types of a lambda, captures left out.
+fn lambda_params(db: &dyn Db, item: ItemId, index: u32) -> Vec<Ty> {
+    let checked = check_body(db, item);
+    let Some(lambda) = checked.body.lambdas.get(index as usize) else { return Vec::new() };
+    let own = lambda.captures..lambda.param_count;
+    lambda.locals.get(own).unwrap_or_default().iter().map(|local| local.ty.clone()).collect()
 }
 
 /// How an argument of a procedure value is passed: forms by place, other refcounted values borrowed.
@@ -150,6 +166,7 @@ impl Effects<'_> {
             Stmt::Let { pat, init: Some(init), .. } => self.expr(init, matches!(pat.kind, PatKind::Bind(_))),
             Stmt::Let { init: None, .. } => {}
             Stmt::Expr(e) => self.expr(e, false),
+            Stmt::Defer(block) => self.block(block, false),
         }
     }
 
@@ -239,6 +256,7 @@ impl Effects<'_> {
             | ExprKind::Unit
             | ExprKind::Const(_)
             | ExprKind::ProcRef(..)
+            | ExprKind::Lambda { .. }
             | ExprKind::Field(..)
             | ExprKind::Index(..)
             | ExprKind::StringIndex(..)
@@ -264,8 +282,9 @@ impl Effects<'_> {
     fn call(&mut self, callee: &Callee, args: &[Arg]) {
         let modes: Vec<PassMode> = match callee {
             Callee::Proc(item, tys) => {
-                let tys = tys.iter().map(|t| t.subst(self.args)).collect();
-                pass_modes(self.db, Instance::new(self.db, InstanceKind::Proc(*item, tys))).to_vec()
+                let tys: Vec<Ty> = tys.iter().map(|t| t.subst(self.args)).collect();
+                let (item, tys) = dispatch(self.db, *item, &tys);
+                pass_modes(self.db, Instance::new(self.db, InstanceKind::Proc(item, tys))).to_vec()
             }
             Callee::Intrinsic(intrinsic, _) => intrinsic_modes(*intrinsic).to_vec(),
             Callee::Value(value) => {

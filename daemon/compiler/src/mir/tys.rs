@@ -24,7 +24,13 @@ pub fn repr(ty: &Ty) -> &Ty {
 /// Whether values of the type are refcounted. A type parameter counts as such (checks on generic bodies).
 pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
     match repr(ty) {
-        Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) | Ty::Param(..) => true,
+        Ty::String
+        | Ty::Bytes
+        | Ty::List(_)
+        | Ty::Form(..)
+        | Ty::Tuple(_)
+        | Ty::Proc(..)
+        | Ty::Param(..) => true,
         Ty::Pick(item, _) => !pick_data(db, *item).plain,
         Ty::Error
         | Ty::Unit
@@ -34,7 +40,7 @@ pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
         | Ty::Int(_)
         | Ty::Float(_)
         | Ty::Ref(..)
-        | Ty::Proc(..)
+        | Ty::Impl(..)
         | Ty::Infer(_) => false,
     }
 }
@@ -185,6 +191,7 @@ pub fn holds_address(ty: &Ty) -> bool {
         | Ty::String
         | Ty::Bytes
         | Ty::Proc(..)
+        | Ty::Impl(..)
         | Ty::Param(..)
         | Ty::Infer(_) => false,
     }
@@ -193,6 +200,11 @@ pub fn holds_address(ty: &Ty) -> bool {
 /// The identity substitution for a proc with these type parameters.
 pub fn identity(generics: &[crate::base::Name]) -> Vec<Ty> {
     generics.iter().enumerate().map(|(i, name)| Ty::Param(i as u32, name.clone())).collect()
+}
+
+/// The object of a procedure value: what frees it, its code, what it captured. All begin alike.
+pub fn object_of(captures: impl IntoIterator<Item = Ty>) -> Ty {
+    Ty::Tuple([Ty::USIZE, Ty::USIZE].into_iter().chain(captures).collect())
 }
 
 /// `[T]`

@@ -14,6 +14,7 @@ pub fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
         | ExprKind::Local(_)
         | ExprKind::Const(_)
         | ExprKind::ProcRef(..)
+        | ExprKind::Lambda { .. }
         | ExprKind::Continue
         | ExprKind::Unreachable
         | ExprKind::Give(None)
@@ -99,6 +100,7 @@ fn stmt_children<'e>(stmt: &'e Stmt, f: &mut dyn FnMut(&'e Expr)) {
     match stmt {
         Stmt::Let { init, .. } => init.iter().for_each(f),
         Stmt::Expr(e) => f(e),
+        Stmt::Defer(block) => block_children(block, f),
     }
 }
 

@@ -55,7 +55,9 @@ pub fn collect(db: &dyn Db, roots: &[Instance]) -> Result<Vec<Instance>, Box<Dia
 
 fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
     let (item, tys): (_, &[Ty]) = match instance.kind(db) {
-        InstanceKind::Proc(item, args) | InstanceKind::Thunk(item, args) => (Some(*item), args),
+        InstanceKind::Proc(item, args)
+        | InstanceKind::Thunk(item, args)
+        | InstanceKind::Lambda(item, args, _) => (Some(*item), args),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) => {
             let item = match ty {
                 Ty::Form(item, _) | Ty::Pick(item, _) => Some(*item),
@@ -63,7 +65,7 @@ fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
             };
             (item, std::slice::from_ref(ty))
         }
-        InstanceKind::Main(_) | InstanceKind::DropCycle(_) => return Ok(()),
+        InstanceKind::Main(_) | InstanceKind::Tests(_) | InstanceKind::DropCycle(_) => return Ok(()),
     };
     let (Some(item), Some(_)) = (item, tys.iter().find(|t| too_large(t))) else { return Ok(()) };
     let name = item.name(db);

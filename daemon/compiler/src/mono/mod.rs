@@ -6,7 +6,7 @@ use crate::lower::ItemId;
 use crate::types::Ty;
 
 pub use collect::{collect, collect_from, too_large};
-pub use symbol::{symbol_name, ty_text};
+pub use symbol::{item_name, symbol_name, ty_text};
 
 /// What code is generated for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,9 +15,14 @@ pub enum InstanceKind {
     Proc(ItemId, Vec<Ty>),
     /// The C `main`: `(argc: i32, argv: usize) -> i32`; holds the user's `main`.
     Main(ItemId),
-    /// Adapter of a proc for calls through a procedure value: every by-value form parameter by place, other refcounted
-    /// parameters borrowed.
+    /// The C `main` of a runner of these tests: see [`crate::types::program_tests`].
+    Tests(Vec<ItemId>),
+    /// Adapter of a proc for calls through a procedure value: the object of the value, then every by-value form
+    /// parameter by place, other refcounted parameters borrowed.
     Thunk(ItemId, Vec<Ty>),
+    /// A lambda of a proc with these type arguments, by index, for calls through a procedure value: the
+    /// object of the value, then the parameters as a thunk takes them.
+    Lambda(ItemId, Vec<Ty>, u32),
     /// Frees an object of this refcounted type whose count has reached zero: `(object)`.
     Drop(Ty),
     /// Frees a chain of dead objects of mutually recursive types without recursion: `(link: usize)`.

@@ -10,9 +10,12 @@ use crate::types::{FloatTy, Ty};
 /// a C symbol; the only C symbol we define is `main`.
 pub fn symbol_name(db: &dyn Db, instance: Instance) -> String {
     match instance.kind(db) {
-        InstanceKind::Proc(item, args) => format!("{}{}", item_text(db, *item), args_text(db, args)),
-        InstanceKind::Main(_) => "main".to_owned(),
-        InstanceKind::Thunk(item, args) => format!("thunk {}{}", item_text(db, *item), args_text(db, args)),
+        InstanceKind::Proc(item, args) => format!("{}{}", item_name(db, *item), args_text(db, args)),
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => "main".to_owned(),
+        InstanceKind::Thunk(item, args) => format!("thunk {}{}", item_name(db, *item), args_text(db, args)),
+        InstanceKind::Lambda(item, args, index) => {
+            format!("lambda {index} {}{}", item_name(db, *item), args_text(db, args))
+        }
         InstanceKind::Drop(ty) => format!("drop {}", ty_text(db, ty)),
         // The first type of a cycle is in no other cycle.
         InstanceKind::DropCycle(tys) => {
@@ -41,8 +44,9 @@ pub fn ty_text(db: &dyn Db, ty: &Ty) -> String {
         Ty::Ref(false, inner) => format!("ref {}", ty_text(db, inner)),
         Ty::Ref(true, inner) => format!("ref mut {}", ty_text(db, inner)),
         Ty::Form(item, args) | Ty::Pick(item, args) => {
-            format!("{}{}", item_text(db, *item), args_text(db, args))
+            format!("{}{}", item_name(db, *item), args_text(db, args))
         }
+        Ty::Impl(item, args) => format!("impl {}{}", item_name(db, *item), args_text(db, args)),
         Ty::Proc(params, ret) => format!("proc({}) -> {}", list(params), ty_text(db, ret)),
         Ty::Tuple(tys) => format!("({})", list(tys)),
         Ty::Param(_, name) => name.to_string(),
@@ -57,7 +61,8 @@ fn args_text(db: &dyn Db, args: &[Ty]) -> String {
     format!("<{}>", args.iter().map(|t| ty_text(db, t)).collect::<Vec<_>>().join(", "))
 }
 
-fn item_text(db: &dyn Db, item: ItemId) -> String {
+/// An item's full name: `demo/inventory::search`. Different items have different ones.
+pub fn item_name(db: &dyn Db, item: ItemId) -> String {
     let module = module_text(item.file(db).path(db));
     let (name, ordinal) = (item.name(db), item.ordinal(db));
     if ordinal == 0 { format!("{module}::{name}") } else { format!("{module}::{name}#{ordinal}") }

@@ -33,6 +33,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("panic.vit", include_str!("panic.vit")),
     (PRELUDE_PATH, include_str!("prelude.vit")),
     ("syscalls.vit", include_str!("syscalls.vit")),
+    ("testing.vit", include_str!("testing.vit")),
     ("text.vit", include_str!("text.vit")),
     (WASM_PATHS[0], include_str!("wasi.vit")),
     (WASM_PATHS[1], include_str!("wasi_files.vit")),

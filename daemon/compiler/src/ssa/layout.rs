@@ -141,7 +141,7 @@ impl<'a> Layouts<'a> {
     /// The scalar that holds a value of this type. Unit is a zero byte where it must be held at all.
     pub fn scalar(&mut self, ty: &Ty) -> Type {
         match ty {
-            Ty::Unit | Ty::Never | Ty::Error | Ty::Bool => Type::I8,
+            Ty::Unit | Ty::Never | Ty::Error | Ty::Bool | Ty::Impl(..) => Type::I8,
             Ty::Char => Type::I32,
             Ty::Int(int) => Type::int(int.bits()),
             Ty::Float(crate::types::FloatTy::F32) => Type::F32,
@@ -176,7 +176,9 @@ impl<'a> Layouts<'a> {
     /// How a refcounted value is represented; `None` for types without a count.
     pub fn repr(&mut self, ty: &Ty) -> Option<ObjectRepr> {
         match ty {
-            Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) => Some(ObjectRepr::Pointer),
+            Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) | Ty::Proc(..) => {
+                Some(ObjectRepr::Pointer)
+            }
             Ty::Pick(..) => self.pick(ty).repr(),
             Ty::Ref(false, inner) => self.repr(inner),
             Ty::Error
@@ -187,7 +189,7 @@ impl<'a> Layouts<'a> {
             | Ty::Int(_)
             | Ty::Float(_)
             | Ty::Ref(true, _)
-            | Ty::Proc(..)
+            | Ty::Impl(..)
             | Ty::Param(..)
             | Ty::Infer(_) => None,
         }

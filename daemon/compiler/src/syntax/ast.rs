@@ -139,8 +139,10 @@ pub enum ItemKind {
     Entry(Entry),
     /// `static_assert(cond, "text")`
     StaticAssert(StaticAssert),
-    /// `trait`, `impl`: members are parsed, their meaning is not supported yet.
-    Members(Members),
+    /// `trait`
+    Trait(Trait),
+    /// `impl`
+    Impl(Impl),
     /// Kept as a range of text.
     Unsupported(Unsupported),
 }
@@ -205,8 +207,19 @@ pub struct Export {
 pub struct Generic {
     /// Its name.
     pub name: Ident,
-    /// Bounds, defaults, `const N`: parsed, not supported yet.
+    /// `: A + B`
+    pub bounds: Vec<TypeId>,
+    /// Defaults, `const N`: parsed, not supported yet.
     pub extra: Option<Extra>,
+}
+
+/// `T: A + B` of a `where` clause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Where {
+    /// Left of the colon.
+    pub ty: TypeId,
+    /// Right of it.
+    pub bounds: Vec<TypeId>,
 }
 
 /// How a proc is called.
@@ -230,6 +243,8 @@ pub struct Proc {
     pub abi: Abi,
     /// `<T>`
     pub generics: Vec<Generic>,
+    /// `where`
+    pub wheres: Vec<Where>,
     /// Parameters.
     pub params: Vec<Param>,
     /// `-> T`
@@ -289,7 +304,9 @@ pub struct Form {
     pub generics: Vec<Generic>,
     /// Fields.
     pub fields: Vec<Field>,
-    /// Nested members.
+    /// Nested procs and consts: an `impl` of the form in the form.
+    pub members: Vec<Member>,
+    /// Other nested members.
     pub extras: Vec<Extra>,
 }
 
@@ -377,17 +394,70 @@ pub struct StaticAssert {
     pub message: Option<Arc<str>>,
 }
 
-/// `trait`, `impl`
+/// `trait`
 #[derive(Clone, Debug, PartialEq)]
-pub struct Members {
-    /// `trait` or `impl`.
-    pub feature: &'static str,
+pub struct Trait {
+    /// Its name.
+    pub name: Ident,
+    /// `<T>`
+    pub generics: Vec<Generic>,
+    /// `: A + B`
+    pub supers: Vec<TypeId>,
+    /// What is inside.
+    pub members: Vec<Member>,
+}
+
+/// `impl`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Impl {
     /// Keyword to before the brace.
     pub head: Span,
-    /// Its name; for `impl` the empty name.
-    pub name: Ident,
+    /// `<T>`
+    pub generics: Vec<Generic>,
+    /// `where`
+    pub wheres: Vec<Where>,
+    /// The trait of `impl Trait for T`.
+    pub of: Option<TypeId>,
+    /// The type.
+    pub ty: TypeId,
     /// What is inside.
-    pub items: Vec<Item>,
+    pub members: Vec<Member>,
+}
+
+/// A member of a trait or impl.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// All of it.
+    pub span: Span,
+    /// Attributes before it.
+    pub attrs: Vec<Attr>,
+    /// What it is.
+    pub kind: MemberKind,
+}
+
+/// Kinds of member.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MemberKind {
+    /// `proc`
+    Proc(Box<Proc>),
+    /// `const N: T`, `const N: T = e`
+    Const {
+        /// Its name.
+        name: Ident,
+        /// Its type.
+        ty: Option<TypeId>,
+        /// Its value; missing where a trait only asks for it.
+        value: Option<ExprId>,
+    },
+    /// `type A`, `type A: B`, `type A = T`
+    Type {
+        /// Its name.
+        name: Ident,
+        /// What an impl's type must implement.
+        bounds: Vec<TypeId>,
+        /// What it stands for.
+        ty: Option<TypeId>,
+    },
 }
 
 /// `{ .. }`
@@ -477,6 +547,17 @@ pub enum StmtKind {
     Panic(ExprId),
     /// `unreachable`
     Unreachable,
+    /// `defer { .. }`, `defer e`
+    Defer(Block),
+    /// `with e as p { .. }`
+    With {
+        /// Subject.
+        value: ExprId,
+        /// Bound in the body.
+        pat: PatId,
+        /// Body.
+        body: Block,
+    },
     /// A local item.
     Item(Box<Item>),
     /// A statement of the grammar that is not supported yet. Its expressions are kept as text.
@@ -559,6 +640,19 @@ pub enum ExprKind {
     },
     /// `[a, b]`
     List(Vec<ExprId>),
+    /// `[e for p in xs if c]`
+    Comprehension {
+        /// What each round adds.
+        element: ExprId,
+        /// Bound each round.
+        pat: PatId,
+        /// Subject.
+        iter: ExprId,
+        /// Whether the round adds anything.
+        cond: Option<ExprId>,
+    },
+    /// `|a, b| e`, `proc(a: T) -> R { .. }`
+    Lambda(Box<Lambda>),
     /// `(a, b)`, `()`
     Tuple(Vec<ExprId>),
     /// `T { .. }`, `{ a: 1 }`
@@ -590,6 +684,19 @@ pub enum ExprKind {
     Block(Block),
     /// A construct of the grammar that is not supported yet.
     Unsupported(Unsupported),
+}
+
+/// A procedure without a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lambda {
+    /// `proc(..) { .. }`: its end gives no value.
+    pub explicit: bool,
+    /// Parameters; a missing type is inferred.
+    pub params: Vec<Param>,
+    /// `-> T`
+    pub ret: Option<TypeId>,
+    /// Its body, often a block.
+    pub body: ExprId,
 }
 
 /// An argument.

@@ -78,12 +78,63 @@ impl Printer<'_> {
         self.out.push('\n');
     }
 
-    fn generics(&self, generics: &[ast::Generic]) -> String {
+    fn generics(&mut self, generics: &[ast::Generic]) -> String {
         if generics.is_empty() {
             return String::new();
         }
-        let list: Vec<&str> = generics.iter().map(|g| g.name.name.as_str()).collect();
+        let list: Vec<String> =
+            generics.iter().map(|g| format!("{}{}", g.name.name, self.bounds(&g.bounds))).collect();
         format!("<{}>", list.join(", "))
+    }
+
+    fn bounds(&mut self, bounds: &[ast::TypeId]) -> String {
+        if bounds.is_empty() {
+            return String::new();
+        }
+        let list: Vec<String> = bounds.iter().map(|&b| self.ty(b)).collect();
+        format!(": {}", list.join(" + "))
+    }
+
+    fn wheres(&mut self, wheres: &[ast::Where]) -> String {
+        if wheres.is_empty() {
+            return String::new();
+        }
+        let list: Vec<String> =
+            wheres.iter().map(|w| format!("{}{}", self.ty(w.ty), self.bounds(&w.bounds))).collect();
+        format!(" where {}", list.join(", "))
+    }
+
+    fn member(&mut self, indent: usize, member: &ast::Member) {
+        match &member.kind {
+            ast::MemberKind::Proc(proc) => self.proc(indent, member.span, "", proc),
+            ast::MemberKind::Const { name, ty, value } => {
+                let ty = ty.map_or(String::new(), |t| format!(": {}", self.ty(t)));
+                let value = value.map_or(String::new(), |e| format!(" = {}", self.expr(e)));
+                self.line(indent, member.span, &format!("const {}{ty}{value}", name.name));
+            }
+            ast::MemberKind::Type { name, bounds, ty } => {
+                let bounds = self.bounds(bounds);
+                let ty = ty.map_or(String::new(), |t| format!(" = {}", self.ty(t)));
+                self.line(indent, member.span, &format!("type {}{bounds}{ty}", name.name));
+            }
+        }
+    }
+
+    fn proc(&mut self, indent: usize, span: Span, prefix: &str, proc: &ast::Proc) {
+        let params: Vec<String> = proc.params.iter().map(|p| self.param(p)).collect();
+        let ret = proc.ret.map_or(String::new(), |t| format!(" -> {}", self.ty(t)));
+        let abi = match proc.abi {
+            ast::Abi::Vitte => "",
+            ast::Abi::C => "extern ",
+            ast::Abi::Intrinsic => "intrinsic ",
+        };
+        let (generics, wheres) = (self.generics(&proc.generics), self.wheres(&proc.wheres));
+        let head =
+            format!("{prefix}{abi}proc {}{generics}({}){ret}{wheres}", proc.name.name, params.join(", "));
+        self.line(indent, span, &head);
+        if let Some(body) = &proc.body {
+            self.block(indent + 1, body);
+        }
     }
 
     fn renamed(list: &[(ast::Ident, Option<ast::Ident>)]) -> String {
@@ -121,20 +172,7 @@ impl Printer<'_> {
                 let what = e.names.as_ref().map_or("*".into(), |n| Self::renamed(n));
                 head(self, format!("export {what}"));
             }
-            ItemKind::Proc(proc) => {
-                let params: Vec<String> = proc.params.iter().map(|p| self.param(p)).collect();
-                let ret = proc.ret.map_or(String::new(), |t| format!(" -> {}", self.ty(t)));
-                let abi = match proc.abi {
-                    ast::Abi::Vitte => "",
-                    ast::Abi::C => "extern ",
-                    ast::Abi::Intrinsic => "intrinsic ",
-                };
-                let generics = self.generics(&proc.generics);
-                head(self, format!("{abi}proc {}{generics}({}){ret}", proc.name.name, params.join(", ")));
-                if let Some(body) = &proc.body {
-                    self.block(indent + 1, body);
-                }
-            }
+            ItemKind::Proc(proc) => self.proc(indent, item.span, visibility, proc),
             ItemKind::Form(form) => {
                 let generics = self.generics(&form.generics);
                 head(self, format!("form {}{generics}", form.name.name));
@@ -143,6 +181,7 @@ impl Printer<'_> {
                     let ty = self.ty(field.ty);
                     self.line(indent + 1, self.file.ty(field.ty).span, &format!("{name}: {ty}"));
                 }
+                form.members.iter().for_each(|m| self.member(indent + 1, m));
             }
             ItemKind::Pick(pick) => {
                 let generics = self.generics(&pick.generics);
@@ -194,9 +233,19 @@ impl Printer<'_> {
                 let cond = self.expr(assert.cond);
                 head(self, format!("static_assert {cond}"));
             }
-            ItemKind::Members(members) => {
-                head(self, format!("{} {}", members.feature, members.name.name));
-                members.items.iter().for_each(|i| self.item(indent + 1, i));
+            ItemKind::Trait(declared) => {
+                let generics = self.generics(&declared.generics);
+                let supers = self.bounds(&declared.supers);
+                head(self, format!("trait {}{generics}{supers}", declared.name.name));
+                declared.members.iter().for_each(|m| self.member(indent + 1, m));
+            }
+            ItemKind::Impl(block) => {
+                let generics = self.generics(&block.generics);
+                let of = block.of.map_or(String::new(), |of| format!("{} for ", self.ty(of)));
+                let ty = self.ty(block.ty);
+                let wheres = self.wheres(&block.wheres);
+                head(self, format!("impl{generics} {of}{ty}{wheres}"));
+                block.members.iter().for_each(|m| self.member(indent + 1, m));
             }
             ItemKind::Unsupported(u) => head(self, format!("unsupported {}", u.feature)),
         }
@@ -243,6 +292,15 @@ impl Printer<'_> {
             StmtKind::Assert(cond, _) => some(self, "assert", Some(*cond)),
             StmtKind::Continue => line(self, "continue".into()),
             StmtKind::Unreachable => line(self, "unreachable".into()),
+            StmtKind::Defer(body) => {
+                line(self, "defer".into());
+                self.block(indent + 1, body);
+            }
+            StmtKind::With { value, pat, body } => {
+                let (value, pat) = (self.expr(*value), self.pat(*pat));
+                line(self, format!("with {value} as {pat}"));
+                self.block(indent + 1, body);
+            }
             StmtKind::Unsupported(u) => line(self, format!("unsupported {}", u.feature)),
             StmtKind::Expr(e) => self.expr_lines(indent, stmt.span, "", *e),
             StmtKind::While(cond, body) => {
@@ -433,6 +491,17 @@ impl Printer<'_> {
                 format!("match {scrutinee} {{ {} }}", parts.join("; "))
             }
             ExprKind::Block(block) => self.inline_block(block),
+            ExprKind::Comprehension { element, pat, iter, cond } => {
+                let (element, pat, iter) = (self.expr(*element), self.pat(*pat), self.expr(*iter));
+                let cond = cond.map_or(String::new(), |c| format!(" if {}", self.expr(c)));
+                format!("[{element} for {pat} in {iter}{cond}]")
+            }
+            ExprKind::Lambda(lambda) => {
+                let params: Vec<String> = lambda.params.iter().map(|p| self.param(p)).collect();
+                let ret = lambda.ret.map_or(String::new(), |t| format!(" -> {}", self.ty(t)));
+                let word = if lambda.explicit { "proc" } else { "lambda" };
+                format!("{word}({}){ret} {}", params.join(", "), self.expr(lambda.body))
+            }
             ExprKind::Unsupported(u) => format!("<unsupported {}>", u.feature),
         }
     }

@@ -33,6 +33,18 @@ crate::codes! {
     /// Consts need each other's values.
     CONST_CYCLE = "TYP0001" "CONST_EVAL_E_CYCLE";
 
+    // Traits.
+    /// Two impls of a trait fit one type.
+    OVERLAPPING_IMPLS = "TYP0219" "TYPECK_E_OVERLAPPING_IMPLS";
+    /// An impl lacks what its trait asks for.
+    MISSING_MEMBER = "TYP0224" "TYPECK_E_MISSING_TRAIT_MEMBER";
+    /// A member of an impl is not what its trait declares.
+    WRONG_SIGNATURE = "TYP0225" "TYPECK_E_TRAIT_SIGNATURE";
+    /// Something that is no trait where one is due.
+    UNKNOWN_TRAIT = "TYP0226" "TYPECK_E_UNKNOWN_TRAIT";
+    /// A type parameter of an impl that its head does not decide.
+    OPEN_PARAMETER = "TYP0950" "TYPECK_E_OPEN_IMPL_PARAMETER";
+
     // Types.
     /// A value or module has no such member.
     UNKNOWN_MEMBER = "TYP0247" "TYPECK_E_UNKNOWN_MEMBER";

@@ -10,15 +10,21 @@
 use std::sync::Arc;
 
 use super::thir;
+use super::traits::BoundData;
 use super::ty::Ty;
 use crate::base::{Diagnostic, Name};
+use crate::lower::ItemId;
 use crate::lower::hir::{Abi, ParamMode};
 
 /// A proc's resolved signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProcData {
-    /// Names of the type parameters.
+    /// Names of the type parameters: those of the trait or impl around it, its own, and those that bounds add.
     pub generics: Vec<Name>,
+    /// Which of them are written at the proc itself.
+    pub own: std::ops::Range<u32>,
+    /// What is asked of them.
+    pub bounds: Vec<BoundData>,
     /// Parameters.
     pub params: Vec<ParamData>,
     /// Result; unit if none.
@@ -27,6 +33,10 @@ pub struct ProcData {
     pub abi: Abi,
     /// Whether it has a body.
     pub has_body: bool,
+    /// The trait or impl that it is a member of.
+    pub owner: Option<ItemId>,
+    /// It is a `const` of a trait or impl: named and not called.
+    pub is_const: bool,
 }
 
 /// A parameter.

@@ -85,6 +85,10 @@ impl Dump<'_> {
                 }
             }
             Stmt::Expr(value) => self.expr(value),
+            Stmt::Defer(block) => {
+                self.text("defer ");
+                self.block(block);
+            }
         }
     }
 
@@ -161,6 +165,10 @@ impl Dump<'_> {
                 self.text(&text);
             }
             ExprKind::Const(item) => self.text(item.name(db)),
+            ExprKind::Lambda { index, captures } => {
+                let captures: Vec<String> = captures.iter().map(|local| self.local(*local)).collect();
+                self.text(&format!("lambda {index}({})", captures.join(", ")));
+            }
             ExprKind::ProcRef(item, tys) => {
                 self.text(item.name(db));
                 self.type_args(tys);

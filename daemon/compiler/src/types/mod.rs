@@ -14,6 +14,7 @@ pub mod resolve; // what paths and bare names stand for
 pub mod scope; // imports, exports, what a module can see
 pub mod signature; // resolved types of items
 pub mod thir; // the result of checking a body
+pub mod traits; // traits and impls: bounds, evidence, where impls are found
 pub mod ty; // types
 pub mod typeref; // written types to types
 
@@ -23,7 +24,9 @@ mod tests;
 pub use dump::dump_thir;
 pub use infer::{check_body, default_value};
 pub use intrinsic::Intrinsic;
-pub use program::{entry_point, file_diagnostics, place_span, program_diagnostics, program_modules};
+pub use program::{
+    entry_point, file_diagnostics, place_span, program_diagnostics, program_modules, program_tests,
+};
 pub use render::ty_name;
 pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,

@@ -120,11 +120,18 @@ pub fn local_procs(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
             _ => {} // every other expression has no block of its own
         }
     }
-    let procs = blocks.iter().flat_map(|block| &block.stmts).filter_map(|stmt| match stmt {
-        Stmt::Proc(local) => Some(*local),
-        Stmt::Let { .. } | Stmt::Expr(_) => None,
-    });
-    procs.collect()
+    let mut procs = Vec::new();
+    while let Some(block) = blocks.pop() {
+        for stmt in &block.stmts {
+            match stmt {
+                Stmt::Proc(local) => procs.push(*local),
+                Stmt::Defer(deferred) => blocks.push(deferred),
+                Stmt::Let { .. } | Stmt::Expr(_) => {}
+            }
+        }
+    }
+    super::scope::sort_items(db, &mut procs);
+    procs.into()
 }
 
 /// The file and bytes of a place, as the text is now.
@@ -253,6 +260,23 @@ pub fn entry_point(db: &dyn Db, program: Program) -> Result<ItemId, Box<Diagnost
         Some(error) => Err(Box::new(error.clone())),
         None => Ok(main),
     }
+}
+
+/// The tests of a program (§4.11 of the reference): the procs of its own modules whose names begin with `test_`,
+/// which take nothing and give a `bool` or nothing, and its `test` blocks; in order of path and place.
+#[salsa::tracked(returns(ref))]
+pub fn program_tests(db: &dyn Db, program: Program) -> Arc<[ItemId]> {
+    let own = &program.entry(db).path(db).root;
+    let modules = program_modules(db, program).iter().filter(|module| module.path(db).root == *own);
+    let procs = modules.flat_map(|module| item_tree(db, *module).items.iter().map(|entry| entry.id));
+    procs
+        .filter(|item| matches!(&**item_hir(db, *item), ItemHir::Proc(proc) if proc.sig.is_test))
+        .filter(|item| {
+            let data = proc_data(db, *item);
+            let gives = matches!(data.ret, Ty::Bool | Ty::Unit | Ty::Never);
+            gives && data.generics.is_empty() && data.abi == Abi::Vitte && data.has_body
+        })
+        .collect()
 }
 
 fn main_proc(db: &dyn Db, entry: SourceFile) -> Option<ItemId> {

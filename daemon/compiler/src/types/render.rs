@@ -39,6 +39,10 @@ fn write_ty(db: &dyn Db, ty: &Ty, out: &mut String) {
                 write_list(db, args, ('<', '>'), out);
             }
         }
+        Ty::Impl(item, _) => {
+            out.push_str("impl ");
+            out.push_str(item.name(db));
+        }
         Ty::Proc(params, ret) => {
             out.push_str("proc");
             write_list(db, params, ('(', ')'), out);

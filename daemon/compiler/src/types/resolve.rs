@@ -108,6 +108,7 @@ fn below(db: &dyn Db, owner: ItemId, item: ItemId, segments: &[Ident], used: usi
             _ => "type",
         },
         ItemKind::Unsupported => return ResolvedPath::Failed(None),
+        ItemKind::Trait | ItemKind::Impl => return found,
         // Members of a value, or an error that the type checker words better.
         ItemKind::Proc | ItemKind::Const | ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert => {
             return found;
@@ -240,6 +241,8 @@ pub fn variant_names(db: &dyn Db, pick: ItemId) -> Arc<[Name]> {
         | ItemHir::Form(_)
         | ItemHir::Const(_)
         | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_)
         | ItemHir::StaticAssert(..) => Arc::from([]),
     }
 }

@@ -134,10 +134,11 @@ pub fn own_items(db: &dyn Db, file: SourceFile) -> Arc<OwnItems> {
             | ItemKind::Pick
             | ItemKind::Const
             | ItemKind::Alias
+            | ItemKind::Trait
             | ItemKind::Unsupported => true,
-            ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert => false,
+            ItemKind::Impl | ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert => false,
         };
-        if entry.duplicate || name.is_empty() || !kind_has_name {
+        if entry.duplicate || entry.member || name.is_empty() || !kind_has_name {
             continue;
         }
         own.items.entry(name.clone()).or_insert(entry.id);

@@ -75,6 +75,8 @@ pub fn signature_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
         ItemKind::Pick => resolved_pick(db, item).diagnostics.clone(),
         ItemKind::Alias => resolved_alias(db, item).diagnostics.clone(),
         ItemKind::Const => resolved_const(db, item).diagnostics.clone(),
+        ItemKind::Trait => super::traits::head_diagnostics(db, item),
+        ItemKind::Impl => super::infer::impl_diagnostics(db, item).clone(),
         ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => Arc::from([]),
     }
 }
@@ -125,11 +127,23 @@ impl<'db> Resolver<'db> {
 #[salsa::tracked(returns(ref))]
 fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     let Some(sig) = proc_signature(db, item) else {
-        let data =
-            ProcData { generics: vec![], params: vec![], ret: Ty::Error, abi: Abi::Vitte, has_body: false };
+        let data = ProcData {
+            generics: vec![],
+            own: 0..0,
+            bounds: vec![],
+            params: vec![],
+            ret: Ty::Error,
+            abi: Abi::Vitte,
+            has_body: false,
+            owner: None,
+            is_const: false,
+        };
         return Resolved { data: Arc::new(data), diagnostics: Arc::from([]) };
     };
-    let mut resolver = Resolver::new(db, item, &sig.generics);
+    let generics = super::traits::generics(db, item);
+    let mut resolver = Resolver::new(db, item, &[]);
+    resolver.generics.clone_from(&generics.names);
+    resolver.diagnostics.extend(super::traits::generics_diagnostics(db, item).iter().cloned());
     let mut params = Vec::with_capacity(sig.params.len());
     for param in &sig.params {
         let ty = resolver.ty(&param.ty);
@@ -148,10 +162,21 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     }
     let ret = sig.ret.as_ref().map_or(Ty::Unit, |ret| resolver.ty(ret));
     let has_body = sig.abi == Abi::Vitte && proc_has_body(db, item);
-    if !has_body && item.file(db).path(db).root != CORE_ROOT {
+    let declared = sig.owner.is_some_and(|owner| owner.kind(db) == ItemKind::Trait);
+    if !has_body && !declared && item.file(db).path(db).root != CORE_ROOT {
         resolver.diagnostics.push(bodyless_proc(db, item, sig.abi));
     }
-    let data = ProcData { generics: resolver.generics.clone(), params, ret, abi: sig.abi, has_body };
+    let data = ProcData {
+        generics: resolver.generics.clone(),
+        own: generics.first..generics.first + generics.written,
+        bounds: generics.bounds.clone(),
+        params,
+        ret,
+        abi: sig.abi,
+        has_body,
+        owner: sig.owner,
+        is_const: sig.is_const,
+    };
     resolver.finish(Arc::new(data))
 }
 
@@ -262,6 +287,7 @@ fn contains_form(db: &dyn Db, ty: &Ty, target: ItemId) -> bool {
             | Ty::Ref(..)
             | Ty::Pick(..)
             | Ty::Proc(..)
+            | Ty::Impl(..)
             | Ty::Param(..)
             | Ty::Infer(_) => {}
         }

@@ -19,12 +19,17 @@ pub struct Body {
     pub generics: Vec<Name>,
     /// Parameters: the first locals, in order. Default values are bodies without any.
     pub param_count: usize,
+    /// Of a lambda: how many of these are what it captures; they come first.
+    pub captures: usize,
     /// All locals.
     pub locals: Vec<Local>,
     /// Result type.
     pub ret: Ty,
     /// The body; for consts and the like its `tail` is the value.
     pub block: Block,
+    /// The lambdas in it, nested ones included. Their first locals are what they capture, then come their
+    /// parameters; `param_count` counts both.
+    pub lambdas: Vec<Body>,
     /// False if any error was reported inside: then nothing after the checker looks at it.
     pub ok: bool,
 }
@@ -72,6 +77,8 @@ pub enum Stmt {
     },
     /// For its effect; the value is dropped.
     Expr(Expr),
+    /// Runs when the scope around it is left in any way but a panic.
+    Defer(Arc<Block>),
 }
 
 /// An expression.
@@ -106,6 +113,13 @@ pub enum ExprKind {
     Const(ItemId),
     /// A proc as a value.
     ProcRef(ItemId, Vec<Ty>),
+    /// A lambda as a value, with copies of what it captures.
+    Lambda {
+        /// Index among [`Body::lambdas`] of the whole body.
+        index: u32,
+        /// Locals of the body around it.
+        captures: Vec<LocalId>,
+    },
     /// A call.
     Call {
         /// Who.

@@ -104,6 +104,9 @@ pub enum Ty {
     Proc(Arc<[Ty]>, Arc<Ty>),
     /// `(A, B)`
     Tuple(Arc<[Ty]>),
+    /// Evidence that a type implements a trait: the impl and its type arguments. No value has this type; it
+    /// only stands among type arguments (see [`super::traits`]).
+    Impl(ItemId, Arc<[Ty]>),
     /// The n-th type parameter of the proc being checked, with its name.
     Param(u32, Name),
     /// An inference variable; never leaves the type checker.
@@ -122,7 +125,7 @@ impl Ty {
     pub fn for_each_part<'a>(&'a self, mut f: impl FnMut(&'a Self)) {
         match self {
             Self::List(part) | Self::Ref(_, part) => f(part),
-            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Tuple(parts) => parts.iter().for_each(f),
+            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Impl(_, parts) | Self::Tuple(parts) => parts.iter().for_each(f),
             Self::Proc(params, ret) => {
                 params.iter().for_each(&mut f);
                 f(ret);
@@ -151,6 +154,7 @@ impl Ty {
             Self::Ref(m, t) => Self::Ref(*m, Arc::new(t.subst(args))),
             Self::Form(id, tys) => Self::Form(*id, many(tys)),
             Self::Pick(id, tys) => Self::Pick(*id, many(tys)),
+            Self::Impl(id, tys) => Self::Impl(*id, many(tys)),
             Self::Proc(params, ret) => Self::Proc(many(params), Arc::new(ret.subst(args))),
             Self::Tuple(tys) => Self::Tuple(many(tys)),
             Self::Error

@@ -57,7 +57,29 @@ pub fn builtin_type(name: &str) -> Option<Ty> {
 /// Resolves a type written in `owner`, whose type parameters are `generics` (by index). Unknown types
 /// are reported once and become [`Ty::Error`].
 pub fn resolve_type(db: &dyn Db, owner: ItemId, generics: &[Name], ty: &TypeRef) -> (Ty, Vec<Diagnostic>) {
-    let mut resolver = TypeResolver { db, owner, generics, diagnostics: Vec::new() };
+    resolve_type_with(db, owner, generics, SelfTy::Owner, ty)
+}
+
+/// How much `Self` means while a type is resolved. What an impl is of cannot be said in terms of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfTy {
+    /// Nothing.
+    None,
+    /// The type of the impl around it.
+    Type,
+    /// The type, and the associated types behind it.
+    Owner,
+}
+
+/// As [`resolve_type`], where less may be known of `Self`.
+pub fn resolve_type_with(
+    db: &dyn Db,
+    owner: ItemId,
+    generics: &[Name],
+    self_ty: SelfTy,
+    ty: &TypeRef,
+) -> (Ty, Vec<Diagnostic>) {
+    let mut resolver = TypeResolver { db, owner, generics, self_ty, diagnostics: Vec::new() };
     let ty = resolver.ty(ty);
     (ty, resolver.diagnostics)
 }
@@ -66,6 +88,7 @@ struct TypeResolver<'a> {
     db: &'a dyn Db,
     owner: ItemId,
     generics: &'a [Name],
+    self_ty: SelfTy,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -92,6 +115,9 @@ impl TypeResolver<'_> {
     fn path(&mut self, ty: &TypeRef, path: &[Ident], args: &[TypeRef]) -> Ty {
         let Some(last) = path.last() else { return Ty::Error };
         let args_of: Vec<Ty> = args.iter().map(|arg| self.ty(arg)).collect();
+        if let Some(known) = self.of_parameter(ty, path, args.len()) {
+            return known;
+        }
         if let [name] = path {
             if let Some(index) = self.generics.iter().position(|generic| *generic == name.name) {
                 self.expect_args(ty, name, 0, args.len(), None);
@@ -122,6 +148,45 @@ impl TypeResolver<'_> {
                 Ty::Error
             }
         }
+    }
+
+    /// `Self`, `Self.Item`, `T.Item`.
+    fn of_parameter(&mut self, ty: &TypeRef, path: &[Ident], args: usize) -> Option<Ty> {
+        let (first, rest) = path.split_first()?;
+        let is_param = self.generics.contains(&first.name);
+        let block = match self.self_ty {
+            SelfTy::Type | SelfTy::Owner if first.name == "Self" => impl_around(self.db, self.owner),
+            SelfTy::None | SelfTy::Type | SelfTy::Owner => None,
+        };
+        if !is_param && block.is_none() {
+            return None;
+        }
+        let Some(name) = rest.first() else {
+            let block = block.filter(|_| !is_param)?;
+            self.expect_args(ty, first, 0, args, None);
+            return Some(super::traits::impl_self_ty(self.db, block).clone());
+        };
+        let full = format!("{}.{}", first.name, name.name);
+        if let Some(index) = self.generics.iter().position(|generic| *generic == full) {
+            return Some(Ty::Param(index as u32, Name::new(full)));
+        }
+        if let (Some(block), SelfTy::Owner) = (block, self.self_ty)
+            && let Some(found) = super::traits::impl_type(self.db, block, &name.name)
+        {
+            return Some(found);
+        }
+        self.diagnostics.push(
+            Diagnostic::error(
+                codes::UNKNOWN_MEMBER,
+                Phase::Typeck,
+                Place::Node(self.owner, name.node),
+                format!("`{}` has no associated type `{}`", first.name, name.name),
+                "not declared by a trait that it is known to implement",
+            )
+            .note("a type parameter has the associated types of the traits in its bounds")
+            .help(format!("add a bound on `{}`, or name another type", first.name)),
+        );
+        Some(Ty::Error)
     }
 
     fn builtin(&mut self, ty: &TypeRef, name: &Ident, mut args: Vec<Ty>) -> Ty {
@@ -179,7 +244,13 @@ impl TypeResolver<'_> {
                 }
             }
             ItemKind::Unsupported => Ty::Error,
-            ItemKind::Proc | ItemKind::Const | ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert => {
+            ItemKind::Proc
+            | ItemKind::Const
+            | ItemKind::Trait
+            | ItemKind::Impl
+            | ItemKind::Use
+            | ItemKind::Export
+            | ItemKind::StaticAssert => {
                 self.not_a_type(ty, name, &Resolution::Item(item));
                 Ty::Error
             }
@@ -236,9 +307,11 @@ impl TypeResolver<'_> {
                 let what = match item.kind(self.db) {
                     ItemKind::Proc => "a proc",
                     ItemKind::Const => "a const",
+                    ItemKind::Trait => "a trait",
                     ItemKind::Form
                     | ItemKind::Pick
                     | ItemKind::Alias
+                    | ItemKind::Impl
                     | ItemKind::Use
                     | ItemKind::Export
                     | ItemKind::StaticAssert
@@ -308,6 +381,23 @@ impl TypeResolver<'_> {
     }
 }
 
+/// The impl that an item is, or is a member of.
+pub(crate) fn impl_around(db: &dyn Db, item: ItemId) -> Option<ItemId> {
+    match item.kind(db) {
+        ItemKind::Impl => Some(item),
+        ItemKind::Proc => super::traits::owner_of(db, item).filter(|owner| owner.kind(db) == ItemKind::Impl),
+        ItemKind::Form
+        | ItemKind::Pick
+        | ItemKind::Const
+        | ItemKind::Alias
+        | ItemKind::Trait
+        | ItemKind::Use
+        | ItemKind::Export
+        | ItemKind::StaticAssert
+        | ItemKind::Unsupported => None,
+    }
+}
+
 /// What Vitte calls a type of other languages.
 fn foreign_type(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -346,6 +436,8 @@ pub fn generics_of(db: &dyn Db, item: ItemId) -> usize {
         ItemHir::Pick(hir) => hir.generics.len(),
         ItemHir::Alias(hir) => hir.generics.len(),
         ItemHir::Proc(hir) => hir.sig.generics.len(),
+        ItemHir::Trait(hir) => hir.generics.len(),
+        ItemHir::Impl(hir) => hir.generics.len(),
         ItemHir::Missing | ItemHir::Const(_) | ItemHir::StaticAssert(..) => 0,
     }
 }

@@ -56,6 +56,7 @@ impl Facts {
         option("opt-level", format!("{:?}", plan.options.opt_level));
         option("debug-info", plan.options.debug_info.to_string());
         option("strict", plan.options.strict.to_string());
+        option("tests", plan.options.tests.to_string());
         option("disabled-passes", plan.options.disabled_passes.join(","));
         option("symbols", format!("{:?}", plan.debug));
         option("link-mode", format!("{:?}", plan.link_mode));

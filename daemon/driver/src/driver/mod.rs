@@ -1,6 +1,9 @@
 //! The driver itself: one door for each verb.
 mod linking; // object files to executables
 mod stored; // results from the store, and into it
+mod testing; // programs that run tests
+
+pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

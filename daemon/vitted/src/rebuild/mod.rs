@@ -12,7 +12,9 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Code;
-use vitte_driver::{BuildOutcome, BuildRequest, DriverError, Event, EventSink, RunSpec};
+use vitte_driver::{
+    BuildOutcome, BuildRequest, DriverError, Event, EventSink, RunSpec, TestBuild, TestProgram,
+};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
 
@@ -21,6 +23,7 @@ use crate::operation::{Operation, duration};
 use crate::program;
 use crate::service::Service;
 use crate::status::Refusal;
+use crate::testing::{Choice, run_tests};
 use crate::watcher::settle::{Burst, VersionControl};
 
 use inputs::{Noticed, Tracked};
@@ -42,6 +45,8 @@ pub enum Goal {
         /// What becomes of a program that still runs.
         when_rebuilt: WhenRebuilt,
     },
+    /// Build and run tests. Those that still run are ended when there are new ones.
+    Test(Choice),
 }
 
 /// What becomes of the program of an earlier round that still runs when there is a new one.
@@ -95,6 +100,8 @@ struct Session {
     program: Option<Program>,
     /// What to start once the program has ended.
     next_program: Option<Executable>,
+    /// The programs of the last round that hold tests.
+    tests: Vec<TestProgram>,
 }
 
 /// How a round ended, as far as it tells one round from another.
@@ -134,6 +141,7 @@ impl Session {
             round,
             program: None,
             next_program: None,
+            tests: Vec::new(),
         }
     }
 
@@ -160,8 +168,9 @@ impl Session {
         self.round = self.operation.cancel().child_token();
         let (job, worker, token) = (Arc::clone(&self.job), Arc::clone(&sink), self.round.clone());
         let work = self.service.drive(&self.operation, move |driver, _, _| match &job.goal {
-            Goal::Check => driver.check(&job.build, &*worker, &token),
-            Goal::Build | Goal::Run { .. } => driver.build(&job.build, &*worker, &token),
+            Goal::Check => driver.check(&job.build, &*worker, &token).map(without_tests),
+            Goal::Build | Goal::Run { .. } => driver.build(&job.build, &*worker, &token).map(without_tests),
+            Goal::Test(_) => driver.build_tests(&job.build, &*worker, &token),
         });
         let mut meanwhile: Option<Noticed> = None;
         let result = {
@@ -198,6 +207,10 @@ impl Session {
             return Ok(meanwhile);
         }
         self.track(is_first).await?;
+        let result = result.map(|built| {
+            self.tests = built.programs;
+            built.outcome
+        });
         self.conclude(&sink, &noticed, result, is_first).await?;
         Ok(meanwhile)
     }
@@ -364,7 +377,11 @@ impl Session {
 
     /// What a round means for the program.
     fn plan_program(&self, executable: Option<&Executable>) -> v1::RoundProgram {
-        let Goal::Run { when_rebuilt, .. } = &self.job.goal else { return v1::RoundProgram::Unspecified };
+        let when_rebuilt = match &self.job.goal {
+            Goal::Run { when_rebuilt, .. } => *when_rebuilt,
+            Goal::Test(_) => WhenRebuilt::Restart,
+            Goal::Check | Goal::Build => return v1::RoundProgram::Unspecified,
+        };
         let runs = self.program.as_ref().is_some_and(|program| !program.task.is_finished());
         match (executable, runs) {
             (None, false) => v1::RoundProgram::Unspecified,
@@ -379,12 +396,20 @@ impl Session {
     }
 
     fn start_program(&mut self, executable: Executable) {
-        let Goal::Run { spec, .. } = &self.job.goal else { return };
-        let spec = RunSpec { executable: executable.path.clone(), ..spec.clone() };
         let stop = CancellationToken::new();
         let operation = Arc::clone(&self.operation);
         let until = stop.clone();
-        let task = tokio::spawn(async move { program::run_until(&operation, spec, &until).await });
+        let task = match &self.job.goal {
+            Goal::Check | Goal::Build => return,
+            Goal::Run { spec, .. } => {
+                let spec = RunSpec { executable: executable.path.clone(), ..spec.clone() };
+                tokio::spawn(async move { program::run_until(&operation, spec, &until).await })
+            }
+            Goal::Test(choice) => {
+                let (tests, choice) = (self.tests.clone(), choice.clone());
+                tokio::spawn(async move { run_tests(&operation, &tests, &choice, &until).await })
+            }
+        };
         self.program = Some(Program { executable, stop, task: AbortOnDropHandle::new(task) });
     }
 
@@ -400,7 +425,9 @@ impl Session {
 
     /// A program that could not be run is no end of watch mode.
     fn tell_trouble(&self, ended: Result<(), Refusal>) {
-        if let Err(refusal) = ended {
+        if let Err(refusal) = ended
+            && refusal.code != Code::Cancelled
+        {
             let message = format!("the program could not be run: {}", refusal.message);
             self.operation.emit(Kind::Note(v1::Note { message }));
         }
@@ -411,6 +438,10 @@ impl Session {
         self.round.cancel();
         self.stop_program().await;
     }
+}
+
+fn without_tests(outcome: BuildOutcome) -> TestBuild {
+    TestBuild { outcome, programs: Vec::new() }
 }
 
 /// Takes a round's events: passes them on once the round was announced, and keeps them until then.

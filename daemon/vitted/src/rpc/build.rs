@@ -1,6 +1,7 @@
 //! `BuildService`.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status};
@@ -9,12 +10,18 @@ use vitte_proto::v1;
 use vitte_proto::v1::build_service_server::BuildService;
 use vitte_proto::v1::event::Kind;
 
+use super::run::{STRINGS_MAX, environment_of};
 use super::stream::{ResponseStream, deadline, events};
 use crate::convert;
 use crate::operation::{NewOperation, OperationKind, WhenUnwatched};
 use crate::service::Service;
 use crate::status::Refusal;
+use crate::testing::{Choice, run_tests};
 
+/// What a test may take when nobody says.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Most tests that run at once.
+const JOBS_MAX: usize = 256;
 /// Most bytes of one piece of a stage.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -26,6 +33,7 @@ pub struct Build(pub Arc<Service>);
 impl BuildService for Build {
     type CheckStream = ResponseStream<v1::CheckResponse>;
     type BuildStream = ResponseStream<v1::BuildResponse>;
+    type TestStream = ResponseStream<v1::TestResponse>;
     type EmitStream = ResponseStream<v1::EmitResponse>;
 
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<Self::CheckStream>, Status> {
@@ -68,6 +76,32 @@ impl BuildService for Build {
             Ok(())
         })?;
         Ok(Response::new(events(subscription, |event| v1::BuildResponse { event: Some(event) })))
+    }
+
+    async fn test(&self, request: Request<v1::TestRequest>) -> Result<Response<Self::TestStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let message = request.into_inner();
+        let when_unwatched = convert::when_unwatched(message.on_disconnect());
+        let v1::TestRequest { options, tests, request_id, .. } = message;
+        let (build, choice) = parse_tests(&self.0, options, tests)?;
+        let new = NewOperation {
+            kind: OperationKind::Test,
+            title: title("test", &build),
+            request_id,
+            when_unwatched,
+        };
+        let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
+            let built = service
+                .drive(&operation, move |driver, sink, cancel| driver.build_tests(&build, sink, cancel))
+                .await?;
+            let can_run = built.outcome.errors == 0;
+            operation.emit(Kind::BuildFinished(convert::outcome(built.outcome)));
+            if can_run {
+                run_tests(&operation, &built.programs, &choice, operation.cancel()).await?;
+            }
+            Ok(())
+        })?;
+        Ok(Response::new(events(subscription, |event| v1::TestResponse { event: Some(event) })))
     }
 
     async fn emit(&self, request: Request<v1::EmitRequest>) -> Result<Response<Self::EmitStream>, Status> {
@@ -137,6 +171,35 @@ impl BuildService for Build {
         let removed = removed.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Response::new(v1::CleanResponse { removed }))
     }
+}
+
+/// What tests to build, and which of them to run.
+pub(super) fn parse_tests(
+    service: &Service,
+    options: Option<v1::BuildOptions>,
+    tests: Option<v1::TestOptions>,
+) -> Result<(BuildRequest, Choice), Refusal> {
+    let v1::TestOptions { filters, exact, list, shuffle_seed, jobs, timeout, environment } =
+        tests.unwrap_or_default();
+    if filters.len() + environment.len() > STRINGS_MAX {
+        return Err(Refusal::bad_field("tests.filters", "and `tests.environment` are too long"));
+    }
+    let env = environment_of(service, options.as_ref(), environment)?;
+    let mut build = parse(service, options)?;
+    let scratch = &service.identity.scratch;
+    build.scratch = (!scratch.as_os_str().is_empty()).then(|| scratch.clone());
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let choice = Choice {
+        filters,
+        exact,
+        list,
+        shuffle_seed,
+        jobs: if jobs == 0 { processors } else { (jobs as usize).min(JOBS_MAX) },
+        timeout: timeout.map_or(Ok(TIMEOUT), |timeout| convert::positive("tests.timeout", timeout))?,
+        env,
+        cwd: build.cwd.clone(),
+    };
+    Ok((build, choice))
 }
 
 /// The driver's request, with the workspace it names looked up.

@@ -1,6 +1,7 @@
 //! The gRPC services: parse, call, render.
 mod build;
 mod cache;
+mod module;
 mod operation;
 mod page;
 mod run;
@@ -11,6 +12,7 @@ mod workspace;
 
 pub use build::Build;
 pub use cache::CacheApi;
+pub use module::ModulesApi;
 pub use operation::OperationsApi;
 pub use run::Run;
 pub use system::System;

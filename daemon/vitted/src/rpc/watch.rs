@@ -7,7 +7,7 @@ use vitte_driver::RunSpec;
 use vitte_proto::v1;
 use vitte_proto::v1::watch_service_server::WatchService;
 
-use super::build::{parse, title};
+use super::build::{parse, parse_tests, title};
 use super::run::{STRINGS_MAX, environment_of, text};
 use super::stream::{ResponseStream, deadline, events};
 use crate::convert;
@@ -48,7 +48,7 @@ impl WatchService for WatchApi {
 /// What is asked, and its verb.
 fn job(service: &Arc<Service>, message: v1::RebuildRequest) -> Result<(&'static str, Job), Refusal> {
     let (goal, when_rebuilt) = (message.goal(), message.when_rebuilt());
-    let v1::RebuildRequest { options, args, environment, cwd, .. } = message;
+    let v1::RebuildRequest { options, args, environment, cwd, tests, .. } = message;
     if options.as_ref().is_some_and(|options| options.dry_run) {
         return Err(Refusal::bad_field("options.dry_run", "is of no use in watch mode"));
     }
@@ -75,6 +75,11 @@ fn job(service: &Arc<Service>, message: v1::RebuildRequest) -> Result<(&'static 
             };
             let spec = RunSpec { executable: PathBuf::new(), args, env, cwd, timeout: None };
             ("run", Goal::Run { spec, when_rebuilt })
+        }
+        v1::RebuildGoal::Test => {
+            let (tests_of, choice) = parse_tests(service, options, tests)?;
+            build = tests_of;
+            ("test", Goal::Test(choice))
         }
     };
     Ok((verb, Job { build, goal }))

@@ -1,9 +1,9 @@
 //! Calls: arguments in order, places by address, copy-in copy-out where places overlap (§8.3).
 use super::super::body::{
-    Callee, Const, LocalId, Operand, PassMode, Place, Rvalue, StatementKind, Terminator,
+    Callee, Const, LocalId, Operand, PassMode, Place, Projection, Rvalue, StatementKind, Terminator,
 };
 use super::super::modes::{intrinsic_modes, pass_modes, value_mode};
-use super::super::tys::{core_proc_item, needs_drop, repr};
+use super::super::tys::{core_proc_item, needs_drop, object_of, repr};
 use super::super::walk::{is_place, root};
 use super::place::Pending;
 use super::{Builder, Loan, in_mode};
@@ -11,6 +11,7 @@ use crate::lower::NodeId;
 use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
+use crate::types::traits::dispatch;
 use crate::types::{Intrinsic, Ty, proc_data, ty_name};
 
 /// An argument after its evaluation.
@@ -27,15 +28,18 @@ impl Builder<'_> {
     pub(super) fn call(&mut self, dest: Option<LocalId>, callee: &thir::Callee, args: &[Arg], ret: &Ty) {
         let ret = self.ty(ret);
         let mut moved: Vec<bool> = Vec::new();
+        // Of a procedure value: what its code takes first.
+        let mut object = None;
         let (callee, modes) = match callee {
             thir::Callee::Proc(item, tys) => {
-                let data = proc_data(self.db, *item);
                 let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
-                if self.length(dest, *item, args) {
+                let (item, tys) = dispatch(self.db, *item, &tys);
+                let data = proc_data(self.db, item);
+                if self.length(dest, item, args) {
                     return;
                 }
                 moved = data.params.iter().map(|p| p.mode == ParamMode::Move).collect();
-                let instance = Instance::new(self.db, InstanceKind::Proc(*item, tys));
+                let instance = Instance::new(self.db, InstanceKind::Proc(item, tys));
                 let modes = pass_modes(self.db, instance).to_vec();
                 let callee = match data.abi {
                     Abi::Vitte | Abi::Intrinsic => Callee::Instance(instance),
@@ -61,16 +65,56 @@ impl Builder<'_> {
                 let ty = self.ty(&value.ty);
                 let operand = self.operand(value);
                 let later: Vec<&Expr> = args.iter().map(|a| &a.value).collect();
-                let operand =
-                    if self.changed_by(value, &later) { self.settle(operand, &ty) } else { operand };
+                // The object lives at least as long as the call.
+                let held = match operand {
+                    Operand::Copy(place) | Operand::Move(place) | Operand::Borrow(place)
+                        if place.as_local().is_some() && !self.changed_by(value, &later) =>
+                    {
+                        place
+                    }
+                    operand => Place::local(self.temp_with(repr(&ty).clone(), Rvalue::Use(operand))),
+                };
                 let Ty::Proc(params, ret) = repr(&ty).clone() else { return };
-                let modes = params.iter().map(|t| value_mode(self.db, t)).collect();
-                (Callee::Value(operand, params.to_vec(), Ty::clone(&ret)), modes)
+                let modes: Vec<PassMode> = params.iter().map(|t| value_mode(self.db, t)).collect();
+                object = Some(Operand::Borrow(held.clone()));
+                let code = self.code_of(held, repr(&ty));
+                let taken = std::iter::once(repr(&ty).clone()).chain(params.iter().cloned()).collect();
+                (Callee::Value(code, taken, Ty::clone(&ret)), modes)
             }
         };
         self.note_clashes(args);
         let passed = self.arguments(args, &modes, &moved);
-        self.emit_call(dest, callee, args, &modes, passed, &ret);
+        self.emit_call(dest, (callee, object), args, &modes, passed, &ret);
+    }
+
+    /// The address of the code of a procedure value.
+    fn code_of(&mut self, value: Place, ty: &Ty) -> Operand {
+        let mut intrinsic = |intrinsic, ty: &Ty, arg, result: Ty| {
+            let dest = self.temp(result);
+            self.push(StatementKind::Call {
+                callee: Callee::Intrinsic(intrinsic, vec![ty.clone()]),
+                args: vec![arg],
+                dest: Some(Place::local(dest)),
+            });
+            Operand::Copy(Place::local(dest))
+        };
+        let bits = intrinsic(Intrinsic::Addr, ty, Operand::Borrow(value), Ty::USIZE);
+        // The same object, seen as what it is; it is nobody's to drop.
+        let seen = object_of([]);
+        let object = self.new_local(seen.clone(), None, self.node);
+        self.push(StatementKind::Call {
+            callee: Callee::Intrinsic(Intrinsic::Own, vec![seen.clone()]),
+            args: vec![bits],
+            dest: Some(Place::local(object)),
+        });
+        let code = Operand::Copy(Place::local(object).then(Projection::Field(1)));
+        let code = self.temp_with(Ty::USIZE, Rvalue::Use(code));
+        self.push(StatementKind::Call {
+            callee: Callee::Intrinsic(Intrinsic::Forget, vec![seen]),
+            args: vec![Operand::Move(Place::local(object))],
+            dest: None,
+        });
+        Operand::Copy(Place::local(code))
     }
 
     /// Evaluates arguments in order. `moved`: which parameters are declared `move`.
@@ -174,7 +218,7 @@ impl Builder<'_> {
     fn emit_call(
         &mut self,
         dest: Option<LocalId>,
-        callee: Callee,
+        (callee, object): (Callee, Option<Operand>),
         args: &[Arg],
         modes: &[PassMode],
         passed: Vec<Passed>,
@@ -201,7 +245,8 @@ impl Builder<'_> {
                 *place = Some(operand);
             }
         }
-        let args = operands.into_iter().map(|o| o.unwrap_or(Operand::Const(Const::Unit))).collect();
+        let operands = operands.into_iter().map(|o| o.unwrap_or(Operand::Const(Const::Unit)));
+        let args = object.into_iter().chain(operands).collect();
         // The result is stored after changed arguments were written back.
         let direct = write_back.is_empty();
         let result = match dest {

@@ -5,7 +5,7 @@ use super::super::body::{
 use super::super::modes::{RED_ZONE, STACK_STEP};
 use super::super::tys::repr;
 use super::super::walk::{is_place, root};
-use super::{Builder, LoopFrame, Returned, usize_const};
+use super::{AtExit, Builder, LoopFrame, Returned, usize_const};
 use crate::lower::hir::{BinaryOp, UnaryOp};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Block, Expr, ExprKind, ForIter, Pat, Stmt};
@@ -37,6 +37,11 @@ impl Builder<'_> {
             Stmt::Expr(expr) => {
                 self.node = expr.node;
                 self.effect(expr);
+            }
+            Stmt::Defer(block) => {
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.push(AtExit::Run(block.clone()));
+                }
             }
         }
     }
@@ -347,9 +352,11 @@ impl Builder<'_> {
             super::place::Pending::of_local(held)
         };
         let tys: Vec<Ty> = next.1.iter().map(|t| self.ty(t)).collect();
-        let data = crate::types::proc_data(self.db, next.0);
+        let (item, tys) = crate::types::traits::dispatch(self.db, next.0, &tys);
+        let data = crate::types::proc_data(self.db, item);
         let option = data.ret.subst(&tys);
-        let instance = Instance::new(self.db, InstanceKind::Proc(next.0, tys));
+        let instance = Instance::new(self.db, InstanceKind::Proc(item, tys));
+        let mode = super::super::modes::pass_modes(self.db, instance).first().copied();
         let (head, exit) = (self.new_block(), self.new_block());
         self.goto_and_open(head);
         let depth = self.scopes.len();
@@ -357,13 +364,22 @@ impl Builder<'_> {
             let place = b.check_place(&pending);
             let item = b.temp(option.clone());
             // The iterator may be held in a `ref mut` local: then that is its address.
-            let address = if matches!(b.place_ty(&place), Ty::Ref(true, _)) {
-                let ty = b.place_ty(&place);
-                b.temp_with(ty, Rvalue::Use(Operand::Copy(place)))
-            } else {
-                b.address(&place)
+            let ty = b.place_ty(&place);
+            let is_address = matches!(ty, Ty::Ref(true, _));
+            let argument = match mode {
+                Some(super::super::PassMode::Own | super::super::PassMode::Borrow) => {
+                    // A `next` that changes nothing.
+                    let value = if is_address { place.then(Projection::Deref) } else { place };
+                    let held = b.place_ty(&value);
+                    let held = b.temp_with(held, Rvalue::Use(Operand::Copy(value)));
+                    super::in_mode(Operand::Copy(Place::local(held)), mode.unwrap_or(super::super::PassMode::Own))
+                }
+                Some(super::super::PassMode::Place) | None if is_address => {
+                    Operand::Copy(Place::local(b.temp_with(ty, Rvalue::Use(Operand::Copy(place)))))
+                }
+                Some(super::super::PassMode::Place) | None => Operand::Copy(Place::local(b.address(&place))),
             };
-            b.call_instance(instance, vec![Operand::Copy(Place::local(address))], Some(item));
+            b.call_instance(instance, vec![argument], Some(item));
             let tag = b.temp_with(Ty::USIZE, Rvalue::Tag(Place::local(item)));
             let (some, none) = (b.new_block(), b.new_block());
             b.terminate(Terminator::Switch(Operand::Copy(Place::local(tag)), vec![(0, some)], none));

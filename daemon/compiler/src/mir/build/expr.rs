@@ -1,15 +1,15 @@
 //! Expressions: constants, reads, constructors, casts.
 use super::super::body::{
-    Const, LocalId, Operand, PanicKind, Place, Projection, Rvalue, StatementKind, Terminator,
+    Callee, Const, LocalId, Operand, PanicKind, Place, Projection, Rvalue, StatementKind, Terminator,
 };
 use super::super::modes::{RED_ZONE, STACK_STEP};
-use super::super::tys::{field_tys, repr};
+use super::super::tys::{field_tys, object_of, repr};
 use super::super::walk::{is_place, may_change, root};
 use super::Builder;
 use crate::lower::hir::BinaryOp;
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{Expr, ExprKind};
-use crate::types::{IntTy, Ty, pick_data};
+use crate::types::{IntTy, Intrinsic, Ty, pick_data};
 
 impl Builder<'_> {
     /// The expression's value as an operand: a constant, a read of a place at the time of use, or a temporary.
@@ -77,10 +77,6 @@ impl Builder<'_> {
             ExprKind::Bytes(bytes) => Const::Bytes(bytes.clone()),
             ExprKind::Unit => Const::Unit,
             ExprKind::Const(item) => Const::Item(*item, ty()),
-            ExprKind::ProcRef(item, tys) => {
-                let tys = tys.iter().map(|t| self.ty(t)).collect();
-                Const::Proc(Instance::new(self.db, InstanceKind::Thunk(*item, tys)), ty())
-            }
             ExprKind::Variant { variant, fields } if fields.is_empty() => match ty() {
                 Ty::Pick(item, _) if pick_data(self.db, item).plain => Const::Int(i128::from(*variant), ty()),
                 _ => return None,
@@ -98,6 +94,41 @@ impl Builder<'_> {
         self.node = saved;
     }
 
+    /// Makes the object of a procedure value: what frees it, its code, what it captured.
+    fn procedure_value(
+        &mut self,
+        dest: Option<LocalId>,
+        code: Instance,
+        captures: Vec<(Ty, Operand)>,
+        ty: &Ty,
+    ) {
+        let object = object_of(captures.iter().map(|(ty, _)| ty.clone()));
+        let free = Instance::new(self.db, InstanceKind::Drop(object.clone()));
+        let address = |instance| Operand::Const(Const::Proc(instance, Ty::USIZE));
+        let mut fields = vec![address(free), address(code)];
+        fields.extend(captures.into_iter().map(|(_, operand)| operand));
+        let made = self.new_local(object.clone(), None, self.node);
+        self.assign(made, Rvalue::Record(object.clone(), fields));
+        let bits = self.temp(Ty::USIZE);
+        self.push(StatementKind::Call {
+            callee: Callee::Intrinsic(Intrinsic::Addr, vec![object.clone()]),
+            args: vec![Operand::Borrow(Place::local(made))],
+            dest: Some(Place::local(bits)),
+        });
+        self.push(StatementKind::Call {
+            callee: Callee::Intrinsic(Intrinsic::Forget, vec![object]),
+            args: vec![Operand::Move(Place::local(made))],
+            dest: None,
+        });
+        let ty = repr(&self.ty(ty)).clone();
+        let dest = dest.unwrap_or_else(|| self.temp(ty.clone()));
+        self.push(StatementKind::Call {
+            callee: Callee::Intrinsic(Intrinsic::Own, vec![ty]),
+            args: vec![Operand::Copy(Place::local(bits))],
+            dest: Some(Place::local(dest)),
+        });
+    }
+
     fn store(&mut self, dest: Option<LocalId>, value: Rvalue) {
         if let Some(dest) = dest {
             self.assign(dest, value);
@@ -112,8 +143,7 @@ impl Builder<'_> {
             | ExprKind::Str(_)
             | ExprKind::Bytes(_)
             | ExprKind::Unit
-            | ExprKind::Const(_)
-            | ExprKind::ProcRef(..) => {
+            | ExprKind::Const(_) => {
                 if let Some(constant) = self.constant(expr) {
                     self.store(dest, Rvalue::Use(Operand::Const(constant)));
                 }
@@ -149,6 +179,24 @@ impl Builder<'_> {
                 let exprs: Vec<&Expr> = items.iter().collect();
                 let operands = self.operands(&exprs);
                 self.store(dest, Rvalue::Record(repr(&self.ty(&expr.ty)).clone(), operands));
+            }
+            ExprKind::ProcRef(item, tys) => {
+                let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
+                let (item, tys) = crate::types::traits::dispatch(self.db, *item, &tys);
+                let code = Instance::new(self.db, InstanceKind::Thunk(item, tys));
+                self.procedure_value(dest, code, Vec::new(), &expr.ty);
+            }
+            ExprKind::Lambda { index, captures } => {
+                let Some(item) = self.item else { return };
+                let code = Instance::new(self.db, InstanceKind::Lambda(item, self.args.to_vec(), *index));
+                let mut kept = Vec::with_capacity(captures.len());
+                for &local in captures {
+                    let Some(declared) = self.body.locals.get(local.0 as usize) else { continue };
+                    let ty = declared.ty.clone();
+                    let read = Expr { ty: ty.clone(), node: expr.node, kind: ExprKind::Local(local) };
+                    kept.push((self.ty(&ty), Operand::Copy(self.read_place(&read))));
+                }
+                self.procedure_value(dest, code, kept, &expr.ty);
             }
             ExprKind::StringIndex(text, index) => {
                 let operands = self.operands(&[text, index]);

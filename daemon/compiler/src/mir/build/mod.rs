@@ -18,7 +18,7 @@ use super::body::{
     StatementKind, Terminator,
 };
 use super::modes::pass_modes;
-use super::tys::{address_of, needs_drop, place_ty};
+use super::tys::{address_of, needs_drop, object_of, place_ty};
 use crate::base::Db;
 use crate::lower::{ItemId, NodeId};
 use crate::mono::{Instance, InstanceKind};
@@ -134,11 +134,52 @@ pub(super) fn build(db: &dyn Db, item: ItemId, args: &[Ty]) -> Raw {
     builder.finish(modes.to_vec())
 }
 
+/// The MIR of a lambda: it takes the object of its procedure value and the parameters, and starts with copies of
+/// what it captured.
+pub(super) fn build_lambda(db: &dyn Db, item: ItemId, args: &[Ty], index: u32) -> Raw {
+    let checked = check_body(db, item);
+    db.go_on("mir");
+    let instance = Instance::new(db, InstanceKind::Lambda(item, args.to_vec(), index));
+    let modes = pass_modes(db, instance);
+    let lambda = checked.body.lambdas.get(index as usize).unwrap_or(&checked.body);
+    let mut builder = Builder {
+        db,
+        args,
+        body: lambda,
+        item: Some(item),
+        ret: lambda.ret.subst(args),
+        locals: Vec::new(),
+        blocks: vec![OpenBlock::default()],
+        current: BlockId(0),
+        scopes: vec![Vec::new()],
+        loops: Vec::new(),
+        place_params: Vec::new(),
+        facts: Facts::default(),
+        node: NodeId::default(),
+    };
+    builder.declare_lambda(modes);
+    if lambda.ok {
+        builder.body();
+    } else {
+        builder.terminate(Terminator::Unreachable);
+    }
+    builder.finish(modes.to_vec())
+}
+
 /// A block that may still be open.
 #[derive(Default)]
 struct OpenBlock {
     statements: Vec<Statement>,
     terminator: Option<Terminator>,
+}
+
+/// What is done when a scope is left.
+#[derive(Clone)]
+enum AtExit {
+    /// The local is dropped.
+    Drop(LocalId),
+    /// A `defer` runs.
+    Run(Arc<thir::Block>),
 }
 
 /// A loop being lowered.
@@ -164,8 +205,8 @@ pub(super) struct Builder<'a> {
     locals: Vec<Local>,
     blocks: Vec<OpenBlock>,
     current: BlockId,
-    /// Locals to drop at the end of each open scope, in order of declaration.
-    scopes: Vec<Vec<LocalId>>,
+    /// What is done at the end of each open scope, in reverse.
+    scopes: Vec<Vec<AtExit>>,
     loops: Vec<LoopFrame>,
     /// By-value form parameters that are passed by place, with the slot that holds them once they are rebound.
     place_params: Vec<(LocalId, LocalId)>,
@@ -197,6 +238,57 @@ impl<'a> Builder<'a> {
                     self.place_params.push((id, slot));
                 }
             }
+        }
+    }
+
+    /// The same for a lambda, whose captures are in the object that comes first.
+    fn declare_lambda(&mut self, modes: &[PassMode]) {
+        let captures = self.body.captures;
+        let tys: Vec<Ty> = self.body.locals.iter().map(|local| local.ty.subst(self.args)).collect();
+        let object = object_of(tys.iter().take(captures).cloned());
+        let object = self.new_local(object, None, NodeId::default());
+        let declared = |b: &Self, index: usize| {
+            let local = &b.body.locals[index];
+            (Some(local.name.clone()), local.node)
+        };
+        let mut params = Vec::new();
+        for index in captures..self.body.param_count {
+            let (name, node) = declared(self, index);
+            let ty = tys[index].clone();
+            let by_place = modes.get(index - captures + 1) == Some(&PassMode::Place);
+            let held = if by_place && !matches!(ty, Ty::Ref(true, _)) { address_of(ty) } else { ty };
+            params.push(self.new_local(held, name, node));
+        }
+        for (index, ty) in tys.iter().enumerate() {
+            let (name, node) = declared(self, index);
+            let param = index.checked_sub(captures).and_then(|at| params.get(at).copied());
+            let mode = index.checked_sub(captures).and_then(|at| modes.get(at + 1).copied());
+            let id = match (param, mode) {
+                (Some(param), Some(PassMode::Place)) => {
+                    if !matches!(ty, Ty::Ref(true, _)) {
+                        let slot = self.new_local(ty.clone(), None, node);
+                        self.schedule(slot);
+                        self.place_params.push((param, slot));
+                    }
+                    param
+                }
+                (Some(param), Some(PassMode::Borrow)) => {
+                    let own = self.new_local(ty.clone(), name, node);
+                    self.schedule(own);
+                    self.assign(own, Rvalue::Use(Operand::Copy(Place::local(param))));
+                    own
+                }
+                (Some(param), Some(PassMode::Own) | None) => param,
+                (None, _) if index < captures => {
+                    let own = self.new_local(ty.clone(), name, node);
+                    self.schedule(own);
+                    let kept = Place::local(object).then(Projection::Field(index as u32 + 2));
+                    self.assign(own, Rvalue::Use(Operand::Copy(kept)));
+                    own
+                }
+                (None, _) => self.new_local(ty.clone(), name, node),
+            };
+            self.facts.locals.push(id);
         }
     }
 
@@ -276,7 +368,7 @@ impl<'a> Builder<'a> {
         if needs_drop(self.db, ty)
             && let Some(scope) = self.scopes.last_mut()
         {
-            scope.push(local);
+            scope.push(AtExit::Drop(local));
         }
     }
 
@@ -285,22 +377,25 @@ impl<'a> Builder<'a> {
         self.scopes.push(Vec::new());
         let result = f(self);
         if let Some(scope) = self.scopes.pop() {
-            self.drop_locals(&scope);
+            self.exit(&scope);
         }
         result
     }
 
-    fn drop_locals(&mut self, locals: &[LocalId]) {
-        for &local in locals.iter().rev() {
-            self.push(StatementKind::Drop(Place::local(local)));
+    fn exit(&mut self, scope: &[AtExit]) {
+        for entry in scope.iter().rev() {
+            match entry {
+                AtExit::Drop(local) => self.push(StatementKind::Drop(Place::local(*local))),
+                AtExit::Run(block) => self.block_into(block, None),
+            }
         }
     }
 
-    /// Drops what the scopes from `depth` on hold, without closing them: for jumps out of them.
+    /// Does what the scopes from `depth` on do at their end, without closing them: for jumps out of them.
     fn leave_scopes(&mut self, depth: usize) {
-        let left: Vec<LocalId> =
-            self.scopes[depth.min(self.scopes.len())..].iter().flatten().copied().collect();
-        self.drop_locals(&left);
+        let left: Vec<AtExit> =
+            self.scopes[depth.min(self.scopes.len())..].iter().flatten().cloned().collect();
+        self.exit(&left);
     }
 
     // Blocks and statements.

@@ -3,7 +3,7 @@ use super::patterns::BraceAfterPath;
 use super::stmts::{is_assignment, starts_plain_value};
 use super::*;
 use crate::lower::hir::BinaryOp;
-use crate::syntax::ast::{Arg, Literal, UnaryOp, Unsupported};
+use crate::syntax::ast::{Arg, Lambda, Literal, Param, ParamMode, UnaryOp, Unsupported};
 use crate::syntax::lexer::continues_line;
 use crate::syntax::literal;
 
@@ -734,63 +734,77 @@ impl Parser<'_> {
         let mut comprehension = None;
         self.list(TokenKind::RBracket, "list elements", |p| {
             elements.push(p.expr());
-            if p.at(TokenKind::For) {
-                comprehension = Some(p.bump().span());
-                p.pat(BraceAfterPath::Fields);
+            if p.at(TokenKind::For) && comprehension.is_none() {
+                p.bump();
+                let pat = p.pat(BraceAfterPath::Fields);
                 p.expect(TokenKind::In, "the pattern of a comprehension");
-                p.expr();
-                if p.eat(TokenKind::If) {
-                    p.expr();
-                }
+                let iter = p.expr();
+                let cond = p.eat(TokenKind::If).then(|| p.expr());
+                comprehension = Some((pat, iter, cond));
             }
         });
-        match comprehension {
-            Some(head) => self.unsupported_expr("list comprehensions", head, start),
-            None => self.add_expr(start, ExprKind::List(elements)),
-        }
+        let kind = match (comprehension, elements.as_slice()) {
+            (Some((pat, iter, cond)), &[element]) => ExprKind::Comprehension { element, pat, iter, cond },
+            (Some((_, iter, _)), _) => {
+                let diagnostic = self
+                    .error(
+                        codes::EXPECTED_TOKEN,
+                        self.tree.expr(iter).span,
+                        "a comprehension has one element expression",
+                        "one comprehension fills a whole list",
+                    )
+                    .note("a list comprehension is written `[e for x in xs if c]`")
+                    .help("join lists with `+`");
+                self.report(diagnostic);
+                ExprKind::Error
+            }
+            (None, _) => ExprKind::List(elements),
+        };
+        self.add_expr(start, kind)
     }
 
     fn proc_lambda(&mut self, start: u32) -> ExprId {
-        let head = self.bump().span();
-        if !self.at(TokenKind::LParen) {
+        self.bump();
+        let params = if self.at(TokenKind::LParen) {
+            self.params()
+        } else {
             self.report_expected(codes::EXPECTED_TOKEN, "`(` and the parameters of the procedure value");
-            return self.unsupported_expr("lambdas", head, start);
-        }
-        self.params();
-        if self.eat(TokenKind::Arrow) {
-            self.ty();
-        }
-        self.block("the head of a procedure value");
-        self.unsupported_expr("lambdas", head, start)
+            return self.error_expr();
+        };
+        let ret = self.eat(TokenKind::Arrow).then(|| self.ty());
+        let from = self.tok().start;
+        let block = self.block("the head of a procedure value");
+        let body = self.add_expr(from, ExprKind::Block(block));
+        self.add_expr(start, ExprKind::Lambda(Box::new(Lambda { explicit: true, params, ret, body })))
     }
 
     fn bar_lambda(&mut self, start: u32) -> ExprId {
         let head = self.bump();
+        let mut params = Vec::new();
         if head.kind == TokenKind::Pipe {
             while !self.at(TokenKind::Pipe) {
                 let errors = self.errors;
-                self.ident("a parameter");
-                if self.eat(TokenKind::Colon) {
-                    self.nested(Self::lambda_param_type, |_| ());
-                }
+                let from = self.tok().start;
+                let name = self.any_word("a parameter");
+                // `|` ends the parameters here, so a union type needs parentheses.
+                let ty = self.eat(TokenKind::Colon).then(|| self.type_before_bar());
+                let span = self.span_from(from);
+                params.push(Param { span, name, mode: ParamMode::Plain, ty, default: None });
                 if self.errors != errors || (!self.eat(TokenKind::Comma) && !self.at(TokenKind::Pipe)) {
                     break;
                 }
             }
             self.expect(TokenKind::Pipe, "the parameters of a lambda");
         }
-        if self.eat(TokenKind::Arrow) {
-            self.ty();
-        }
-        self.expr();
-        self.unsupported_expr("lambdas", head.span(), start)
-    }
-
-    fn lambda_param_type(&mut self) {
-        // `|` ends the parameters here, so a union type needs parentheses.
-        if self.at(TokenKind::LParen) || self.at(TokenKind::LBracket) || self.at(TokenKind::Ident) {
-            self.skip_tree();
-        }
+        let ret = self.eat(TokenKind::Arrow).then(|| self.ty());
+        let from = self.tok().start;
+        let body = if self.at(TokenKind::LBrace) {
+            let block = self.block("the parameters of a lambda");
+            self.add_expr(from, ExprKind::Block(block))
+        } else {
+            self.expr()
+        };
+        self.add_expr(start, ExprKind::Lambda(Box::new(Lambda { explicit: false, params, ret, body })))
     }
 }
 

@@ -2,7 +2,7 @@
 use super::*;
 use crate::syntax::ast::{
     Abi, Alias, Attr, Const, Export, Extra, Field, Form, Item, ItemKind, Param, ParamMode, Pick, Proc, Space,
-    Use, UseKind, Variant, Visibility,
+    Use, UseKind, Variant, Visibility, Where,
 };
 
 /// What stands before an item's keyword.
@@ -96,7 +96,7 @@ impl Parser<'_> {
             }
             TokenKind::Hash | TokenKind::At => true,
             TokenKind::Ident => match self.word() {
-                "space" | "form" | "type" | "trait" | "impl" | "entry" | "class" | "union" | "bits"
+                "space" | "form" | "type" | "trait" | "entry" | "class" | "union" | "bits"
                 | "flags" | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque"
                 | "pub" | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline"
                 | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum"
@@ -106,6 +106,7 @@ impl Parser<'_> {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline
                 }
                 "extern" => name || matches!(next.kind, TokenKind::Str | TokenKind::LBrace),
+                "impl" => !next.newline && (name || matches!(next.kind, TokenKind::Lt | TokenKind::LBracket)),
                 "static_assert" => next.kind == TokenKind::LParen,
                 "operator" => !next.newline,
                 "comptime" => next.kind == TokenKind::LBrace,
@@ -141,6 +142,17 @@ impl Parser<'_> {
     pub(super) fn item(&mut self) -> Option<Item> {
         let start = self.tok().start;
         let docs = self.docs_here();
+        let (attrs, before) = self.before_item();
+        let visibility = before.visibility;
+        let kind = self.item_kind(before)?;
+        self.tree.lost_items |= lacks_name(&kind);
+        // A `;` behind the `}` of a declaration or behind `use x` means nothing.
+        self.eat(TokenKind::Semi);
+        Some(Item { span: self.span_from(start), visibility, attrs, docs, kind })
+    }
+
+    /// Attributes and modifiers before a declaration.
+    pub(super) fn before_item(&mut self) -> (Vec<Attr>, Before) {
         let mut attrs = Vec::new();
         loop {
             match self.kind() {
@@ -193,12 +205,7 @@ impl Parser<'_> {
         if const_proc {
             self.bump();
         }
-        let visibility = before.visibility;
-        let kind = self.item_kind(before)?;
-        self.tree.lost_items |= lacks_name(&kind);
-        // A `;` behind the `}` of a declaration or behind `use x` means nothing.
-        self.eat(TokenKind::Semi);
-        Some(Item { span: self.span_from(start), visibility, attrs, docs, kind })
+        (attrs, before)
     }
 
     fn docs_here(&mut self) -> Vec<Span> {
@@ -453,15 +460,22 @@ impl Parser<'_> {
     pub(super) fn proc(&mut self, abi: Abi, mut extras: Vec<Extra>) -> Proc {
         let mut name = self.any_word("the procedure's name");
         if name.name == "operator"
-            && !matches!(self.kind(), TokenKind::LParen | TokenKind::Lt | TokenKind::LBracket)
+            && match self.kind() {
+                TokenKind::LParen => false,
+                TokenKind::Lt => matches!(self.nth(1).kind, TokenKind::LParen | TokenKind::Lt),
+                TokenKind::LBracket => self.nth(1).kind == TokenKind::RBracket,
+                _ => true,
+            }
         {
             let start = name.span.start;
-            while !matches!(self.kind(), TokenKind::LParen | TokenKind::LBrace | TokenKind::Eof) {
-                self.bump();
+            let symbol = self.bump();
+            name.name = Name::new(format!("operator{}", self.text_of(symbol)));
+            if symbol.kind == TokenKind::LBracket && self.eat(TokenKind::RBracket) {
+                name.name = Name::new_static("operator[]");
             }
             name.span = self.span_from(start);
-            extras.push(Extra { feature: "operator procedures", span: name.span });
         }
+        let bodyless = std::mem::take(&mut self.bodyless);
         let errors = self.errors;
         let generics = self.generics();
         let params = if self.at(TokenKind::LParen) {
@@ -480,12 +494,15 @@ impl Parser<'_> {
             self.tree.lost_bindings.push(name.span.start);
             ret = ret.or_else(|| Some(self.error_type()));
         }
-        self.suffixes(&mut extras);
+        let mut wheres = Vec::new();
+        self.suffixes(&mut extras, &mut wheres);
         let body = if self.at(TokenKind::LBrace) {
             Some(self.block("the head of a procedure"))
         } else {
             // A head without a body is a declaration only where it says so with `;`.
-            (!self.at(TokenKind::Semi) && abi == Abi::Vitte).then(|| {
+            let declared = self.at(TokenKind::Semi)
+                || bodyless && (self.tok().newline || self.at(TokenKind::RBrace));
+            (!declared && abi == Abi::Vitte).then(|| {
                 if ret.is_none() && !self.tok().newline && !self.at(TokenKind::Colon) {
                     // What stands there instead may have been meant as the result type.
                     ret = Some(self.error_type());
@@ -493,8 +510,8 @@ impl Parser<'_> {
                 self.missing_body()
             })
         };
-
-        Proc { name, abi, generics, params, ret, extras, body }
+        self.bodyless = bodyless;
+        Proc { name, abi, generics, wheres, params, ret, extras, body }
     }
 
     fn missing_body(&mut self) -> Block {
@@ -543,28 +560,23 @@ impl Parser<'_> {
         Some(self.ty())
     }
 
-    fn suffixes(&mut self, extras: &mut Vec<Extra>) {
+    fn suffixes(&mut self, extras: &mut Vec<Extra>, wheres: &mut Vec<Where>) {
         loop {
             let start = self.tok().start;
             let feature = match self.word() {
                 "effects" if self.nth(1).kind == TokenKind::LParen => "`effects` clauses",
                 "requires" if self.nth(1).kind == TokenKind::LParen => "`requires` clauses",
                 "noexcept" => "`noexcept`",
-                "where" => "`where` clauses",
+                "where" => {
+                    self.bump();
+                    self.wheres(wheres);
+                    continue;
+                }
                 _ => return,
             };
             self.bump();
-            match feature {
-                "`where` clauses" => {
-                    while !matches!(
-                        self.kind(),
-                        TokenKind::LBrace | TokenKind::Semi | TokenKind::RBrace | TokenKind::Eof
-                    ) {
-                        self.bump();
-                    }
-                }
-                "`noexcept`" => {}
-                _ => self.skip_tree(),
+            if feature != "`noexcept`" {
+                self.skip_tree();
             }
             extras.push(Extra { feature, span: self.span_from(start) });
         }
@@ -745,9 +757,15 @@ impl Parser<'_> {
         let generics = self.generics();
         let mut fields = Vec::new();
         let mut extras = Vec::new();
+        let mut members = Vec::new();
         self.members("the name of a form", |p| {
             let start = p.tok().start;
             let named = p.nth(1).kind == TokenKind::Colon;
+            let member = matches!(p.kind(), TokenKind::Proc | TokenKind::Const) || p.at_word("operator");
+            if !named && member {
+                members.extend(p.nested(Self::member, |_| None));
+                return;
+            }
             if !named && p.item_starts() && !matches!(p.word(), "pub" | "priv") {
                 p.nested(|p| p.item().map(|_| ()), |_| None);
                 extras
@@ -790,7 +808,7 @@ impl Parser<'_> {
             });
             fields.push(Field { name: Some(name), ty, extra });
         });
-        ItemKind::Form(Form { name, generics, fields, extras })
+        ItemKind::Form(Form { name, generics, fields, members, extras })
     }
 
     fn pick_decl(&mut self) -> ItemKind {
@@ -834,13 +852,14 @@ fn lacks_name(kind: &ItemKind) -> bool {
         ItemKind::Pick(pick) => pick.name.name.is_empty(),
         ItemKind::Const(constant) => constant.name.name.is_empty(),
         ItemKind::Alias(alias) => alias.name.name.is_empty(),
+        ItemKind::Trait(declared) => declared.name.name.is_empty(),
         ItemKind::Use(_)
         | ItemKind::Export(_)
         | ItemKind::Extern(_)
         | ItemKind::Test(_)
         | ItemKind::Entry(_)
         | ItemKind::StaticAssert(_)
-        | ItemKind::Members(_)
+        | ItemKind::Impl(_)
         | ItemKind::Unsupported(_) => false,
     }
 }

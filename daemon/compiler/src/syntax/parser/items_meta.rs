@@ -2,7 +2,8 @@
 use super::items::Before;
 use super::*;
 use crate::syntax::ast::{
-    Abi, Entry, Extern, Item, ItemKind, Literal, Members, StaticAssert, Test, Unsupported, Visibility,
+    Abi, Entry, Extern, Impl, Item, ItemKind, Literal, Member, MemberKind, StaticAssert, Test, Trait,
+    Unsupported, Visibility, Where,
 };
 
 impl Parser<'_> {
@@ -13,8 +14,8 @@ impl Parser<'_> {
             "test" | "bench" => self.test_decl(),
             "entry" => self.entry_decl(),
             "static_assert" => self.static_assert(),
-            "trait" => self.members_decl("traits"),
-            "impl" => self.members_decl("`impl` blocks"),
+            "trait" => self.trait_decl(),
+            "impl" => self.impl_decl(),
             "class" => self.as_text("classes", start),
             "union" => self.as_text("unions", start),
             "bits" => self.as_text("`bits` declarations", start),
@@ -29,7 +30,7 @@ impl Parser<'_> {
             "backend" => self.as_text("`backend` declarations", start),
             "diagnostic" => self.as_text("`diagnostic` declarations", start),
             "comptime" => self.as_text("`comptime`", start),
-            "operator" => self.as_text("operator procedures", start),
+            "operator" => ItemKind::Proc(Box::new(self.proc(Abi::Vitte, before.extras))),
             _ => self.as_text("this declaration", start),
         }
     }
@@ -158,25 +159,102 @@ impl Parser<'_> {
         }
     }
 
-    fn members_decl(&mut self, feature: &'static str) -> ItemKind {
+    fn trait_decl(&mut self) -> ItemKind {
+        self.bump();
+        let name = self.ident("the trait's name");
+        let generics = self.generics();
+        let supers = if self.eat(TokenKind::Colon) { self.bounds() } else { Vec::new() };
+        let members = self.member_list("the head of a trait", true);
+        ItemKind::Trait(Trait { name, generics, supers, members })
+    }
+
+    fn impl_decl(&mut self) -> ItemKind {
         let keyword = self.bump().span();
-        let name = if feature == "traits" { self.ident("the trait's name") } else { self.no_ident() };
-        while !matches!(self.kind(), TokenKind::LBrace | TokenKind::Semi | TokenKind::Eof) {
-            let token = self.tok();
-            if token.newline && self.item_starts() {
-                break;
-            }
+        // `impl [T]` is of a list.
+        let generics = if self.at(TokenKind::Lt) { self.generics() } else { Vec::new() };
+        let mut ty = self.ty();
+        let of = self.eat(TokenKind::For).then(|| std::mem::replace(&mut ty, self.ty()));
+        let mut wheres = Vec::new();
+        if self.at_word("where") {
             self.bump();
+            self.wheres(&mut wheres);
         }
         let head = self.span_from(keyword.start);
-        let mut items = Vec::new();
-        self.item_list("the head of a trait or impl", |p| {
-            let item = p.item();
-            let found = item.is_some();
-            items.extend(item);
+        let members = self.member_list("the head of an impl", false);
+        ItemKind::Impl(Impl { head, generics, wheres, of, ty, members })
+    }
+
+    /// `A + B`
+    pub(super) fn bounds(&mut self) -> Vec<TypeId> {
+        let mut bounds = vec![self.ty()];
+        while self.eat(TokenKind::Plus) {
+            bounds.push(self.ty());
+        }
+        bounds
+    }
+
+    /// `T: A + B, U: C` after `where`.
+    pub(super) fn wheres(&mut self, wheres: &mut Vec<Where>) {
+        loop {
+            if matches!(self.kind(), TokenKind::LBrace | TokenKind::Semi | TokenKind::Eof) {
+                return;
+            }
+            let ty = self.ty();
+            if !self.expect(TokenKind::Colon, "the type of a `where` clause") {
+                return;
+            }
+            let bounds = self.bounds();
+            wheres.push(Where { ty, bounds });
+            if !self.eat(TokenKind::Comma) {
+                return;
+            }
+        }
+    }
+
+    /// `{ members }`; those of a trait need no body.
+    fn member_list(&mut self, after: &str, bodyless: bool) -> Vec<Member> {
+        let mut members = Vec::new();
+        let outer = std::mem::replace(&mut self.bodyless, bodyless);
+        self.item_list(after, |p| {
+            let member = p.member();
+            let found = member.is_some();
+            members.extend(member);
             found
         });
-        ItemKind::Members(Members { feature, head, name, items })
+        self.bodyless = outer;
+        members
+    }
+
+    /// A member of a trait, impl or form.
+    pub(super) fn member(&mut self) -> Option<Member> {
+        let start = self.tok().start;
+        let (attrs, before) = self.before_item();
+        let kind = match self.kind() {
+            TokenKind::Proc => {
+                self.bump();
+                MemberKind::Proc(Box::new(self.proc(Abi::Vitte, before.extras)))
+            }
+            TokenKind::Const => {
+                self.bump();
+                let name = self.any_word("the constant's name");
+                let ty = self.eat(TokenKind::Colon).then(|| self.ty());
+                let value = self.eat(TokenKind::Eq).then(|| self.expr());
+                MemberKind::Const { name, ty, value }
+            }
+            TokenKind::Ident if self.at_word("operator") => {
+                MemberKind::Proc(Box::new(self.proc(Abi::Vitte, before.extras)))
+            }
+            TokenKind::Ident if self.at_word("type") && self.nth(1).kind == TokenKind::Ident => {
+                self.bump();
+                let name = self.ident("the type's name");
+                let bounds = if self.eat(TokenKind::Colon) { self.bounds() } else { Vec::new() };
+                let ty = self.eat(TokenKind::Eq).then(|| self.ty());
+                MemberKind::Type { name, bounds, ty }
+            }
+            _ => return None,
+        };
+        self.eat(TokenKind::Semi);
+        Some(Member { span: self.span_from(start), attrs, kind })
     }
 
     fn test_decl(&mut self) -> ItemKind {

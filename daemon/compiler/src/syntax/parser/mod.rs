@@ -47,6 +47,7 @@ pub fn parse_text(file: SourceFile, text: &str) -> ParsedFile {
         too_deep: false,
         no_record: false,
         in_brackets: false,
+        bodyless: false,
     };
     parser.source_file();
     ParsedFile { tree: parser.tree, diagnostics: parser.diagnostics.into() }
@@ -70,6 +71,8 @@ struct Parser<'a> {
     no_record: bool,
     /// Inside `( )` or `[ ]`: line ends mean nothing.
     in_brackets: bool,
+    /// The next procedure may end where its head does: it stands in a trait.
+    bodyless: bool,
 }
 
 // ---- tokens ----

@@ -302,14 +302,60 @@ impl Parser<'_> {
                 self.push(lint);
                 if self.tok().newline { StmtKind::Give(None) } else { self.give() }
             }
-            "defer" => self.kept_as_text("`defer`", start),
-            "with" => self.kept_as_text("`with`", start),
+            "defer" => {
+                self.bump();
+                if self.at(TokenKind::LBrace) {
+                    return StmtKind::Defer(self.block("`defer`"));
+                }
+                let from = self.tok().start;
+                let value = self.expr();
+                let span = self.span_from(from);
+                let stmt = Stmt { span, kind: StmtKind::Expr(value), semi: true };
+                StmtKind::Defer(Block { span, stmts: vec![stmt] })
+            }
+            "with" => {
+                self.bump();
+                // `e as p` reads as a cast.
+                let subject = self.head();
+                let found = match self.tree.expr(subject).kind {
+                    ExprKind::Cast(value, ty) => match &self.tree.ty(ty).kind {
+                        TypeKind::Path(path, args) if path.len() == 1 && args.is_empty() => {
+                            path.first().cloned().map(|name| (value, name))
+                        }
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                let Some((value, name)) = found else {
+                    let span = self.tree.expr(subject).span;
+                    let diagnostic = self
+                        .error(codes::EXPECTED_TOKEN, span, "`with` needs `as` and a name", "expected `value as name`")
+                        .note("`with value as name { .. }` binds the value for the block")
+                        .help("write `as` and a name before the block");
+                    self.report(diagnostic);
+                    return self.expr_of_block(subject);
+                };
+                let span = name.span;
+                self.tree.pats.push(Pat { span, kind: PatKind::Name { name, binding: true } });
+                let pat = PatId(self.tree.pats.len() as u32 - 1);
+                StmtKind::With { value, pat, body: self.block("the head of `with`") }
+            }
             "emit" => self.kept_as_text("`emit`", start),
             "asm" => self.kept_as_text("inline assembly", start),
             "static" | "global" => self.kept_as_text("`static` storage", start),
             "form" => self.local_item(),
             _ => self.expr_stmt(), // match, select, when, unsafe, critical: expressions
         }
+    }
+
+    /// The block behind a broken head, as a statement.
+    fn expr_of_block(&mut self, head: ExprId) -> StmtKind {
+        if !self.at(TokenKind::LBrace) {
+            return StmtKind::Expr(head);
+        }
+        let start = self.tok().start;
+        let block = self.block("the head of `with`");
+        StmtKind::Expr(self.add_expr(start, ExprKind::Block(block)))
     }
 
     /// A statement that is skipped to its end: a block, `;` or the line's end.

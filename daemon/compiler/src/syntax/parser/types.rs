@@ -16,6 +16,12 @@ impl Parser<'_> {
         self.add_type(start, TypeKind::Unsupported("union types"))
     }
 
+    /// A type that a `|` ends.
+    pub(super) fn type_before_bar(&mut self) -> TypeId {
+        let start = self.tok().start;
+        self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error))
+    }
+
     fn single_type(&mut self) -> TypeId {
         let start = self.tok().start;
         let kind = match self.kind() {
@@ -254,19 +260,16 @@ impl Parser<'_> {
         let constant = self.eat(TokenKind::Const);
         let name = self.ident("a type parameter");
         let mut feature = constant.then_some("constant parameters");
+        let mut bounds = Vec::new();
         if self.eat(TokenKind::Colon) {
-            self.ty();
-            while self.eat(TokenKind::Plus) {
-                self.ty();
-            }
-            feature = feature.or(Some("bounds on type parameters"));
+            bounds = self.bounds();
         }
         if self.eat(TokenKind::Eq) {
             self.ty();
             feature = feature.or(Some("defaults of type parameters"));
         }
         let extra = feature.map(|feature| Extra { feature, span: self.span_from(start) });
-        Generic { name, extra }
+        Generic { name, bounds, extra }
     }
 
     /// Whether the `<` at the current token opens type arguments of an expression (§5): only type

@@ -20,11 +20,16 @@ impl<'a> Checker<'a> {
         if let Some(named) = self.named(callee, expect.ty()) {
             return self.named_call(node, callee, &named, args, expect);
         }
-        if let Hir::Field { base, name, .. } = &self.hir_expr(callee).kind {
+        if let Hir::Field { base, name, args: written } = &self.hir_expr(callee).kind {
             let base = self.check_value(*base, &Expect::Value);
             let ty = self.known(&base.ty);
             if let Some(result) = self.member_call(node, base.clone(), &ty, name, args) {
                 return result;
+            }
+            match self.find_member(&ty, &name.name, name.node) {
+                Ok(Some(found)) => return self.method_call(node, base, name, found, written, args, expect),
+                Ok(None) => {}
+                Err(()) => return self.drop_arguments(args, node),
             }
             let field_node = self.hir_expr(callee).node;
             let field = self.field(base, name, field_node);
@@ -46,6 +51,28 @@ impl<'a> Checker<'a> {
             Meaning::Proc(item) => self.proc_call(node, *item, named.name.node, named.args, args, expect),
             Meaning::Variant(ty, index) => self.variant_call(node, ty, *index, named, args),
             Meaning::Builtin(name) => self.builtin_call(node, name, named, args, expect),
+            Meaning::Member(item, owner) => {
+                if proc_data(self.db, *item).is_const {
+                    let value = self.path_expr(callee, self.hir_expr(callee).node, &Expect::Value);
+                    return self.value_call(node, value, args);
+                }
+                let own = CallOf { owner: owner.clone(), ..CallOf::plain(*item, named.name.node, named.args) };
+                self.call_of(node, own, args, expect)
+            }
+            Meaning::Ty(ty) => {
+                let shown = self.show(ty);
+                let diagnostic = self
+                    .error(
+                        codes::NOT_CALLABLE,
+                        named.name.node,
+                        format!("the type `{shown}` cannot be called"),
+                        "not a proc",
+                    )
+                    .note("values are converted with `as`, forms built by field, picks by variant")
+                    .help(format!("write `value as {shown}` to convert a number"));
+                self.report(diagnostic);
+                self.drop_arguments(args, node)
+            }
             Meaning::Reported => self.drop_arguments(args, node),
             Meaning::Local(_) | Meaning::Const(_) => {
                 let value = self.path_expr(callee, self.hir_expr(callee).node, &Expect::Value);
@@ -63,6 +90,7 @@ impl<'a> Checker<'a> {
                     .label(Place::Node(*item, NodeId::default()), "declared here")
                     .note("forms are built by field, picks by variant")
                     .help(match item.kind(self.db) {
+                        crate::lower::ItemKind::Trait => format!("call a member of it: `{name}.member(value)`"),
                         crate::lower::ItemKind::Pick => format!("write `{name}.Variant(...)`"),
                         _ => format!("write `{name} {{ field: value }}`"),
                     });
@@ -95,12 +123,22 @@ impl<'a> Checker<'a> {
     }
 
     /// Which parameter each argument fills; `None` after an error.
-    fn match_parameters(&mut self, item: ItemId, name_node: NodeId, args: &[hir::Arg]) -> Option<Vec<u32>> {
+    fn match_parameters(
+        &mut self,
+        item: ItemId,
+        name_node: NodeId,
+        receiver: Option<NodeId>,
+        args: &[hir::Arg],
+    ) -> Option<Vec<u32>> {
         let data = proc_data(self.db, item);
         let name = names::short_name(item.name(self.db));
         let mut filled = vec![None; data.params.len()];
         let mut slots = Vec::with_capacity(args.len());
         let mut next = 0;
+        if let Some(receiver) = receiver {
+            next = 1;
+            filled[0] = Some(receiver);
+        }
         let mut fine = true;
         for arg in args {
             let slot = match &arg.name {
@@ -203,15 +241,66 @@ impl<'a> Checker<'a> {
         args: &[hir::Arg],
         expect: &Expect<'_>,
     ) -> Expr {
+        self.call_of(node, CallOf::plain(item, name_node, written), args, expect)
+    }
+
+    /// `base.name(args)` where `name` is a member of the type of `base`.
+    #[allow(clippy::too_many_arguments)] // the parts of a method call
+    fn method_call(
+        &mut self,
+        node: NodeId,
+        base: Expr,
+        name: &hir::Ident,
+        (item, owner): (ItemId, Vec<Ty>),
+        written: &[TypeRef],
+        args: &[hir::Arg],
+        expect: &Expect<'_>,
+    ) -> Expr {
         let data = proc_data(self.db, item);
-        let types = self.type_arguments(item, &data.generics, written, name_node);
-        let Some(slots) = self.match_parameters(item, name_node, args) else {
+        let is_method = data.params.first().is_some_and(|param| param.name == "self");
+        if !is_method {
+            let (shown, what) = (self.show(&base.ty), if data.is_const { "const" } else { "proc" });
+            let diagnostic = self
+                .error(
+                    codes::NOT_A_METHOD,
+                    name.node,
+                    format!("`{}` is a {what} of the type `{shown}`, not of its values", name.name),
+                    "takes no `self`",
+                )
+                .label(Place::Node(item, NodeId::default()), "declared here")
+                .note("a member whose first parameter is `self` is called on a value, any other on its type")
+                .help(format!("write `{shown}.{}`", name.name));
+            self.report(diagnostic);
+            return self.drop_arguments(args, node);
+        }
+        let own = CallOf { owner: Some(owner), receiver: Some(base), ..CallOf::plain(item, name.node, written) };
+        self.call_of(node, own, args, expect)
+    }
+
+    /// A call of a proc.
+    pub(super) fn call_of(
+        &mut self,
+        node: NodeId,
+        of: CallOf<'_>,
+        args: &[hir::Arg],
+        expect: &Expect<'_>,
+    ) -> Expr {
+        let CallOf { item, name_node, owner, receiver, written } = of;
+        let data = proc_data(self.db, item);
+        let types = self.proc_types(item, data, owner, written, name_node);
+        let receiver_node = receiver.as_ref().map(|receiver| receiver.node);
+        let Some(slots) = self.match_parameters(item, name_node, receiver_node, args) else {
             self.drop_arguments(args, node);
             // The result is still known, unless it depends on the arguments.
             let ty = if data.generics.is_empty() { data.ret.clone() } else { Ty::Error };
             self.broken = true;
             return expr(ty, node, ExprKind::Error);
         };
+        let receiver = receiver.map(|receiver| {
+            let ty = data.params[0].ty.subst(&types);
+            let value = self.coerce(receiver, &ty, &Reason::Argument { callee: item, param: 0 });
+            Arg { param: 0, value }
+        });
         let ret = data.ret.subst(&types);
         let values = self.checked_in_order(
             args,
@@ -227,13 +316,15 @@ impl<'a> Checker<'a> {
                 {
                     checker.unify(&ret, expected);
                 }
+                checker.settle(false);
             },
         );
-        let mut list: Vec<Arg> =
-            slots.iter().zip(values).map(|(&param, value)| Arg { param, value }).collect();
+        self.settle(false);
+        let mut list: Vec<Arg> = receiver.into_iter().collect();
+        list.extend(slots.iter().zip(values).map(|(&param, value)| Arg { param, value }));
         for (index, param) in data.params.iter().enumerate() {
             let index = index as u32;
-            if param.has_default && !slots.contains(&index) {
+            if param.has_default && !list.iter().any(|arg| arg.param == index) {
                 let value = self.default_argument(node, item, index, &types);
                 list.push(Arg { param: index, value });
             }
@@ -258,15 +349,19 @@ impl<'a> Checker<'a> {
     ) -> Vec<Expr> {
         let mut values: Vec<Option<Expr>> = args.iter().map(|_| None).collect();
         let mut literals = Vec::new();
+        let mut lambdas = Vec::new();
         for (index, arg) in args.iter().enumerate() {
-            if self.is_flexible(arg.value) {
+            if matches!(self.hir_expr(arg.value).kind, Hir::Lambda { .. }) {
+                // What the other arguments say of its parameters comes first.
+                lambdas.push(index);
+            } else if self.is_flexible(arg.value) {
                 literals.push(index);
             } else {
                 values[index] = Some(check(self, index));
             }
         }
         between(self);
-        for index in literals {
+        for index in literals.into_iter().chain(lambdas) {
             values[index] = Some(check(self, index));
         }
         values.into_iter().flatten().collect()
@@ -471,6 +566,25 @@ impl<'a> Checker<'a> {
         let args =
             values.into_iter().enumerate().map(|(param, value)| Arg { param: param as u32, value }).collect();
         expr(ty, node, ExprKind::Call { callee: Callee::Proc(item, types), args })
+    }
+}
+
+/// Which proc is called and what is known of it beside the arguments.
+pub(super) struct CallOf<'w> {
+    pub(super) item: ItemId,
+    /// Where it is named.
+    pub(super) name_node: NodeId,
+    /// Type arguments of the trait or impl around it.
+    pub(super) owner: Option<Vec<Ty>>,
+    /// The first argument, of a method.
+    pub(super) receiver: Option<Expr>,
+    /// Its own type arguments as written.
+    pub(super) written: &'w [TypeRef],
+}
+
+impl<'w> CallOf<'w> {
+    pub(super) fn plain(item: ItemId, name_node: NodeId, written: &'w [TypeRef]) -> Self {
+        Self { item, name_node, owner: None, receiver: None, written }
     }
 }
 

@@ -30,6 +30,14 @@ crate::codes! {
     DIVISION_BY_ZERO = "TYP0002" "CONST_EVAL_E_DIVISION_BY_ZERO";
     /// A constant that its type cannot hold.
     OVERFLOW = "TYP0005" "TYPECK_E_CONST_OVERFLOW";
+    /// Two methods fit a call.
+    AMBIGUOUS_METHOD = "TYP0211" "TYPECK_E_AMBIGUOUS_METHOD";
+    /// A type that does not implement the trait that is asked of it.
+    BOUND = "TYP0932" "TYPECK_E_BOUND_NOT_MET";
+    /// A member that is reached through its type, or a proc of a type that is no method.
+    NOT_A_METHOD = "TYP0933" "TYPECK_E_NOT_A_METHOD";
+    /// A lambda that changes or holds on to what it may not.
+    CAPTURE = "TYP0934" "TYPECK_E_CAPTURE";
     /// An argument of the wrong type.
     ARGUMENT = "TYP0212" "TYPECK_E_ARGUMENT_MISMATCH";
     /// A value of the wrong type for a place.

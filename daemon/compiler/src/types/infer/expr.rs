@@ -37,6 +37,12 @@ impl Checker<'_> {
             }
             Hir::Record { path, fields, base } => self.record(node, path.as_ref(), fields, *base, expect),
             Hir::List(elements) => self.list(node, elements, expect),
+            Hir::Comprehension { element, pat, iter, cond } => {
+                self.comprehension(node, *element, *pat, *iter, *cond, expect)
+            }
+            Hir::Lambda { params, ret, body, explicit } => {
+                self.lambda(node, params, ret.as_ref(), *body, *explicit, expect)
+            }
             Hir::Tuple(elements) => self.tuple(node, elements, expect),
             Hir::Range { .. } => {
                 let diagnostic = self

@@ -51,12 +51,15 @@ fn is_ground(ty: &Ty) -> bool {
 impl Checker<'_> {
     /// Makes the checked body.
     pub(super) fn finish(mut self, block: thir::Block, param_count: usize) -> CheckedBody {
+        self.settle(true);
         let mut body = thir::Body {
             generics: std::mem::take(&mut self.generics),
             param_count,
+            captures: 0,
             locals: std::mem::take(&mut self.locals),
             ret: self.ret.clone(),
             block,
+            lambdas: self.lambdas.drain(..).flatten().collect(),
             ok: false,
         };
         let mut solve = Solve { table: &self.table, unsolved: BTreeSet::new(), poisoned: self.broken };
@@ -64,11 +67,21 @@ impl Checker<'_> {
         let (unsolved, poisoned) = (solve.unsolved, solve.poisoned);
         // With another error in the body an open type is most likely its consequence.
         if !self.diagnostics.iter().any(Diagnostic::is_error) {
-            for variable in unsolved {
+            let hidden = |&variable: &u32| {
+                matches!(self.table.origin(variable), Some((_, Origin::Hidden)))
+            };
+            // What a bound adds is open because the type that it is about is.
+            let (added, written): (Vec<u32>, Vec<u32>) = unsolved.into_iter().partition(hidden);
+            let reported = if written.is_empty() { added } else { written };
+            for variable in reported {
                 self.report_unsolved(variable);
             }
         }
         body.ok = !poisoned && !self.diagnostics.iter().any(Diagnostic::is_error);
+        for lambda in &mut body.lambdas {
+            lambda.ok = body.ok;
+            lambda.generics.clone_from(&body.generics);
+        }
         CheckedBody { body, diagnostics: self.diagnostics.into() }
     }
 
@@ -95,6 +108,18 @@ impl Checker<'_> {
                 )
                 .note("type arguments are inferred from the arguments, then from the expected type")
                 .help(format!("write it: `{owner}<int>`, or give the target a type")),
+            Origin::Hidden => self
+                .error(codes::INFERENCE, node, "the type arguments of this are not known", "of which type?")
+                .note("type arguments are inferred from the arguments, then from the expected type")
+                .help("write them, or give the target a type"),
+            Origin::LambdaParameter => self
+                .error(codes::INFERENCE, node, "the type of this parameter is not known", "needs a type")
+                .note("a lambda's parameters take their types from its context, if there is one")
+                .help("write the type: `|x: int| x + 1`"),
+            Origin::LambdaResult => self
+                .error(codes::INFERENCE, node, "the result type of this lambda is not known", "gives what?")
+                .note("a lambda's result is that of its body")
+                .help("write it: `|x: int| -> int { ... }`"),
             Origin::Binding => self
                 .error(codes::INFERENCE, node, "the type of this local is not known", "needs a type")
                 .note("a `let` without a value needs a type")
@@ -105,7 +130,11 @@ impl Checker<'_> {
 
     /// The type, which must be known at this point of the body; reports and gives `Error` if it is not.
     pub(super) fn known(&mut self, ty: &Ty) -> Ty {
-        let ty = self.table.shallow(ty);
+        let mut ty = self.table.shallow(ty);
+        if matches!(ty, Ty::Infer(_)) && !self.obligations.is_empty() {
+            self.settle(false);
+            ty = self.table.shallow(&ty);
+        }
         if let Ty::Infer(variable) = ty {
             self.report_unsolved(variable);
             self.table.unify(&Ty::Infer(variable), &Ty::Error);

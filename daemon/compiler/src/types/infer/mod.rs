@@ -13,14 +13,18 @@ mod coerce; // implicit conversions
 mod expr; // dispatch and small expressions
 mod finish; // variables out, defaults in
 mod member; // members of strings and lists
+mod lambda; // lambdas, `defer`, comprehensions
+mod impls; // impls against their traits
 mod names; // what a name in a body means
 mod operator; // arithmetic, comparison, logic
+mod operator_proc; // operators that programs declare
 mod option; // Option, Result, `?`, `??`
 mod path; // paths, fields, qualified names
 mod pattern; // patterns and bindings
 mod place; // index, slice, references, assignment
 mod record; // form literals
 mod stmt; // let, loops, give
+mod traits; // bounds and members
 mod unify; // inference variables
 mod walk; // changing types, nodes and locals of THIR
 
@@ -30,10 +34,12 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use self::impls::impl_diagnostics;
 use self::names::Bound;
 use self::unify::Table;
 use super::data::CheckedBody;
 use super::thir::{self, LocalId};
+use super::traits::BoundData;
 use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
@@ -72,7 +78,12 @@ pub fn check_body(db: &dyn Db, item: ItemId) -> Arc<CheckedBody> {
             checker.constant = true;
             checker.condition_body()
         }
-        ItemHir::Missing | ItemHir::Form(_) | ItemHir::Pick(_) | ItemHir::Alias(_) => empty_body(true),
+        ItemHir::Missing
+        | ItemHir::Form(_)
+        | ItemHir::Pick(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Impl(_) => empty_body(true),
     };
     Arc::new(checked)
 }
@@ -91,7 +102,8 @@ pub fn default_value(db: &dyn Db, proc: ItemId, param: u32) -> Option<Arc<Checke
     let body = declared.default.as_ref()?;
     let data = proc_data(db, proc);
     let ty = data.params.get(param as usize)?.ty.clone();
-    let checker = Checker::new(db, proc, body, data.generics.clone());
+    let mut checker = Checker::new(db, proc, body, data.generics.clone());
+    checker.bounds.clone_from(&data.bounds);
     Some(Arc::new(checker.value_body(Some((ty, declared.ty.node)))))
 }
 
@@ -105,9 +117,11 @@ fn empty_body(ok: bool) -> CheckedBody {
     let body = thir::Body {
         generics: Vec::new(),
         param_count: 0,
+        captures: 0,
         locals: Vec::new(),
         ret: if ok { Ty::Unit } else { Ty::Error },
         block,
+        lambdas: Vec::new(),
         ok,
     };
     CheckedBody { body, diagnostics: Arc::from([]) }
@@ -116,6 +130,7 @@ fn empty_body(ok: bool) -> CheckedBody {
 fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) -> CheckedBody {
     let data = proc_data(db, item);
     let mut checker = Checker::new(db, item, body, data.generics.clone());
+    checker.bounds.clone_from(&data.bounds);
     checker.ret = data.ret.clone();
     checker.ret_node = proc.sig.ret.as_ref().map(|ty| ty.node);
     checker.names.open();
@@ -190,6 +205,10 @@ struct Checker<'a> {
     file: SourceFile,
     hir: &'a hir::Body,
     generics: Vec<Name>,
+    /// What is known of the type parameters.
+    bounds: Vec<BoundData>,
+    /// What must be so and is not decided yet.
+    obligations: Vec<traits::Obligation>,
     table: Table,
     locals: Vec<thir::Local>,
     infos: Vec<LocalInfo>,
@@ -205,6 +224,12 @@ struct Checker<'a> {
     alternatives: Option<HashMap<Name, LocalId>>,
     /// Something is wrong that another item's check reports.
     broken: bool,
+    /// The lambdas checked so far.
+    lambdas: Vec<Option<thir::Body>>,
+    /// Locals below this one belong to what is around the lambda being checked.
+    lambda_start: u32,
+    /// Inside a `defer`, which nothing leaves.
+    in_defer: bool,
     /// The prelude's `Option`.
     option: Option<ItemId>,
     /// The prelude's `Result`.
@@ -220,6 +245,8 @@ impl<'a> Checker<'a> {
             file: item.file(db),
             hir,
             generics,
+            bounds: Vec::new(),
+            obligations: Vec::new(),
             table: Table::default(),
             locals: Vec::new(),
             infos: Vec::new(),
@@ -231,6 +258,9 @@ impl<'a> Checker<'a> {
             flexible: vec![None; hir.exprs.len()],
             alternatives: None,
             broken: false,
+            lambdas: Vec::new(),
+            lambda_start: 0,
+            in_defer: false,
             option: core_item(db, ItemKind::Pick, "Option"),
             result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),
@@ -257,6 +287,18 @@ impl<'a> Checker<'a> {
             (None, None) => Ty::Error,
         };
         self.names.close();
+        if !self.lambdas.is_empty() {
+            let diagnostic = self
+                .error(
+                    codes::UNSUPPORTED,
+                    node,
+                    "a lambda cannot stand in a constant or a default value",
+                    "has a lambda in it",
+                )
+                .note("a lambda belongs to the body of the proc that makes it")
+                .help("declare a proc and name it here");
+            self.report(diagnostic);
+        }
         self.finish(thir::Block { node, stmts: Vec::new(), tail: tail.map(Box::new) }, 0)
     }
 

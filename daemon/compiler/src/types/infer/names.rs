@@ -143,9 +143,10 @@ pub(super) fn enclosing_proc(db: &dyn Db, item: ItemId, name: &str) -> Option<It
     None
 }
 
-/// A local proc's name without those of the procs around it.
+/// The name of a local proc or member as written, without those of what is around it.
 pub(super) fn short_name(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+    let member = name.rsplit("::").next().unwrap_or(name);
+    member.rsplit('.').next().unwrap_or(member)
 }
 
 /// What an item is, in words.
@@ -156,6 +157,8 @@ pub(super) fn kind_name(kind: ItemKind) -> &'static str {
         ItemKind::Pick => "pick",
         ItemKind::Const => "const",
         ItemKind::Alias => "type",
+        ItemKind::Trait => "trait",
+        ItemKind::Impl => "impl",
         ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => "item",
     }
 }

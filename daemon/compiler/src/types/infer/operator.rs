@@ -32,6 +32,11 @@ impl Checker<'_> {
         if fits {
             return expr(ty, node, ExprKind::Unary(op, Box::new(value)));
         }
+        let sign = if op == UnaryOp::BitNot { "~" } else { "-" };
+        let value = match self.operator_proc(node, node, sign, value, None) {
+            Ok(result) => return result,
+            Err((value, _)) => value,
+        };
         let shown = self.show(&ty);
         let (sign, takes) = match op {
             UnaryOp::Neg | UnaryOp::Not => ("-", "a number"),
@@ -185,6 +190,11 @@ impl Checker<'_> {
             self.known(&ty);
             return self.poison(node);
         }
+        let (left, right) = match self.operator_proc(node, op_node, op.symbol(), left, Some(right)) {
+            Ok(result) => return result,
+            Err((left, Some(right))) => (left, right),
+            Err((left, None)) => return left,
+        };
         let shift = matches!(op, BinaryOp::Shl | BinaryOp::Shr);
         let (left_ty, right_ty) = (left.ty.clone(), right.ty.clone());
         match (&left_ty, &right_ty) {
@@ -347,6 +357,10 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        let (left, right) = match self.compare_proc(node, op, op_node, left, right) {
+            Ok(result) => return result,
+            Err((left, right)) => (left, right),
+        };
         let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
         let fits = match (&left.ty, &right.ty) {
             (Ty::Never, _) => return self.leaves(node, vec![left]),

@@ -25,6 +25,10 @@ pub(super) enum Meaning {
     Type(ItemId),
     /// A module.
     Module(SourceFile),
+    /// A type that has no item of its own: `Self`, a type parameter, a built-in type.
+    Ty(Ty),
+    /// A member of a trait or impl, with the type arguments of that if they are known.
+    Member(ItemId, Option<Vec<Ty>>),
     /// A variant; the type says of which pick.
     Variant(Ty, u32),
     /// A built-in name.
@@ -60,7 +64,8 @@ impl<'a> Checker<'a> {
                     meaning = self.member_name(&meaning, last, segment, args, expected)?;
                     last = segment;
                 }
-                Some(Named { meaning, name: last, args: &path.args })
+                let own = !matches!(meaning, Meaning::Member(..)) || path.args_at + 1 == path.segments.len();
+                Some(Named { meaning, name: last, args: if own { &path.args } else { &[] } })
             }
             Hir::Field { base, name, args } => {
                 // Only a chain of names can be a qualified name.
@@ -71,7 +76,11 @@ impl<'a> Checker<'a> {
                 }
                 let base = self.qualifier(*base)?;
                 let meaning = self.member_name(&base.meaning, base.name, name, base.args, expected)?;
-                let args = if args.is_empty() { base.args } else { args.as_slice() };
+                let args = match &meaning {
+                    Meaning::Member(..) => args.as_slice(),
+                    _ if args.is_empty() => base.args,
+                    _ => args.as_slice(),
+                };
                 Some(Named { meaning, name, args })
             }
             _ => None,
@@ -119,10 +128,13 @@ impl<'a> Checker<'a> {
                     return match names::lookup_qualifier(self.db, self.file, &first.name) {
                         Some(Entity::Module(_) | Entity::Reported) => true,
                         Some(Entity::Item(item)) => {
-                            matches!(item.kind(self.db), ItemKind::Form | ItemKind::Pick | ItemKind::Alias)
+                            matches!(
+                                item.kind(self.db),
+                                ItemKind::Form | ItemKind::Pick | ItemKind::Alias | ItemKind::Trait
+                            )
                         }
                         Some(Entity::Ambiguous(_)) => true,
-                        None => false,
+                        None => self.type_named(&first.name).is_some(),
                     };
                 }
                 _ => return false,
@@ -146,6 +158,11 @@ impl<'a> Checker<'a> {
         if let Some(item) = names::enclosing_proc(self.db, self.item, &name.name) {
             return Meaning::Proc(item);
         }
+        if name.name == "Self"
+            && let Some(ty) = self.type_named(&name.name)
+        {
+            return Meaning::Ty(ty);
+        }
         let found = if qualifies {
             names::lookup_qualifier(self.db, self.file, &name.name)
         } else {
@@ -153,6 +170,9 @@ impl<'a> Checker<'a> {
         };
         if let Some(entity) = found {
             return self.entity(&entity, name);
+        }
+        if qualifies && let Some(ty) = self.type_named(&name.name) {
+            return Meaning::Ty(ty);
         }
         if let Some(expected) = expected {
             let mut expected = self.table.shallow(expected);
@@ -203,15 +223,31 @@ impl<'a> Checker<'a> {
         Meaning::Reported
     }
 
+    /// The type that a name without an item stands for: `Self`, a type parameter, a built-in type.
+    fn type_named(&self, name: &Name) -> Option<Ty> {
+        if let Some(index) = self.generics.iter().position(|generic| generic == name) {
+            return Some(Ty::Param(index as u32, name.clone()));
+        }
+        if name == "Self" {
+            let block = crate::types::typeref::impl_around(self.db, self.item)?;
+            return Some(crate::types::traits::impl_self_ty(self.db, block).clone());
+        }
+        crate::types::typeref::builtin_type(name)
+    }
+
     fn entity(&mut self, entity: &Entity, name: &Ident) -> Meaning {
         match entity {
             Entity::Module(file) => Meaning::Module(*file),
             Entity::Item(item) => match item.kind(self.db) {
                 ItemKind::Proc => Meaning::Proc(*item),
                 ItemKind::Const => Meaning::Const(*item),
-                ItemKind::Form | ItemKind::Pick | ItemKind::Alias => Meaning::Type(*item),
+                ItemKind::Form | ItemKind::Pick | ItemKind::Alias | ItemKind::Trait => Meaning::Type(*item),
                 // Reported where they stand.
-                ItemKind::Use | ItemKind::Export | ItemKind::StaticAssert | ItemKind::Unsupported => {
+                ItemKind::Impl
+                | ItemKind::Use
+                | ItemKind::Export
+                | ItemKind::StaticAssert
+                | ItemKind::Unsupported => {
                     Meaning::Reported
                 }
             },
@@ -257,39 +293,76 @@ impl<'a> Checker<'a> {
                     Meaning::Reported
                 }
             },
-            Meaning::Type(item) => {
-                let ty = self.type_of_item(*item, args, expected, base_name.node);
-                let Ty::Pick(pick, _) = &ty else {
-                    if ty != Ty::Error {
-                        let shown = self.show(&ty);
+            Meaning::Type(item) if item.kind(self.db) == ItemKind::Trait => {
+                let members = crate::types::traits::trait_members(self.db, *item);
+                match members.iter().find(|member| member.name == name.name) {
+                    Some(member) => Meaning::Member(member.item, None),
+                    None => {
+                        let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+                        let trait_name = item.name(self.db);
                         let diagnostic = self
                             .error(
                                 codes::UNKNOWN_MEMBER,
                                 name.node,
-                                format!("the type `{shown}` has no member `{}`", name.name),
-                                "only picks have members: their variants",
+                                format!("the trait `{trait_name}` has no member `{}`", name.name),
+                                "no such member",
                             )
-                            .note("fields belong to values, not to their type")
-                            .help("use a value of this type");
+                            .label(Place::Node(*item, NodeId::default()), "the trait is declared here")
+                            .note(format!("its members are `{}`", names.join("`, `")))
+                            .help("name one of its members");
                         self.report(diagnostic);
-                    }
-                    return Some(Meaning::Reported);
-                };
-                match self.variant_index(*pick, &name.name) {
-                    Some(index) => Meaning::Variant(ty, index),
-                    None => {
-                        self.unknown_variant(*pick, name);
                         Meaning::Reported
                     }
                 }
+            }
+            Meaning::Type(item) => {
+                let ty = self.type_of_item(*item, args, expected, base_name.node);
+                self.type_member(&ty, name)
+            }
+            Meaning::Ty(ty) => {
+                let ty = ty.clone();
+                self.type_member(&ty, name)
             }
             Meaning::Reported => Meaning::Reported,
             Meaning::Local(_)
             | Meaning::Proc(_)
             | Meaning::Const(_)
+            | Meaning::Member(..)
             | Meaning::Variant(..)
             | Meaning::Builtin(_) => return None,
         })
+    }
+
+    /// `Type.name`: a variant, or a member of an impl or trait.
+    fn type_member(&mut self, ty: &Ty, name: &Ident) -> Meaning {
+        if let Ty::Pick(pick, _) = ty
+            && let Some(index) = self.variant_index(*pick, &name.name)
+        {
+            return Meaning::Variant(ty.clone(), index);
+        }
+        match self.find_member(ty, &name.name, name.node) {
+            Ok(Some((item, owner))) => return Meaning::Member(item, Some(owner)),
+            Ok(None) => {}
+            Err(()) => return Meaning::Reported,
+        }
+        match ty {
+            Ty::Error => {}
+            Ty::Pick(pick, _) => self.unknown_variant(*pick, name),
+            _ => {
+                let shown = self.show(ty);
+                let diagnostic = self
+                    .error(
+                        codes::UNKNOWN_MEMBER,
+                        name.node,
+                        format!("the type `{shown}` has no member `{}`", name.name),
+                        "not in any impl of this type in sight",
+                    )
+                    .note("a type has the variants of its pick and the members of its impls; fields belong to values")
+                    .help("use a value of this type, or declare the member in an impl");
+                self.report(diagnostic);
+            }
+        }
+        Meaning::Reported
     }
 
     /// Reports a variant that a pick does not have.
@@ -421,11 +494,51 @@ impl<'a> Checker<'a> {
                 Hir::Field { base, name, args } => {
                     let base = self.check_value(*base, &Expect::Value);
                     self.refuse_type_arguments(args);
+                    let ty = self.known(&base.ty);
+                    if !self.has_field(&ty, &name.name) {
+                        match self.find_member(&ty, &name.name, name.node) {
+                            Ok(Some((item, _))) => return self.bare_method(&ty, item, name, node),
+                            Ok(None) => {}
+                            Err(()) => return self.poison(node),
+                        }
+                    }
                     self.field(base, name, node)
                 }
                 _ => self.poison(node),
             },
         }
+    }
+
+    /// Whether `value.name` is a field, an element or a built-in member.
+    fn has_field(&self, ty: &Ty, name: &Name) -> bool {
+        match ty {
+            Ty::Form(form, _) => form_data(self.db, *form).fields.iter().any(|(field, _)| field == name),
+            Ty::Tuple(_) | Ty::String | Ty::Bytes | Ty::List(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Reports a method that is named and not called, or a const of a type that is asked of a value.
+    fn bare_method(&mut self, ty: &Ty, item: ItemId, name: &Ident, node: NodeId) -> Expr {
+        let data = proc_data(self.db, item);
+        let is_method = data.params.first().is_some_and(|param| param.name == "self");
+        let shown = self.show(ty);
+        let (what, help) = if is_method {
+            ("a method", format!("call it: `{}(...)`", name.name))
+        } else {
+            ("a member of the type", format!("write `{shown}.{}`", name.name))
+        };
+        let diagnostic = self
+            .error(
+                codes::NOT_A_METHOD,
+                name.node,
+                format!("`{}` is {what} of `{shown}`, not a field", name.name),
+                "not a value by itself",
+            )
+            .label(Place::Node(item, NodeId::default()), "declared here")
+            .note("methods are called on a value; other members of a type are reached through the type")
+            .help(help);
+        self.fail(diagnostic, node)
     }
 
     fn refuse_type_arguments(&mut self, args: &[TypeRef]) {
@@ -445,10 +558,35 @@ impl<'a> Checker<'a> {
             Meaning::Const(item) => expr(const_ty(db, *item).clone(), node, ExprKind::Const(*item)),
             Meaning::Proc(item) => {
                 let data = proc_data(db, *item);
-                let args = self.type_arguments(*item, &data.generics, named.args, named.name.node);
+                let args = self.proc_types(*item, data, None, named.args, named.name.node);
                 let params = data.params.iter().map(|p| p.ty.subst(&args)).collect::<Arc<[Ty]>>();
                 let ty = Ty::Proc(params, Arc::new(data.ret.subst(&args)));
                 expr(ty, node, ExprKind::ProcRef(*item, args))
+            }
+            Meaning::Member(item, owner) => {
+                let data = proc_data(db, *item);
+                let args = self.proc_types(*item, data, owner.clone(), named.args, named.name.node);
+                self.settle(false);
+                let ret = data.ret.subst(&args);
+                if data.is_const {
+                    let callee = super::super::thir::Callee::Proc(*item, args);
+                    return expr(ret, node, ExprKind::Call { callee, args: Vec::new() });
+                }
+                let params = data.params.iter().map(|p| p.ty.subst(&args)).collect::<Arc<[Ty]>>();
+                expr(Ty::Proc(params, Arc::new(ret)), node, ExprKind::ProcRef(*item, args))
+            }
+            Meaning::Ty(ty) => {
+                let shown = self.show(ty);
+                let diagnostic = self
+                    .error(
+                        codes::NOT_A_VALUE,
+                        node,
+                        format!("`{shown}` is a type, not a value"),
+                        "a value is needed here",
+                    )
+                    .note("types stand after `:`, `->` and `as`")
+                    .help("use a value of this type");
+                self.fail(diagnostic, node)
             }
             Meaning::Variant(ty, index) => self.plain_variant(ty.clone(), *index, named, node),
             Meaning::Type(item) => {
@@ -465,6 +603,7 @@ impl<'a> Checker<'a> {
                     .note("types stand after `:`, `->` and `as`")
                     .help(match item.kind(db) {
                         ItemKind::Form => format!("build a value: `{name} {{ ... }}`"),
+                        ItemKind::Trait => format!("name one of its members: `{name}.member(value)`"),
                         _ => format!("name one of its variants: `{name}.Variant`"),
                     });
                 self.fail(diagnostic, node)

@@ -347,6 +347,7 @@ impl<'a> Checker<'a> {
         let path = crate::lower::hir::ExprPath { segments: path.to_vec(), args: Vec::new(), args_at: 0 };
         let written = match self.path_meaning(&path) {
             Meaning::Type(item) => self.type_of_item(item, &[], Some(seen), node),
+            Meaning::Ty(ty) => ty,
             Meaning::Reported => return self.wrong_pattern(parts(), "", &Ty::Error, node),
             _ => Ty::Unit,
         };

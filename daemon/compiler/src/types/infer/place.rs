@@ -164,6 +164,10 @@ impl Checker<'_> {
         let mut root = place;
         loop {
             match &root.kind {
+                ExprKind::Local(local) if local.0 < self.lambda_start => {
+                    // A captured `ref mut` leads to what it is to.
+                    return self.captured_is_set(*local, node);
+                }
                 ExprKind::Local(local) => {
                     if !self.infos.get(local.0 as usize).is_some_and(|info| info.constant) {
                         return true;
@@ -275,6 +279,11 @@ impl Checker<'_> {
         let root = self.root_declaration(&target);
         let reason = Reason::Assigned { place: target.node, root };
         let ty = target.ty.clone();
+        if let Some(op) = op
+            && self.is_declarable(&ty)
+        {
+            return self.compound_proc(node, op, target, value, &reason);
+        }
         let value = match op {
             None => self.check(value, &ty, &reason),
             Some(op) => match self.compound(op, node, &target, value, &reason) {

@@ -194,6 +194,7 @@ impl Checker<'_> {
                 }
                 ty
             }
+            Meaning::Ty(ty @ (Ty::Form(..) | Ty::Error)) => ty,
             Meaning::Reported => Ty::Error,
             _ => {
                 let diagnostic = self

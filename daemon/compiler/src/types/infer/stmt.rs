@@ -48,7 +48,7 @@ impl Checker<'_> {
     }
 
     /// Statements, and whether one of them never lets the next run.
-    fn statements(&mut self, list: &[hir::Stmt]) -> (Vec<Stmt>, bool) {
+    pub(super) fn statements(&mut self, list: &[hir::Stmt]) -> (Vec<Stmt>, bool) {
         for stmt in list {
             // Local procs are in scope in the whole block, as items are in a file.
             if let hir::Stmt::Proc(item) = stmt {
@@ -61,6 +61,7 @@ impl Checker<'_> {
         for stmt in list {
             match stmt {
                 hir::Stmt::Proc(_) => {}
+                hir::Stmt::Defer(block) => out.push(self.defer(block)),
                 hir::Stmt::Expr(id) => {
                     let value = self.infer(*id, &Expect::Nothing);
                     leaves |= value.ty == Ty::Never;
@@ -219,8 +220,16 @@ impl Checker<'_> {
     pub(super) fn for_loop(&mut self, node: NodeId, pat: PatId, iter: ExprId, body: &hir::Block) -> Expr {
         let (iter, element) = self.for_subject(iter);
         self.names.open();
-        let pat = self.let_pattern(pat, &element);
-        if let Some(missing) = exhaustive::first_missing(self.db, &[&pat], &self.table.resolve(&element)) {
+        let pat = self.loop_pattern(pat, &element);
+        let (body, _) = self.loop_body(body, false, None);
+        self.names.close();
+        expr(Ty::Unit, node, ExprKind::For { pat, iter, body })
+    }
+
+    /// The pattern of a loop, which must match every element.
+    pub(super) fn loop_pattern(&mut self, pat: PatId, element: &Ty) -> thir::Pat {
+        let pat = self.let_pattern(pat, element);
+        if let Some(missing) = exhaustive::first_missing(self.db, &[&pat], &self.table.resolve(element)) {
             let diagnostic = self
                 .error(
                     codes::NON_EXHAUSTIVE,
@@ -232,12 +241,10 @@ impl Checker<'_> {
                 .help("bind the element and match on it in the body");
             self.report(diagnostic);
         }
-        let (body, _) = self.loop_body(body, false, None);
-        self.names.close();
-        expr(Ty::Unit, node, ExprKind::For { pat, iter, body })
+        pat
     }
 
-    fn for_subject(&mut self, id: ExprId) -> (ForIter, Ty) {
+    pub(super) fn for_subject(&mut self, id: ExprId) -> (ForIter, Ty) {
         let hir_subject = self.hir_expr(id);
         if let hir::ExprKind::Range { lo, hi, inclusive } = &hir_subject.kind {
             return self.range_subject(hir_subject.node, *lo, *hi, *inclusive);
@@ -348,6 +355,20 @@ impl Checker<'_> {
 
     /// The `next` proc of a library iterator: in this module's scope or in the module of the type.
     fn iterator_next(&mut self, ty: &Ty, node: NodeId) -> Option<(ItemId, Vec<Ty>, Ty)> {
+        if let Ok(Some((item, owner))) = self.find_member(ty, &Name::new_static("next"), node) {
+            let data = proc_data(self.db, item);
+            let is_self = matches!(data.params.as_slice(), [param] if param.name == "self");
+            let args = self.proc_types(item, data, Some(owner), &[], node);
+            self.settle(false);
+            let ret = self.table.shallow(&data.ret.subst(&args));
+            return match &ret {
+                Ty::Pick(option, elements) if is_self && self.is_option(*option) => {
+                    let element = elements.first().cloned().unwrap_or(Ty::Error);
+                    Some((item, args, self.table.shallow(&element)))
+                }
+                _ => None,
+            };
+        }
         let (Ty::Form(id, _) | Ty::Pick(id, _)) = ty else { return None };
         let home = id.file(self.db);
         let candidates = [
@@ -396,6 +417,7 @@ impl Checker<'_> {
                 self.let_statement(*node, *pat, ty.as_ref(), *init, *constant)
             }
             hir::Stmt::Expr(id) => Stmt::Expr(self.infer(*id, &Expect::Nothing)),
+            hir::Stmt::Defer(block) => self.defer(block),
             hir::Stmt::Proc(item) => Stmt::Expr(self.poison(NodeId(item.ordinal(self.db)))),
         };
         let cond = self.condition(cond);
@@ -410,8 +432,15 @@ impl Checker<'_> {
     }
 
     pub(super) fn give(&mut self, node: NodeId, value: Option<ExprId>) -> Expr {
-        let ret = self.ret.clone();
+        if self.in_defer {
+            return self.leaves_defer(node, "give");
+        }
+        let ret = self.table.shallow(&self.ret);
         let Some(id) = value else {
+            if matches!(ret, Ty::Infer(_)) {
+                self.unify(&ret, &Ty::Unit);
+                return expr(Ty::Never, node, ExprKind::Give(None));
+            }
             if !matches!(ret, Ty::Unit | Ty::Error) {
                 let shown = self.show(&ret);
                 let mut diagnostic = self.error(

@@ -12,6 +12,12 @@ pub(super) enum Origin {
     EmptyList,
     /// A type parameter of an item, by name: `T` of `none`.
     Parameter(Name, Name),
+    /// What a bound adds: decided by the type that it is about.
+    Hidden,
+    /// The type of a lambda's parameter.
+    LambdaParameter,
+    /// The result of a lambda.
+    LambdaResult,
     /// The type of a `let` without type and value.
     Binding,
 }
@@ -81,6 +87,7 @@ impl Table {
             Ty::Ref(m, t) => Ty::Ref(m, Arc::new(self.resolve(&t))),
             Ty::Form(id, tys) => Ty::Form(id, many(&tys)),
             Ty::Pick(id, tys) => Ty::Pick(id, many(&tys)),
+            Ty::Impl(id, tys) => Ty::Impl(id, many(&tys)),
             Ty::Proc(params, ret) => Ty::Proc(many(&params), Arc::new(self.resolve(&ret))),
             Ty::Tuple(tys) => Ty::Tuple(many(&tys)),
             other => other,
@@ -92,7 +99,7 @@ impl Table {
         match self.shallow(ty) {
             Ty::Infer(index) => Some(index),
             Ty::List(t) | Ty::Ref(_, t) => self.unsolved(&t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => tys.iter().find_map(|t| self.unsolved(t)),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => tys.iter().find_map(|t| self.unsolved(t)),
             Ty::Proc(params, ret) => {
                 params.iter().find_map(|t| self.unsolved(t)).or_else(|| self.unsolved(&ret))
             }
@@ -109,7 +116,9 @@ impl Table {
             (Ty::Error, _) | (_, Ty::Error) => true,
             (Ty::List(x), Ty::List(y)) => self.unify(x, y),
             (Ty::Ref(m, x), Ty::Ref(n, y)) => m == n && self.unify(x, y),
-            (Ty::Form(i, xs), Ty::Form(j, ys)) | (Ty::Pick(i, xs), Ty::Pick(j, ys)) => {
+            (Ty::Form(i, xs), Ty::Form(j, ys))
+            | (Ty::Pick(i, xs), Ty::Pick(j, ys))
+            | (Ty::Impl(i, xs), Ty::Impl(j, ys)) => {
                 i == j && self.unify_all(xs, ys)
             }
             (Ty::Tuple(xs), Ty::Tuple(ys)) => self.unify_all(xs, ys),
@@ -136,7 +145,7 @@ impl Table {
         match self.shallow(ty) {
             Ty::Infer(index) => index == variable,
             Ty::List(t) | Ty::Ref(_, t) => self.occurs(variable, &t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Tuple(tys) => {
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => {
                 tys.iter().any(|t| self.occurs(variable, t))
             }
             Ty::Proc(params, ret) => {

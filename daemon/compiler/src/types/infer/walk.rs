@@ -1,4 +1,6 @@
 //! A mutable walk over THIR: types, nodes and locals, in place.
+use std::sync::Arc;
+
 use super::super::thir::{Block, Body, Callee, Expr, ExprKind, ForIter, LocalId, Pat, PatKind, Stmt};
 use super::super::ty::Ty;
 use super::deeper;
@@ -22,6 +24,9 @@ pub(super) fn body(body: &mut Body, change: &mut impl Change) {
     }
     change.ty(&mut body.ret);
     block(&mut body.block, change);
+    for lambda in &mut body.lambdas {
+        self::body(lambda, change);
+    }
 }
 
 /// A block.
@@ -45,6 +50,7 @@ fn stmt(stmt: &mut Stmt, change: &mut impl Change) {
             }
         }
         Stmt::Expr(e) => expr(e, change),
+        Stmt::Defer(deferred) => block(Arc::make_mut(deferred), change),
     }
 }
 
@@ -71,6 +77,7 @@ fn kind(kind: &mut ExprKind, change: &mut impl Change) {
         | ExprKind::Give(None)
         | ExprKind::Break(None) => {}
         ExprKind::Local(local) => change.local(local),
+        ExprKind::Lambda { captures, .. } => captures.iter_mut().for_each(|local| change.local(local)),
         ExprKind::ProcRef(_, tys) => tys.iter_mut().for_each(|t| change.ty(t)),
         ExprKind::Call { callee, args } => {
             match callee {

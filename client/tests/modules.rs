@@ -1,0 +1,167 @@
+//! Modules against the real service: `vitte load|reload|unload|modules|call`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Builds the service, which belongs to another package, once.
+fn vitted() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_BIN_EXE_vitte")).parent().unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "vitted", "--bin", "vitted", "--target-dir"]);
+        build.arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success());
+    });
+}
+
+/// A user with a home of their own, whose service dies with it.
+struct User {
+    home: TempDir,
+}
+
+impl User {
+    fn new() -> Self {
+        vitted();
+        let home = TempDir::new().unwrap();
+        std::fs::create_dir(home.path().join("run")).unwrap();
+        Self { home }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path(file), wat::parse_str(text).unwrap()).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vitte"));
+        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("HOME", self.home.path()).env("XDG_RUNTIME_DIR", self.path("run"));
+        command.current_dir(self.home.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn vitte(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.vitte(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(self.says(args).lines().last().unwrap()).unwrap()
+    }
+
+    /// The status and what it says on standard error.
+    fn fails(&self, args: &[&str]) -> (i32, String) {
+        let output = self.vitte(args);
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        self.vitte(&["daemon", "stop"]);
+    }
+}
+
+fn answers(number: i32) -> String {
+    format!(
+        r#"(module
+            (func (export "answer") (result i32) i32.const {number})
+            (func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add)
+            (func (export "trap") unreachable)
+            (func (export "forever") (loop br 0)))"#
+    )
+}
+
+#[test]
+fn a_module_lives_in_the_service() {
+    let user = User::new();
+    assert_eq!(user.says(&["modules"]), "no modules are loaded\n");
+    user.write("maths.wasm", &answers(1));
+    assert_eq!(user.says(&["load", "maths.wasm"]), "loaded maths generation 1, 4 functions\n");
+    assert_eq!(user.says(&["call", "maths", "add(20, 22)"]), "42\n");
+    assert_eq!(user.says(&["call", "maths", "answer"]), "1\n");
+    user.write("maths.wasm", &answers(2));
+    assert_eq!(user.says(&["reload", "maths"]), "reloaded maths generation 2, 4 functions\n");
+    let reply = user.json(&["call", "maths", "answer()", "--json"]);
+    assert_eq!(
+        (&reply["results"], &reply["generation"], &reply["tier"], &reply["module"]),
+        (&"2".into(), &2.into(), &"compiled".into(), &"maths".into()),
+    );
+    let shown = user.json(&["modules", "--json"]);
+    assert_eq!((&shown["module"], &shown["generation"]), (&"maths".into(), &2.into()), "{shown}");
+    let states: Vec<&Value> =
+        shown["generations"].as_array().unwrap().iter().map(|generation| &generation["state"]).collect();
+    assert!(states[0] == "standby" || states[0] == "draining", "{states:?}");
+    assert_eq!(states[1..], ["active"]);
+    let text = user.says(&["modules", "maths"]);
+    assert!(text.contains("  add: func(i32, i32) -> i32\n"), "{text}");
+    assert_eq!(user.says(&["unload", "maths"]), "unloaded maths generation 2\n");
+    assert_eq!(user.says(&["modules"]), "no modules are loaded\n");
+}
+
+#[test]
+fn mistakes_have_their_own_exit_status() {
+    let user = User::new();
+    user.write("maths.wasm", &answers(1));
+    user.says(&["load", "maths.wasm", "--name", "acme:maths"]);
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["load", "maths.wasm", "--name", "acme:maths"], 65, "loaded already"),
+        (&["load", "nowhere.wasm"], 65, "nowhere.wasm"),
+        (&["load", "maths.wasm", "--name", "a b"], 65, "no module name"),
+        (&["call", "acme:maths", "nothing()"], 65, "it exports add, answer, forever, trap"),
+        (&["call", "acme:maths", "add(1, \"x\")"], 65, "at character 5"),
+        (&["call", "acme:maths", "trap()"], 1, "unreachable"),
+        (&["call", "acme:maths", "forever()", "--timeout", "50ms"], 75, "within 50 ms"),
+        (&["call", "acme:maths", "answer()", "--generation", "9"], 65, "no generation 9"),
+        (&["call", "maths", "answer()"], 65, "no module `maths`"),
+        (&["reload", "maths"], 65, "no module `maths`"),
+        (&["reload", "a", "b", "--file", "c"], 64, "one module"),
+    ];
+    for (args, status, words) in cases {
+        let (exit, text) = user.fails(args);
+        assert_eq!(exit, status, "{args:?}: {text}");
+        assert!(text.contains(words), "{args:?}: {text}");
+    }
+    std::fs::write(user.path("text.wasm"), "(module)").unwrap();
+    assert!(user.fails(&["load", "text.wasm"]).1.contains("no known kind"));
+    assert_eq!(user.says(&["call", "acme:maths", "answer"]), "1\n");
+}
+
+#[test]
+fn a_second_service_finds_the_compiled_code() {
+    let user = User::new();
+    user.write("maths.wasm", &answers(1));
+    let verified = || {
+        user.says(&["load", "maths.wasm"]);
+        let mut watch = user.command(&["modules", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let line = lines.map(Result::unwrap).find(|line| line.contains("verified")).unwrap();
+        watch.kill().unwrap();
+        watch.wait().unwrap();
+        user.says(&["daemon", "stop"]);
+        line
+    };
+    assert!(verified().ends_with("  compiled"));
+    assert!(verified().ends_with("  kept code"));
+    let key = user.path(".local/state/vitte").read_dir().unwrap().flatten().any(|entry| {
+        entry.path().join("module-code.key").is_file() || entry.file_name() == "module-code.key"
+    });
+    assert!(key, "the key is with the state");
+}

@@ -1,0 +1,127 @@
+//! What calls, loads and reloads cost: `cargo bench -p vitte-loader`.
+//!
+//! Bad would be: an empty call over 20 µs; a load from kept code over a tenth of compiling; a p99 under
+//! reloads over 1.5 times the p99 without.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use vitte_loader::{
+    Breaking, CacheOptions, CallRequest, Cancel, LoadRequest, LoaderConfig, ModuleLoader, ModuleName,
+};
+
+const CALLERS: usize = 32;
+
+fn answers(number: u32, functions: u32) -> Vec<u8> {
+    let mut text = format!(r#"(module (memory 1) (func (export "answer") (result i32) i32.const {number})"#);
+    for index in 0..functions {
+        text.push_str(&format!(
+            r#"(func (export "f{index}") (param i32) (result i32)
+                (local.set 0 (i32.mul (local.get 0) (i32.const {index})))
+                (i32.add (i32.load (i32.and (local.get 0) (i32.const 0xfff))) (local.get 0)))"#
+        ));
+    }
+    text.push(')');
+    wat::parse_str(text).unwrap()
+}
+
+fn request(name: &ModuleName) -> CallRequest {
+    CallRequest {
+        module: name.clone(),
+        function: "answer".into(),
+        arguments: "()".into(),
+        generation: None,
+        time_max: None,
+        cancel: Cancel::default(),
+    }
+}
+
+/// Median and 99th percentile in microseconds.
+fn show(what: &str, mut times: Vec<Duration>) -> (f64, f64) {
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+    println!("{what:<44} median {:>9.1} µs  p99 {:>9.1} µs  of {}", at(0.5), at(0.99), times.len());
+    (at(0.5), at(0.99))
+}
+
+fn times(count: usize, mut work: impl FnMut()) -> Vec<Duration> {
+    (0..count)
+        .map(|_| {
+            let began = Instant::now();
+            work();
+            began.elapsed()
+        })
+        .collect()
+}
+
+fn under_load(loader: &ModuleLoader, name: &ModuleName, mut meanwhile: impl FnMut()) -> Vec<Duration> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let request = request(name);
+                    let mut times = Vec::new();
+                    while !over.load(Ordering::Relaxed) {
+                        let began = Instant::now();
+                        let reply = loader.call(&request).unwrap();
+                        times.push(began.elapsed());
+                        assert_eq!(reply.results, reply.generation.to_string());
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                    times
+                })
+            })
+            .collect();
+        meanwhile();
+        over.store(true, Ordering::Relaxed);
+        callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheOptions {
+        folder: folder.path().join("cache"),
+        key: folder.path().join("key"),
+        budget_bytes: 1 << 30,
+    };
+    let config = || LoaderConfig {
+        cache: Some(cache.clone()),
+        probation: Duration::ZERO,
+        generations_max: 64,
+        ..LoaderConfig::default()
+    };
+    let path = folder.path().join("m.wasm");
+    let loader = ModuleLoader::with_config(config());
+    std::fs::write(&path, answers(1, 0)).unwrap();
+    let name = loader.load_file(&path).unwrap().name;
+    let call = request(&name);
+    drop(times(1000, || drop(loader.call(&call).unwrap())));
+    show("an empty call", times(20_000, || drop(loader.call(&call).unwrap())));
+
+    let large = folder.path().join("large.wasm");
+    std::fs::write(&large, answers(1, 5000)).unwrap();
+    let load = || drop(ModuleLoader::with_config(config()).load_file(&large).unwrap());
+    show("load of 5,000 functions, compiled", times(1, load));
+    show("load of 5,000 functions, kept", times(20, load));
+
+    // A reload that has to compile, and one that finds its code.
+    let (_, calm) = show(
+        "calls of 32 clients",
+        under_load(&loader, &name, || std::thread::sleep(Duration::from_secs(2))),
+    );
+    let mut reloads = Vec::new();
+    let during = under_load(&loader, &name, || {
+        for number in 2..=1001 {
+            std::fs::write(&path, answers(number, 0)).unwrap();
+            let began = Instant::now();
+            let request = LoadRequest { breaking: Breaking::Refuse, ..LoadRequest::new(&path) };
+            loader.reload(&[request], &Cancel::default()).unwrap();
+            reloads.push(began.elapsed());
+        }
+    });
+    show("reloads, compiled here", reloads);
+    let (_, busy) = show("calls of 32 clients under 1,000 reloads", during);
+    println!("p99 under reloads beside p99 without: {:.2}", busy / calm);
+}

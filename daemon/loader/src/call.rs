@@ -1,0 +1,412 @@
+//! One call: arguments in, results out, a deadline, limits.
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Val as ComponentVal;
+use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline, Val, WasmBacktrace};
+
+use crate::config::LoaderConfig;
+use crate::generation::Tier;
+use crate::name::ModuleName;
+use crate::program::{Callee, Export, How, Instance, Program};
+use crate::value;
+
+/// Frames of a trap that are shown.
+const FRAMES_MAX: usize = 32;
+
+/// A wish to stop, shared by who asks for work and who does it.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks for the end. Running code notices within a few milliseconds.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct CallRequest {
+    /// Of which module.
+    pub module: ModuleName,
+    /// Of which function; see [`Export::name`](crate::Export::name).
+    pub function: String,
+    /// The arguments as WAVE, in parentheses: `(1, "x")`.
+    pub arguments: String,
+    /// On this generation, if it still runs; on the one that serves if not given.
+    pub generation: Option<u64>,
+    /// How long it may take; [`LoaderConfig::call_max`] if not given.
+    pub time_max: Option<Duration>,
+    /// Stops it early.
+    pub cancel: Cancel,
+}
+
+/// What a call gave, and what gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The module.
+    pub module: ModuleName,
+    /// Its version; empty if it has none.
+    pub version: String,
+    /// The generation that answered.
+    pub generation: u64,
+    /// How it was executed.
+    pub tier: Tier,
+    /// The results as WAVE: nothing, a value, or several in parentheses.
+    pub results: String,
+    /// How long the function took, with making its instance.
+    pub elapsed: Duration,
+}
+
+/// Why a call gave no results.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no such module.
+    #[error("no module `{0}` is loaded")]
+    NotLoaded(ModuleName),
+    /// There is no such generation any more, or yet.
+    #[error("`{module}` has no generation {generation} that can be called")]
+    NoGeneration {
+        /// The module.
+        module: ModuleName,
+        /// What was asked for.
+        generation: u64,
+    },
+    /// There is no such function.
+    #[error("`{module}` exports no function `{function}`")]
+    NoFunction {
+        /// The module.
+        module: ModuleName,
+        /// What was asked for.
+        function: String,
+        /// The first of those that there are.
+        available: Vec<String>,
+    },
+    /// The function has a type whose values have no text form.
+    #[error("`{function}` of type `{signature}` cannot be called with text: {why}")]
+    NotCallable {
+        /// The function.
+        function: String,
+        /// Its type.
+        signature: String,
+        /// Why.
+        why: String,
+    },
+    /// The arguments do not fit.
+    #[error("the arguments do not fit `{function}`: {message}")]
+    Arguments {
+        /// The function.
+        function: String,
+        /// Its type.
+        signature: String,
+        /// What is wrong, and where in the text.
+        message: String,
+    },
+    /// The code stopped on a fault of its own.
+    #[error("{0}")]
+    Trap(Trap),
+    /// It said, by its own error value, that it failed. Of the hooks alone; a function's error value is its
+    /// result.
+    #[error("{0}")]
+    Failed(String),
+    /// Its time was up.
+    #[error("it did not end within {} ms", .0.as_millis())]
+    DeadlineExceeded(Duration),
+    /// The caller did not want it any more.
+    #[error("cancelled")]
+    Cancelled,
+    /// Its generation was replaced, and the time that old calls are given was up.
+    #[error("stopped, because its generation was replaced and its drain is over")]
+    Drained,
+    /// The pool has no instance left.
+    #[error("too many calls run at once")]
+    TooMany,
+}
+
+impl CallError {
+    /// A stable name in upper case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotLoaded(_) => "MODULE_NOT_LOADED",
+            Self::NoGeneration { .. } => "MODULE_NO_GENERATION",
+            Self::NoFunction { .. } => "MODULE_NO_FUNCTION",
+            Self::NotCallable { .. } => "MODULE_NOT_CALLABLE",
+            Self::Arguments { .. } => "MODULE_ARGUMENTS",
+            Self::Trap(_) => "MODULE_TRAP",
+            Self::Failed(_) => "MODULE_FAILED",
+            Self::DeadlineExceeded(_) => "DEADLINE_EXCEEDED",
+            Self::Cancelled => "CANCELLED",
+            Self::Drained => "MODULE_DRAINED",
+            Self::TooMany => "MODULE_CALLS",
+        }
+    }
+
+    /// What to do next; may be empty.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NotLoaded(_) => "load it: `vitte load FILE`; `vitte modules` lists what is loaded".into(),
+            Self::NoGeneration { .. } => "leave the generation out to call the one that serves".into(),
+            Self::NoFunction { available, .. } if available.is_empty() => "it exports no functions".into(),
+            Self::NoFunction { available, .. } => format!("it exports {}", available.join(", ")),
+            Self::Arguments { function, signature, .. } => format!("`{function}` is {signature}"),
+            Self::Drained | Self::TooMany => "try again".into(),
+            Self::NotCallable { .. }
+            | Self::Trap(_)
+            | Self::Failed(_)
+            | Self::DeadlineExceeded(_)
+            | Self::Cancelled => String::new(),
+        }
+    }
+
+    /// Whether it was found before any code of the module ran.
+    pub(crate) fn came_before_the_code(&self) -> bool {
+        match self {
+            Self::NotLoaded(_)
+            | Self::NoGeneration { .. }
+            | Self::NoFunction { .. }
+            | Self::NotCallable { .. }
+            | Self::Arguments { .. }
+            | Self::TooMany => true,
+            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) | Self::Cancelled | Self::Drained => {
+                false
+            }
+        }
+    }
+
+    /// Whether it is the module's fault, and counts against a generation on probation.
+    pub(crate) fn is_fault(&self) -> bool {
+        match self {
+            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
+            Self::NotLoaded(_)
+            | Self::NoGeneration { .. }
+            | Self::NoFunction { .. }
+            | Self::NotCallable { .. }
+            | Self::Arguments { .. }
+            | Self::Cancelled
+            | Self::Drained
+            | Self::TooMany => false,
+        }
+    }
+}
+
+/// A fault of the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What happened.
+    pub message: String,
+    /// Where, innermost first.
+    pub frames: Vec<String>,
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match self.frames.as_slice() {
+            [] => Ok(()),
+            frames => write!(f, " in {}", frames.join(" < ")),
+        }
+    }
+}
+
+/// What the host knows of the code that runs in a store.
+pub(crate) struct Guest {
+    limits: StoreLimits,
+    stop: Stop,
+}
+
+/// When running code has to stop.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    /// Its time is up.
+    pub(crate) deadline: Instant,
+    /// How long that is from the beginning, for the message.
+    pub(crate) time_max: Duration,
+    /// The caller's wish.
+    pub(crate) caller: Cancel,
+    /// The generation's drain is over.
+    pub(crate) generation: Cancel,
+}
+
+impl Stop {
+    pub(crate) fn reason(&self) -> Option<CallError> {
+        if self.generation.is_cancelled() {
+            Some(CallError::Drained)
+        } else if self.caller.is_cancelled() {
+            Some(CallError::Cancelled)
+        } else if Instant::now() >= self.deadline {
+            Some(CallError::DeadlineExceeded(self.time_max))
+        } else {
+            None
+        }
+    }
+}
+
+/// A store with an instance in it.
+pub(crate) struct Running {
+    store: Store<Guest>,
+    instance: Instance,
+}
+
+impl Running {
+    /// A new instance of `program`, initialised.
+    pub(crate) fn new(
+        engine: &Engine,
+        program: &Program,
+        config: &LoaderConfig,
+        stop: Stop,
+    ) -> Result<Self, CallError> {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(config.memory_bytes_max)
+            .table_elements(config.table_elements_max)
+            .build();
+        let mut store = Store::new(engine, Guest { limits, stop });
+        store.limiter(|guest| &mut guest.limits);
+        store.epoch_deadline_callback(|context| match context.data().stop.reason() {
+            None => Ok(UpdateDeadline::Continue(1)),
+            Some(reason) => Err(reason.into()),
+        });
+        store.set_epoch_deadline(1);
+        let instance = program.instantiate(&mut store).map_err(|error| describe(&error))?;
+        let mut running = Self { store, instance };
+        if let Some(init) = program.init() {
+            running.hook(init, &[])?;
+        }
+        Ok(running)
+    }
+
+    /// Begins another call on the same instance.
+    pub(crate) fn rearm(&mut self, stop: Stop) {
+        self.store.data_mut().stop = stop;
+        self.store.set_epoch_deadline(1);
+    }
+
+    /// Calls a function with arguments as text.
+    pub(crate) fn call(&mut self, callee: &Callee, arguments: &str) -> Result<String, CallError> {
+        let Export { name, signature, obstacle } = &callee.export;
+        if let Some(why) = obstacle {
+            return Err(CallError::NotCallable {
+                function: name.clone(),
+                signature: signature.clone(),
+                why: why.clone(),
+            });
+        }
+        let misfit =
+            |message| CallError::Arguments { function: name.clone(), signature: signature.clone(), message };
+        let unspeakable =
+            |why| CallError::NotCallable { function: name.clone(), signature: signature.clone(), why };
+        match &callee.how {
+            How::Core { params, .. } => {
+                let arguments = value::parse::<Val>(params, arguments).map_err(misfit)?;
+                value::render(&self.call_core(callee, &arguments)?).map_err(unspeakable)
+            }
+            How::Component { params, .. } => {
+                let arguments = value::parse::<ComponentVal>(params, arguments).map_err(misfit)?;
+                value::render(&self.call_component(callee, &arguments)?).map_err(unspeakable)
+            }
+        }
+    }
+
+    fn call_core(&mut self, callee: &Callee, arguments: &[Val]) -> Result<Vec<Val>, CallError> {
+        let (Instance::Core(instance), How::Core { index, results, .. }) = (&self.instance, &callee.how)
+        else {
+            return Err(stranger(callee));
+        };
+        let Some(func) = instance.get_module_export(&mut self.store, index).and_then(|item| item.into_func())
+        else {
+            return Err(stranger(callee));
+        };
+        let mut values: Vec<Val> =
+            results.iter().map(|ty| Val::default_for_ty(ty).unwrap_or(Val::I32(0))).collect();
+        func.call(&mut self.store, arguments, &mut values).map_err(|error| describe(&error))?;
+        Ok(values)
+    }
+
+    fn call_component(
+        &mut self,
+        callee: &Callee,
+        arguments: &[ComponentVal],
+    ) -> Result<Vec<ComponentVal>, CallError> {
+        let (Instance::Component(instance), How::Component { index, results, .. }) =
+            (&self.instance, &callee.how)
+        else {
+            return Err(stranger(callee));
+        };
+        let Some(func) = instance.get_func(&mut self.store, index) else { return Err(stranger(callee)) };
+        let mut values = vec![ComponentVal::Bool(false); results.len()];
+        func.call(&mut self.store, arguments, &mut values).map_err(|error| describe(&error))?;
+        Ok(values)
+    }
+
+    /// Calls a hook; its error value is a failure.
+    pub(crate) fn hook(&mut self, callee: &Callee, arguments: &[ComponentVal]) -> Result<(), CallError> {
+        match &callee.how {
+            How::Core { .. } => self.call_core(callee, &[]).map(drop),
+            How::Component { .. } => match self.call_component(callee, arguments)?.pop() {
+                Some(ComponentVal::Result(Err(message))) => {
+                    Err(CallError::Failed(match message.as_deref() {
+                        Some(ComponentVal::String(message)) => message.clone(),
+                        _ => "it gave no reason".to_owned(),
+                    }))
+                }
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Gives the state to a hook that takes it.
+    pub(crate) fn load_state(&mut self, callee: &Callee, state: &[u8]) -> Result<(), CallError> {
+        let state = state.iter().copied().map(ComponentVal::U8).collect();
+        self.hook(callee, &[ComponentVal::List(state)])
+    }
+
+    /// Asks a hook for the state.
+    pub(crate) fn save_state(&mut self, callee: &Callee) -> Result<Vec<u8>, CallError> {
+        match self.call_component(callee, &[])?.pop() {
+            Some(ComponentVal::List(values)) => Ok(values
+                .iter()
+                .filter_map(|value| match value {
+                    ComponentVal::U8(byte) => Some(*byte),
+                    _ => None,
+                })
+                .collect()),
+            _ => Err(stranger(callee)),
+        }
+    }
+}
+
+/// Cannot happen: callees are looked up in the program that the instance is of.
+fn stranger(callee: &Callee) -> CallError {
+    CallError::Failed(format!("`{}` is not in this instance", callee.export.name))
+}
+
+/// What the engine says, in our words.
+fn describe(error: &wasmtime::Error) -> CallError {
+    if let Some(stopped) = error.downcast_ref::<CallError>() {
+        return stopped.clone();
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return CallError::TooMany;
+    }
+    let message = match error.downcast_ref::<wasmtime::Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    let frames = error.downcast_ref::<WasmBacktrace>().map(|backtrace| {
+        let frames = backtrace.frames().iter().take(FRAMES_MAX);
+        frames
+            .map(|frame| match frame.func_name() {
+                Some(name) => name.to_owned(),
+                None => format!("function {}", frame.func_index()),
+            })
+            .collect()
+    });
+    CallError::Trap(Trap { message, frames: frames.unwrap_or_default() })
+}

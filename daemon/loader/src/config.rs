@@ -1,0 +1,81 @@
+//! What can be set.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vitte_wasm_code::{CacheOptions, Workers};
+
+/// What happens to calls that still run on an old generation when its drain is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainPolicy {
+    /// They run on, and the generation stays until they end.
+    Wait,
+    /// They are stopped, and their callers told.
+    Cancel,
+}
+
+/// Settings of a [`ModuleLoader`](crate::ModuleLoader).
+#[derive(Clone, Debug)]
+pub struct LoaderConfig {
+    /// Who compiles.
+    pub workers: Workers,
+    /// Where compiled code is kept; `None` keeps nothing.
+    pub cache: Option<CacheOptions>,
+    /// Folder of the keys whose modules are trusted; `None` looks at no signatures.
+    pub trust: Option<PathBuf>,
+    /// File of the sequence numbers of signed packages; `None` forgets them with the loader.
+    pub sequences: Option<PathBuf>,
+    /// Longest compilation.
+    pub compile_max: Duration,
+    /// Largest file that is loaded, in bytes.
+    pub file_bytes_max: u64,
+    /// Most memory of one instance, in bytes.
+    pub memory_bytes_max: usize,
+    /// Most elements of one table.
+    pub table_elements_max: usize,
+    /// How long a call may take that brings no deadline of its own; also what `init`, `health` and the
+    /// functions of state may take.
+    pub call_max: Duration,
+    /// How long a reload waits for the state of a module that is in use.
+    pub gate_max: Duration,
+    /// How long a new generation is on probation.
+    pub probation: Duration,
+    /// After so many calls probation is over early.
+    pub probation_calls: u64,
+    /// From so many failed calls on, probation can fail.
+    pub probation_failures: u64,
+    /// It fails if also this share of the calls failed, in percent.
+    pub probation_failed_percent: u64,
+    /// How long calls on an old generation may run on.
+    pub drain_max: Duration,
+    /// And what then.
+    pub drain_policy: DrainPolicy,
+    /// Most generations of one module that hold memory. A reload beyond it is refused.
+    pub generations_max: usize,
+    /// Most modules.
+    pub modules_max: usize,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self {
+            workers: Workers::Here,
+            cache: None,
+            trust: None,
+            sequences: None,
+            compile_max: Duration::from_secs(60),
+            file_bytes_max: 256 << 20,
+            memory_bytes_max: 256 << 20,
+            table_elements_max: 1 << 20,
+            call_max: Duration::from_secs(30),
+            gate_max: Duration::from_millis(50),
+            probation: Duration::from_secs(30),
+            probation_calls: 1000,
+            probation_failures: 3,
+            probation_failed_percent: 50,
+            drain_max: Duration::from_secs(10),
+            drain_policy: DrainPolicy::Cancel,
+            generations_max: 4,
+            modules_max: 4096,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Why a module was not loaded, reloaded or unloaded.
+use std::path::PathBuf;
+
+use vitte_sys::SysError;
+use vitte_trust::TrustError;
+use vitte_wasm_code::CompileError;
+
+use crate::call::CallError;
+use crate::container::ContainerError;
+use crate::generation::State;
+use crate::kind::Kind;
+use crate::name::{ModuleName, ParseModuleNameError};
+
+/// Why a module was not loaded, reloaded or unloaded. Whatever it says, what served before still serves.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: SysError,
+    },
+    /// The content is none of the known kinds.
+    #[error("`{}` is no module: its content is of no known kind", path.display())]
+    UnknownKind {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A known kind that this version cannot load.
+    #[error("`{}` is {kind}, which this version of the service does not load", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: Kind,
+    },
+    /// Compiled code from outside.
+    #[error("`{}` is code that a WebAssembly engine has compiled; it cannot be checked, so it is not loaded", path.display())]
+    Precompiled {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No name.
+    #[error(transparent)]
+    Name(#[from] ParseModuleNameError),
+    /// Its signature, or the lack of one, forbids it.
+    #[error("`{module}` is not trusted: {source}")]
+    Trust {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        source: TrustError,
+    },
+    /// The package breaks a rule of its format.
+    #[error("`{}` is no package: {source}", path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        source: ContainerError,
+    },
+    /// The package has nothing that can be loaded here.
+    #[error("`{module}` has nothing that this version of the service loads{}", list(offered))]
+    NoArtifact {
+        /// The module.
+        module: ModuleName,
+        /// What it has, as kind and target.
+        offered: Vec<String>,
+    },
+    /// A newer release of the package was loaded before.
+    #[error("`{module}` has sequence number {seq}, but {known} was loaded before")]
+    Older {
+        /// The module.
+        module: ModuleName,
+        /// Of the package.
+        seq: u64,
+        /// The highest that was loaded.
+        known: u64,
+    },
+    /// The sequence numbers cannot be read.
+    #[error("{0}")]
+    Sequences(String),
+    /// It does not compile.
+    #[error("`{module}` cannot be compiled: {source}")]
+    Compile {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        source: CompileError,
+    },
+    /// It imports what nobody gives.
+    #[error("`{module}` imports what is not there: {}", missing.join(", "))]
+    MissingImports {
+        /// The module.
+        module: ModuleName,
+        /// Each with its type, sorted.
+        missing: Vec<String>,
+    },
+    /// It cannot be linked for another reason.
+    #[error("`{module}` cannot be linked: {message}")]
+    Link {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        message: String,
+    },
+    /// A step before the swap failed in the module's own code.
+    #[error("`{module}` failed in `{function}`: {source}")]
+    Start {
+        /// The module.
+        module: ModuleName,
+        /// The step: `init`, `save-state`, `load-state`, `health`, or the start function.
+        function: &'static str,
+        /// How.
+        source: CallError,
+    },
+    /// The new generation takes away or changes what callers used.
+    #[error("`{module}` is not compatible with its generation {generation}: {}", changes.join("; "))]
+    Incompatible {
+        /// The module.
+        module: ModuleName,
+        /// What it was compared with.
+        generation: u64,
+        /// Each export with both signatures.
+        changes: Vec<String>,
+    },
+    /// The same content failed before.
+    #[error("this content of `{module}` was rolled back before: {reason}")]
+    KnownBad {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        reason: String,
+    },
+    /// Too many old generations still run.
+    #[error("{live} generations of `{module}` are still in use; at most {max} may be")]
+    TooManyGenerations {
+        /// The module.
+        module: ModuleName,
+        /// So many.
+        live: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Too many modules.
+    #[error("{max} modules are loaded, and no more may be")]
+    TooManyModules {
+        /// The limit.
+        max: usize,
+    },
+    /// The state was in use for longer than a reload waits.
+    #[error("`{module}` was busy for longer than a reload waits ({ms} ms)", ms = waited.as_millis())]
+    Busy {
+        /// The module.
+        module: ModuleName,
+        /// How long it waited.
+        waited: std::time::Duration,
+    },
+    /// There is such a module.
+    #[error("`{module}` is loaded already, as generation {generation}")]
+    AlreadyLoaded {
+        /// The module.
+        module: ModuleName,
+        /// What serves.
+        generation: u64,
+    },
+    /// There is no such module.
+    #[error("no module `{module}` is loaded")]
+    NotLoaded {
+        /// The module.
+        module: ModuleName,
+    },
+    /// The request was given up before the swap.
+    #[error("cancelled while `{module}` was {}", state.name())]
+    Cancelled {
+        /// The module.
+        module: ModuleName,
+        /// How far it had come.
+        state: State,
+    },
+    /// The loader could not start its own thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+fn list(offered: &[String]) -> String {
+    if offered.is_empty() { String::new() } else { format!(", only {}", offered.join(", ")) }
+}
+
+impl LoadError {
+    /// A stable name in upper case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "MODULE_UNREADABLE",
+            Self::UnknownKind { .. } => "MODULE_KIND_UNKNOWN",
+            Self::Unsupported { .. } => "MODULE_KIND_UNSUPPORTED",
+            Self::Precompiled { .. } => "MODULE_PRECOMPILED",
+            Self::Name(_) => "MODULE_NAME_INVALID",
+            Self::Trust { source, .. } => source.code(),
+            Self::Package { .. } => "MODULE_PACKAGE_INVALID",
+            Self::NoArtifact { .. } => "MODULE_NO_ARTIFACT",
+            Self::Older { .. } => "MODULE_OLDER",
+            Self::Sequences(_) => "MODULE_SEQUENCES",
+            Self::Compile { .. } => "MODULE_NOT_COMPILED",
+            Self::MissingImports { .. } => "MODULE_IMPORTS_MISSING",
+            Self::Link { .. } => "MODULE_NOT_LINKED",
+            Self::Start { .. } => "MODULE_START_FAILED",
+            Self::Incompatible { .. } => "MODULE_INCOMPATIBLE",
+            Self::KnownBad { .. } => "MODULE_KNOWN_BAD",
+            Self::TooManyGenerations { .. } => "MODULE_GENERATIONS",
+            Self::TooManyModules { .. } => "MODULE_COUNT",
+            Self::Busy { .. } => "MODULE_BUSY",
+            Self::AlreadyLoaded { .. } => "MODULE_LOADED",
+            Self::NotLoaded { .. } => "MODULE_NOT_LOADED",
+            Self::Cancelled { .. } => "CANCELLED",
+            Self::Thread(_) => "MODULE_NO_THREAD",
+        }
+    }
+
+    /// What to do next; may be empty.
+    pub fn help(&self) -> String {
+        match self {
+            Self::UnknownKind { .. } => {
+                "give a `.wasm` file; text has to be translated first (`wat2wasm`)".into()
+            }
+            Self::Unsupported { .. } => "build the module as WebAssembly (`.wasm`)".into(),
+            Self::Precompiled { .. } => "give the `.wasm` file that it was compiled from".into(),
+            Self::MissingImports { .. } => {
+                "modules get no imports yet: build it for a target without an operating system, \
+                 such as `wasm32-unknown-unknown`"
+                    .into()
+            }
+            Self::Incompatible { .. } => {
+                "keep the export as it was, or accept the change: `--allow-breaking`".into()
+            }
+            Self::KnownBad { .. } => "change the module, or unload it and load it again".into(),
+            Self::TooManyGenerations { module, .. } => {
+                format!("wait for their calls to end; `vitte modules {module}` shows them")
+            }
+            Self::TooManyModules { .. } => "unload some: `vitte unload NAME`".into(),
+            Self::Trust { source, .. } => source.help().into(),
+            Self::Busy { .. } => "try again".into(),
+            Self::AlreadyLoaded { module, .. } => {
+                format!("replace it with `vitte reload {module}`, or give another name with `--name`")
+            }
+            Self::NotLoaded { .. } => "`vitte modules` lists what is loaded".into(),
+            Self::NoArtifact { .. } => "put a WebAssembly artifact into the package".into(),
+            Self::Older { .. } => "get the newest release".into(),
+            Self::Package { .. } => "get the file again, or make it anew".into(),
+            Self::Read { .. }
+            | Self::Sequences(_)
+            | Self::Name(_)
+            | Self::Compile { .. }
+            | Self::Link { .. }
+            | Self::Start { .. }
+            | Self::Cancelled { .. }
+            | Self::Thread(_) => String::new(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Modules: loaded, called, replaced while they run, and told apart by generation.
+//!
+//! Start at [`ModuleLoader`]. A module's life is a row of *generations*: each reload makes the next one
+//! ready beside the one that serves, and then swaps them. `registry` holds that life; `program` is what a
+//! generation can do; everything that comes from outside enters through a type that has checked it.
+//!
+//! ```no_run
+//! let loader = vitte_loader::ModuleLoader::new();
+//! let module = loader.load_file("build/main.wasm")?;
+//! println!("{} generation {}", module.name, module.generation);
+//! # Ok::<(), vitte_loader::LoadError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod call; // one call: arguments in, results out, deadline, limits
+mod config; // what can be set
+pub mod container; // packages: manifest, artifacts, digests
+mod error; // why not
+mod event; // what happened, for whoever watches
+mod generation; // one loaded version and its pins
+mod inspect; // what is in a file
+mod kind; // told by content
+mod live; // the instance of a module with state, and its gate
+mod loader; // the door
+mod name; // what a module is called
+mod program; // linked code and its exports
+mod registry; // which generation serves
+mod sequence; // no way back to older packages
+mod ticker; // deadlines of running code
+mod value; // arguments and results as text
+
+pub use call::{CallError, CallRequest, Cancel, Reply, Trap};
+pub use config::{DrainPolicy, LoaderConfig};
+pub use error::LoadError;
+pub use event::{Ended, Event, Subscription, Watch};
+pub use generation::{GenerationInfo, State, Tier};
+pub use inspect::{InspectError, Inspection, Section, Symbol, inspect};
+pub use kind::{Kind, identify};
+pub use loader::{Breaking, LoadRequest, Module, ModuleInfo, ModuleLoader};
+pub use name::{ModuleName, ParseModuleNameError};
+pub use program::Export;
+pub use value::split_call;
+pub use vitte_trust::TrustError;
+pub use vitte_wasm_code::{CacheOptions, CompileError, Workers, worker_main};

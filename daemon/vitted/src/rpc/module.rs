@@ -1,0 +1,285 @@
+//! `ModuleService`.
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+use tracing::info;
+use vitte_loader::{
+    Breaking, CallRequest, Cancel, Event, Export, GenerationInfo, Inspection, LoadError, LoadRequest,
+    ModuleInfo, ModuleName, Reply, Section, State, Symbol,
+};
+use vitte_proto::v1;
+use vitte_proto::v1::module_service_server::ModuleService;
+
+use super::page::page;
+use super::stream::{ResponseStream, deadline};
+use crate::convert;
+use crate::operation::duration;
+use crate::service::Service;
+use crate::status::Refusal;
+
+/// Most modules of one `Reload`.
+const RELOADS_MAX: usize = 256;
+/// Largest file that is inspected, in bytes.
+const INSPECT_MAX: u64 = 256 << 20;
+/// Events that a slow client may leave waiting before its stream ends.
+const EVENTS_MAX: usize = 1024;
+
+/// The implementation over [`Service`].
+#[derive(Clone)]
+pub struct ModulesApi(pub Arc<Service>);
+
+#[tonic::async_trait]
+impl ModuleService for ModulesApi {
+    type WatchModulesStream = ResponseStream<v1::WatchModulesResponse>;
+
+    async fn load(&self, request: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {
+        let v1::LoadRequest { path, name, request_id } = request.into_inner();
+        info!(request_id, path, name, "asked to load a module");
+        let request = LoadRequest {
+            path: absolute("path", path)?,
+            name: if name.is_empty() { None } else { Some(module_name("name", &name)?) },
+            breaking: Breaking::Refuse,
+        };
+        let cancel = Cancel::default();
+        let modules = self.0.modules.clone();
+        let loaded = self.0.block(cancel.clone(), move || {
+            let name = modules.load(&request, &cancel)?.name;
+            modules.module(&name).ok_or(LoadError::NotLoaded { module: name })
+        });
+        let module = loaded.await?.map_err(Refusal::from)?;
+        Ok(Response::new(v1::LoadResponse { module: Some(describe(module)) }))
+    }
+
+    async fn reload(
+        &self,
+        request: Request<v1::ReloadRequest>,
+    ) -> Result<Response<v1::ReloadResponse>, Status> {
+        let v1::ReloadRequest { modules: wanted, request_id } = request.into_inner();
+        if wanted.is_empty() || wanted.len() > RELOADS_MAX {
+            return Err(Refusal::bad_field("modules", "must name 1 to 256 modules").into());
+        }
+        info!(request_id, modules = wanted.len(), "asked to reload modules");
+        let mut requests = Vec::new();
+        for v1::ModuleReload { name, path, allow_breaking } in wanted {
+            let name = module_name("modules.name", &name)?;
+            let path = if path.is_empty() {
+                let serving = self.0.modules.module(&name);
+                serving.ok_or_else(|| Refusal::from(LoadError::NotLoaded { module: name.clone() }))?.path
+            } else {
+                absolute("modules.path", path)?
+            };
+            let breaking = if allow_breaking { Breaking::Accept } else { Breaking::Refuse };
+            requests.push(LoadRequest { path, name: Some(name), breaking });
+        }
+        let cancel = Cancel::default();
+        let modules = self.0.modules.clone();
+        let reloaded = self.0.block(cancel.clone(), move || {
+            let reloaded = modules.reload(&requests, &cancel)?;
+            let served = reloaded.iter().filter_map(|module| modules.module(&module.name));
+            Ok::<Vec<v1::Module>, LoadError>(served.map(describe).collect())
+        });
+        let modules = reloaded.await?.map_err(Refusal::from)?;
+        Ok(Response::new(v1::ReloadResponse { modules }))
+    }
+
+    async fn unload(
+        &self,
+        request: Request<v1::UnloadRequest>,
+    ) -> Result<Response<v1::UnloadResponse>, Status> {
+        let v1::UnloadRequest { name, request_id } = request.into_inner();
+        info!(request_id, name, "asked to unload a module");
+        let name = module_name("name", &name)?;
+        let modules = self.0.modules.clone();
+        // A commit that is under way may hold it up.
+        let unloaded = self.0.block(Cancel::default(), move || modules.unload(&name)).await?;
+        let generation = unloaded.map_err(Refusal::from)?;
+        Ok(Response::new(v1::UnloadResponse { generation }))
+    }
+
+    async fn list_modules(
+        &self,
+        request: Request<v1::ListModulesRequest>,
+    ) -> Result<Response<v1::ListModulesResponse>, Status> {
+        let v1::ListModulesRequest { page_size, page_token } = request.into_inner();
+        let all = self.0.modules.modules();
+        let (modules, next_page_token) =
+            page(all, page_size, &page_token, |info| info.module.name.as_str().to_owned())?;
+        let modules = modules.into_iter().map(describe).collect();
+        Ok(Response::new(v1::ListModulesResponse { modules, next_page_token }))
+    }
+
+    async fn get_module(
+        &self,
+        request: Request<v1::GetModuleRequest>,
+    ) -> Result<Response<v1::GetModuleResponse>, Status> {
+        let name = module_name("name", &request.into_inner().name)?;
+        let module = self.0.modules.module(&name);
+        let module = module.ok_or_else(|| Refusal::from(LoadError::NotLoaded { module: name }))?;
+        Ok(Response::new(v1::GetModuleResponse { module: Some(describe(module)) }))
+    }
+
+    async fn call(&self, request: Request<v1::CallRequest>) -> Result<Response<v1::CallResponse>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let v1::CallRequest { module, function, arguments, generation, time_max } = request.into_inner();
+        let time_max = time_max.map(|time_max| convert::positive("time_max", time_max)).transpose()?;
+        let time_max = time_max.into_iter().chain(deadline).min();
+        let arguments = match arguments {
+            Some(v1::call_request::Arguments::Wave(text)) => text,
+            None => "()".to_owned(),
+        };
+        let cancel = Cancel::default();
+        let request = CallRequest {
+            module: module_name("module", &module)?,
+            function,
+            arguments,
+            generation,
+            time_max,
+            cancel: cancel.clone(),
+        };
+        let modules = self.0.modules.clone();
+        let reply = self.0.block(cancel, move || modules.call(&request)).await?.map_err(Refusal::from)?;
+        let Reply { module, version, generation, tier, results, elapsed } = reply;
+        Ok(Response::new(v1::CallResponse {
+            module: module.as_str().to_owned(),
+            version,
+            generation,
+            tier: tier.name().to_owned(),
+            results: Some(v1::call_response::Results::Wave(results)),
+            elapsed: Some(duration(elapsed)),
+        }))
+    }
+
+    async fn inspect(
+        &self,
+        request: Request<v1::InspectRequest>,
+    ) -> Result<Response<v1::InspectResponse>, Status> {
+        let path = absolute("path", request.into_inner().path)?;
+        let inspected = self.0.block(Cancel::default(), move || {
+            let bytes = vitte_sys::fs::read_at_most(&path, INSPECT_MAX)
+                .map_err(|source| Refusal::from(LoadError::Read { path: path.clone(), source }))?;
+            vitte_loader::inspect(&bytes).map_err(|error| {
+                let message = format!("`{}` cannot be inspected: {error}", path.display());
+                Refusal::new(Code::InvalidArgument, error.code(), message)
+            })
+        });
+        Ok(Response::new(inspection(inspected.await??)))
+    }
+
+    async fn watch_modules(
+        &self,
+        request: Request<v1::WatchModulesRequest>,
+    ) -> Result<Response<Self::WatchModulesStream>, Status> {
+        let v1::WatchModulesRequest { after_sequence, module } = request.into_inner();
+        let only = if module.is_empty() { None } else { Some(module_name("module", &module)?) };
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        self.0.modules.watch(
+            after_sequence,
+            Box::new(move |event| {
+                if only.as_ref().is_some_and(|only| *only != event.module) {
+                    return !sender.is_closed();
+                }
+                sender.try_send(Ok(event_message(event))).is_ok()
+            }),
+        );
+        let over = self.0.stopping.clone().cancelled_owned();
+        let events = futures_util::StreamExt::take_until(ReceiverStream::new(receiver), Box::pin(over));
+        Ok(Response::new(Box::pin(events)))
+    }
+}
+
+fn module_name(field: &str, text: &str) -> Result<ModuleName, Refusal> {
+    text.parse().map_err(|error: vitte_loader::ParseModuleNameError| {
+        Refusal::from(LoadError::Name(error)).help(format!("it is the field `{field}`"))
+    })
+}
+
+fn absolute(field: &str, path: String) -> Result<PathBuf, Refusal> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() { Ok(path) } else { Err(Refusal::bad_field(field, "must be an absolute path")) }
+}
+
+fn describe(info: ModuleInfo) -> v1::Module {
+    let ModuleInfo { module, path, size, has_state, generations } = info;
+    let vitte_loader::Module { name, version, generation, kind, tier, signer, exports } = module;
+    let exports = exports.into_iter().map(|Export { name, signature, obstacle }| v1::ModuleExport {
+        name,
+        signature,
+        obstacle: obstacle.unwrap_or_default(),
+    });
+    let generations = generations.into_iter().map(|generation| {
+        let GenerationInfo { number, state, reason, digest, pins, calls, failures, age } = generation;
+        v1::ModuleGeneration {
+            number,
+            state: state_of(state).into(),
+            reason,
+            sha256: digest,
+            pins: pins as u64,
+            calls,
+            failures,
+            age: Some(duration(age)),
+        }
+    });
+    v1::Module {
+        name: name.as_str().to_owned(),
+        version,
+        generation,
+        kind: kind.name().to_owned(),
+        tier: tier.name().to_owned(),
+        path: path.to_string_lossy().into_owned(),
+        bytes: size,
+        has_state,
+        exports: exports.collect(),
+        generations: generations.collect(),
+        signer: signer.unwrap_or_default(),
+    }
+}
+
+fn inspection(found: Inspection) -> v1::InspectResponse {
+    let Inspection { kind, target, size, sections, imports, exports, needed, soname, build_id } = found;
+    let symbols = |list: Vec<Symbol>| {
+        let each = |Symbol { module, name, what }| v1::FileSymbol { module, name, what };
+        list.into_iter().map(each).collect()
+    };
+    let sections = sections.into_iter().map(|Section { name, size }| v1::FileSection { name, bytes: size });
+    v1::InspectResponse {
+        kind: kind.name().to_owned(),
+        target,
+        bytes: size,
+        sections: sections.collect(),
+        imports: symbols(imports),
+        exports: symbols(exports),
+        needed,
+        soname: soname.unwrap_or_default(),
+        build_id: build_id.unwrap_or_default(),
+    }
+}
+
+fn event_message(event: &Event) -> v1::WatchModulesResponse {
+    let Event { sequence, module, generation, state, reason, elapsed } = event;
+    v1::WatchModulesResponse {
+        sequence: *sequence,
+        module: module.as_str().to_owned(),
+        generation: *generation,
+        state: state_of(*state).into(),
+        reason: reason.clone(),
+        elapsed: Some(duration(*elapsed)),
+    }
+}
+
+fn state_of(state: State) -> v1::GenerationState {
+    match state {
+        State::Staged => v1::GenerationState::Staged,
+        State::Verified => v1::GenerationState::Verified,
+        State::Linked => v1::GenerationState::Linked,
+        State::Initialised => v1::GenerationState::Initialised,
+        State::Migrated => v1::GenerationState::Migrated,
+        State::Active => v1::GenerationState::Active,
+        State::Draining => v1::GenerationState::Draining,
+        State::Standby => v1::GenerationState::Standby,
+        State::Purged => v1::GenerationState::Purged,
+        State::Failed => v1::GenerationState::Failed,
+    }
+}
