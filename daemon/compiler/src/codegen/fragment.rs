@@ -187,9 +187,7 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
-        | InstanceKind::Lambda(item, ..) => {
-            Some(item.file(db))
-        }
+        | InstanceKind::Lambda(item, ..) => Some(item.file(db)),
         InstanceKind::Tests(_)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::codes;
 use super::file::{FileLowering, TypeLowering, add, error_expr, named};
 use super::hir::{
-    Arg, Arm, Block, Body, Expr, ExprId, ExprKind, ExprPath, Ident, LambdaParam, Literal, ParamMode, Pat, PatId,
-    PatKind, Stmt, TypeRef, TypeRefKind, UnaryOp,
+    Arg, Arm, Block, Body, Expr, ExprId, ExprKind, ExprPath, Ident, LambdaParam, Literal, ParamMode, Pat,
+    PatId, PatKind, Stmt, TypeRef, TypeRefKind, UnaryOp,
 };
 use super::item::NodeId;
 use crate::base::{Diagnostic, Name, Phase, Span};
@@ -372,8 +372,10 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             }
             seen.push(&param.name);
             if let Some(default) = param.default {
-                self.file
-                    .not_supported("default values of a lambda's parameters", self.file.tree.expr(default).span);
+                self.file.not_supported(
+                    "default values of a lambda's parameters",
+                    self.file.tree.expr(default).span,
+                );
             }
             self.declare(&param.name.name);
             let name = self.ident(&param.name);

@@ -113,7 +113,14 @@ impl<'a> FileLowering<'a> {
         }
     }
 
-    pub(super) fn duplicate(&mut self, code: crate::base::Code, what: &str, name: &ast::Ident, first: Span, help: &str) {
+    pub(super) fn duplicate(
+        &mut self,
+        code: crate::base::Code,
+        what: &str,
+        name: &ast::Ident,
+        first: Span,
+        help: &str,
+    ) {
         let diagnostic = Diagnostic::error(
             code,
             Phase::Sema,
@@ -415,7 +422,8 @@ impl<'a> FileLowering<'a> {
 
 /// Whether a proc's name is that of an operator: `operator+`.
 fn is_operator(name: &Name) -> bool {
-    name.strip_prefix("operator").is_some_and(|sign| sign.starts_with(|c: char| c.is_ascii_punctuation() && c != '_'))
+    name.strip_prefix("operator")
+        .is_some_and(|sign| sign.starts_with(|c: char| c.is_ascii_punctuation() && c != '_'))
 }
 
 /// Numbers a new node.
@@ -515,7 +523,8 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let ty = match param.ty {
             Some(ty) => self.ty(ty),
             None if param.name.name == "self" && self.in_members => {
-                let ident = Ident { name: Name::new_static("Self"), node: add(&mut self.spans, param.name.span) };
+                let ident =
+                    Ident { name: Name::new_static("Self"), node: add(&mut self.spans, param.name.span) };
                 TypeRef { node: ident.node, kind: TypeRefKind::Path { path: vec![ident], args: Vec::new() } }
             }
             None => {

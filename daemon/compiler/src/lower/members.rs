@@ -170,7 +170,10 @@ impl<'a> FileLowering<'a> {
         *spans = types.spans;
         if ret.is_none() {
             ret = Some(TypeRef { node: node.node, kind: TypeRefKind::Error });
-            self.incomplete(ident, "a constant of a trait or impl has its type written: `const NAME: T = value`");
+            self.incomplete(
+                ident,
+                "a constant of a trait or impl has its type written: `const NAME: T = value`",
+            );
         }
         let body = value.map(|value| {
             let mut body = BodyBuilder::value(self, spans, name, value);

@@ -13,8 +13,8 @@ use super::body::{
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr, type_cycle,
-    variant_tys,
+    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr,
+    type_cycle, variant_tys,
 };
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
@@ -314,7 +314,11 @@ pub(super) fn drop(db: &dyn Db, ty: &Ty) -> Mir {
         let seen = object_of([]);
         let held = g.intrinsic(Intrinsic::Own, &seen, vec![copy(address)], seen.clone());
         let free = g.value(Ty::USIZE, Rvalue::Use(Operand::Copy(local(held).then(Projection::Field(0)))));
-        g.call(Callee::Value(copy(free), vec![seen.clone()], Ty::Unit), vec![Operand::Borrow(local(held))], None);
+        g.call(
+            Callee::Value(copy(free), vec![seen.clone()], Ty::Unit),
+            vec![Operand::Borrow(local(held))],
+            None,
+        );
         let forget = Callee::Intrinsic(Intrinsic::Forget, vec![seen]);
         g.call(forget, vec![Operand::Move(local(held))], None);
         g.end(Terminator::Return(None));

@@ -31,7 +31,8 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
             std::iter::once(PassMode::Borrow).chain(params).collect()
         }
         InstanceKind::Lambda(item, args, index) => {
-            let params = lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
+            let params =
+                lambda_params(db, *item, *index).into_iter().map(|ty| value_mode(db, &ty.subst(args)));
             std::iter::once(PassMode::Borrow).chain(params).collect()
         }
         InstanceKind::Main(_) | InstanceKind::Tests(_) => Arc::new([PassMode::Own; 2]),

@@ -24,13 +24,9 @@ pub fn repr(ty: &Ty) -> &Ty {
 /// Whether values of the type are refcounted. A type parameter counts as such (checks on generic bodies).
 pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
     match repr(ty) {
-        Ty::String
-        | Ty::Bytes
-        | Ty::List(_)
-        | Ty::Form(..)
-        | Ty::Tuple(_)
-        | Ty::Proc(..)
-        | Ty::Param(..) => true,
+        Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) | Ty::Proc(..) | Ty::Param(..) => {
+            true
+        }
         Ty::Pick(item, _) => !pick_data(db, *item).plain,
         Ty::Error
         | Ty::Unit

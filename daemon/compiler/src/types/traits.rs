@@ -304,7 +304,8 @@ pub fn resolve_trait(
         all.push(ty);
     }
     if args.len() != declared.generics.len() {
-        let plural = |n: usize| if n == 1 { "1 type argument".to_owned() } else { format!("{n} type arguments") };
+        let plural =
+            |n: usize| if n == 1 { "1 type argument".to_owned() } else { format!("{n} type arguments") };
         let diagnostic = Diagnostic::error(
             codes::TYPE_ARGUMENTS,
             Phase::Typeck,

@@ -125,7 +125,9 @@ impl Ty {
     pub fn for_each_part<'a>(&'a self, mut f: impl FnMut(&'a Self)) {
         match self {
             Self::List(part) | Self::Ref(_, part) => f(part),
-            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Impl(_, parts) | Self::Tuple(parts) => parts.iter().for_each(f),
+            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Impl(_, parts) | Self::Tuple(parts) => {
+                parts.iter().for_each(f)
+            }
             Self::Proc(params, ret) => {
                 params.iter().for_each(&mut f);
                 f(ret);

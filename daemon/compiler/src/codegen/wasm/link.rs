@@ -67,6 +67,7 @@ impl Roots {
                     InstanceKind::Tests(_) => true,
                     InstanceKind::Proc(..)
                     | InstanceKind::Thunk(..)
+                    | InstanceKind::Lambda(..)
                     | InstanceKind::Drop(_)
                     | InstanceKind::DropCycle(_)
                     | InstanceKind::Clone(_)

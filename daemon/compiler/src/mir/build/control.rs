@@ -372,7 +372,10 @@ impl Builder<'_> {
                     let value = if is_address { place.then(Projection::Deref) } else { place };
                     let held = b.place_ty(&value);
                     let held = b.temp_with(held, Rvalue::Use(Operand::Copy(value)));
-                    super::in_mode(Operand::Copy(Place::local(held)), mode.unwrap_or(super::super::PassMode::Own))
+                    super::in_mode(
+                        Operand::Copy(Place::local(held)),
+                        mode.unwrap_or(super::super::PassMode::Own),
+                    )
                 }
                 Some(super::super::PassMode::Place) | None if is_address => {
                     Operand::Copy(Place::local(b.temp_with(ty, Rvalue::Use(Operand::Copy(place)))))

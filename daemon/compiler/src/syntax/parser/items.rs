@@ -96,11 +96,11 @@ impl Parser<'_> {
             }
             TokenKind::Hash | TokenKind::At => true,
             TokenKind::Ident => match self.word() {
-                "space" | "form" | "type" | "trait" | "entry" | "class" | "union" | "bits"
-                | "flags" | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque"
-                | "pub" | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline"
-                | "macro" | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum"
-                | "fn" | "func" | "function" | "def" | "fun" => name && !next.newline,
+                "space" | "form" | "type" | "trait" | "entry" | "class" | "union" | "bits" | "flags"
+                | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque" | "pub"
+                | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline" | "macro"
+                | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum" | "fn"
+                | "func" | "function" | "def" | "fun" => name && !next.newline,
                 "test" | "bench" => matches!(next.kind, TokenKind::Str | TokenKind::Ident) && !next.newline,
                 "export" | "share" => {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline
@@ -500,8 +500,8 @@ impl Parser<'_> {
             Some(self.block("the head of a procedure"))
         } else {
             // A head without a body is a declaration only where it says so with `;`.
-            let declared = self.at(TokenKind::Semi)
-                || bodyless && (self.tok().newline || self.at(TokenKind::RBrace));
+            let declared =
+                self.at(TokenKind::Semi) || bodyless && (self.tok().newline || self.at(TokenKind::RBrace));
             (!declared && abi == Abi::Vitte).then(|| {
                 if ret.is_none() && !self.tok().newline && !self.at(TokenKind::Colon) {
                     // What stands there instead may have been meant as the result type.

@@ -329,7 +329,12 @@ impl Parser<'_> {
                 let Some((value, name)) = found else {
                     let span = self.tree.expr(subject).span;
                     let diagnostic = self
-                        .error(codes::EXPECTED_TOKEN, span, "`with` needs `as` and a name", "expected `value as name`")
+                        .error(
+                            codes::EXPECTED_TOKEN,
+                            span,
+                            "`with` needs `as` and a name",
+                            "expected `value as name`",
+                        )
                         .note("`with value as name { .. }` binds the value for the block")
                         .help("write `as` and a name before the block");
                     self.report(diagnostic);

@@ -56,7 +56,8 @@ impl<'a> Checker<'a> {
                     let value = self.path_expr(callee, self.hir_expr(callee).node, &Expect::Value);
                     return self.value_call(node, value, args);
                 }
-                let own = CallOf { owner: owner.clone(), ..CallOf::plain(*item, named.name.node, named.args) };
+                let own =
+                    CallOf { owner: owner.clone(), ..CallOf::plain(*item, named.name.node, named.args) };
                 self.call_of(node, own, args, expect)
             }
             Meaning::Ty(ty) => {
@@ -90,7 +91,9 @@ impl<'a> Checker<'a> {
                     .label(Place::Node(*item, NodeId::default()), "declared here")
                     .note("forms are built by field, picks by variant")
                     .help(match item.kind(self.db) {
-                        crate::lower::ItemKind::Trait => format!("call a member of it: `{name}.member(value)`"),
+                        crate::lower::ItemKind::Trait => {
+                            format!("call a member of it: `{name}.member(value)`")
+                        }
                         crate::lower::ItemKind::Pick => format!("write `{name}.Variant(...)`"),
                         _ => format!("write `{name} {{ field: value }}`"),
                     });
@@ -273,7 +276,8 @@ impl<'a> Checker<'a> {
             self.report(diagnostic);
             return self.drop_arguments(args, node);
         }
-        let own = CallOf { owner: Some(owner), receiver: Some(base), ..CallOf::plain(item, name.node, written) };
+        let own =
+            CallOf { owner: Some(owner), receiver: Some(base), ..CallOf::plain(item, name.node, written) };
         self.call_of(node, own, args, expect)
     }
 

@@ -67,9 +67,7 @@ impl Checker<'_> {
         let (unsolved, poisoned) = (solve.unsolved, solve.poisoned);
         // With another error in the body an open type is most likely its consequence.
         if !self.diagnostics.iter().any(Diagnostic::is_error) {
-            let hidden = |&variable: &u32| {
-                matches!(self.table.origin(variable), Some((_, Origin::Hidden)))
-            };
+            let hidden = |&variable: &u32| matches!(self.table.origin(variable), Some((_, Origin::Hidden)));
             // What a bound adds is open because the type that it is about is.
             let (added, written): (Vec<u32>, Vec<u32>) = unsolved.into_iter().partition(hidden);
             let reported = if written.is_empty() { added } else { written };

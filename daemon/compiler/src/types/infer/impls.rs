@@ -107,7 +107,10 @@ impl ImplCheck<'_> {
             )
             .label(Place::Node(of, NodeId(0)), format!("`{trait_name}` is declared here"))
             .note("an impl of a trait holds what the trait declares and nothing else")
-            .help(format!("put it into an impl without a trait: `impl {} {{ … }}`", ty_name(self.db, &data.ty)));
+            .help(format!(
+                "put it into an impl without a trait: `impl {} {{ … }}`",
+                ty_name(self.db, &data.ty)
+            ));
             self.diagnostics.push(diagnostic);
         }
         let Some(args) = self.trait_args(of, data) else { return };
@@ -121,8 +124,7 @@ impl ImplCheck<'_> {
     /// The type arguments of the trait that this impl gives; what the trait asks for beside is checked.
     fn trait_args(&mut self, of: ItemId, data: &ImplData) -> Option<Vec<Ty>> {
         let own = generics(self.db, self.item);
-        let env =
-            Env { db: self.db, file: self.item.file(self.db), bounds: &own.bounds, names: &own.names };
+        let env = Env { db: self.db, file: self.item.file(self.db), bounds: &own.bounds, names: &own.names };
         let mut table = Table::default();
         let args = instantiate(self.db, &mut table, of, NodeId(0));
         for (open, given) in args.iter().zip(data.of.iter().flat_map(|of| of.args.iter())) {
@@ -184,9 +186,8 @@ impl ImplCheck<'_> {
         } else {
             let params = declared.params.iter().zip(&own.params).find_map(|(wanted, found)| {
                 let ty = wanted.ty.subst(&all);
-                (ty != found.ty && ty != Ty::Error && found.ty != Ty::Error).then(|| {
-                    format!("`{}` must be `{}`, found `{}`", found.name, show(&ty), show(&found.ty))
-                })
+                (ty != found.ty && ty != Ty::Error && found.ty != Ty::Error)
+                    .then(|| format!("`{}` must be `{}`, found `{}`", found.name, show(&ty), show(&found.ty)))
             });
             params.or_else(|| {
                 let ret = declared.ret.subst(&all);
@@ -219,12 +220,14 @@ impl ImplCheck<'_> {
         let mut table = Table::default();
         let args = instantiate(self.db, &mut table, self.item, NodeId(0));
         let others = env.impls_of(&mut table, &of.subst(&args), NodeId(0));
-        let order = |item: ItemId| (item.file(self.db).path(self.db), item.ordinal(self.db), item.name(self.db));
+        let order =
+            |item: ItemId| (item.file(self.db).path(self.db), item.ordinal(self.db), item.name(self.db));
         let span = |item: ItemId| crate::lower::item_source_map(self.db, item).span(NodeId(0));
         for other in others.into_iter().filter(|other| *other != self.item) {
             // Two that see each other are reported once: at the later one.
             let same_file = other.file(self.db) == self.item.file(self.db);
-            let later = if same_file { span(other) < span(self.item) } else { order(other) < order(self.item) };
+            let later =
+                if same_file { span(other) < span(self.item) } else { order(other) < order(self.item) };
             let sees_back =
                 super::super::traits::files_for(self.db, other.file(self.db), &data.ty, Some(of.of))
                     .contains(&self.item.file(self.db));

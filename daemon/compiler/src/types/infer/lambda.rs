@@ -56,7 +56,9 @@ impl Checker<'_> {
     ) -> Expr {
         let expected = expect.ty().map(|ty| self.table.shallow(ty));
         let (wanted, wanted_ret) = match &expected {
-            Some(Ty::Proc(tys, ret)) if tys.len() == params.len() => (Some(tys.clone()), Some(Ty::clone(ret))),
+            Some(Ty::Proc(tys, ret)) if tys.len() == params.len() => {
+                (Some(tys.clone()), Some(Ty::clone(ret)))
+            }
             _ => (None, None),
         };
         let start = self.locals.len() as u32;

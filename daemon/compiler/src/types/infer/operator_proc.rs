@@ -33,7 +33,8 @@ impl Checker<'_> {
             return Err((left, right));
         }
         let name = Name::new(format!("operator{sign}"));
-        let operands: Vec<Ty> = std::iter::once(&left).chain(&right).map(|operand| operand.ty.clone()).collect();
+        let operands: Vec<Ty> =
+            std::iter::once(&left).chain(&right).map(|operand| operand.ty.clone()).collect();
         let mut found: Vec<ItemId> = Vec::new();
         let mut files = files_for(self.db, self.file, &operands[0], None);
         for ty in &operands[1..] {
@@ -51,7 +52,9 @@ impl Checker<'_> {
             }
         }
         let member = match self.find_member(&operands[0], &name, op_node) {
-            Ok(Some((item, owner))) if proc_data(self.db, item).params.len() == operands.len() => Some((item, owner)),
+            Ok(Some((item, owner))) if proc_data(self.db, item).params.len() == operands.len() => {
+                Some((item, owner))
+            }
             Ok(_) => None,
             Err(()) => return Ok(self.poison(node)),
         };

@@ -247,9 +247,7 @@ impl<'a> Checker<'a> {
                 | ItemKind::Use
                 | ItemKind::Export
                 | ItemKind::StaticAssert
-                | ItemKind::Unsupported => {
-                    Meaning::Reported
-                }
+                | ItemKind::Unsupported => Meaning::Reported,
             },
             Entity::Reported => {
                 self.broken = true;

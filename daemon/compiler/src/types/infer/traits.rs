@@ -1,7 +1,5 @@
 //! Bounds and members: which impl a type has, what `value.name` and `Type.name` mean.
-use super::super::traits::{
-    BoundData, TraitRef, file_impls, files_for, generics, impl_data, trait_members,
-};
+use super::super::traits::{BoundData, TraitRef, file_impls, files_for, generics, impl_data, trait_members};
 use super::super::ty::Ty;
 use super::unify::{Origin, Table};
 use super::{Checker, codes, names};
@@ -181,11 +179,8 @@ impl Checker<'_> {
         let short = Name::new(names::short_name(item.name(self.db)));
         let mut types = owner.unwrap_or_default();
         for name in data.generics.iter().take(own.start).skip(types.len()) {
-            let origin = if is_hidden(name) {
-                Origin::Hidden
-            } else {
-                Origin::Parameter(name.clone(), short.clone())
-            };
+            let origin =
+                if is_hidden(name) { Origin::Hidden } else { Origin::Parameter(name.clone(), short.clone()) };
             types.push(self.table.fresh(node, origin));
         }
         let names = data.generics.get(own.clone()).unwrap_or_default();

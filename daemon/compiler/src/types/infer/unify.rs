@@ -99,7 +99,9 @@ impl Table {
         match self.shallow(ty) {
             Ty::Infer(index) => Some(index),
             Ty::List(t) | Ty::Ref(_, t) => self.unsolved(&t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => tys.iter().find_map(|t| self.unsolved(t)),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => {
+                tys.iter().find_map(|t| self.unsolved(t))
+            }
             Ty::Proc(params, ret) => {
                 params.iter().find_map(|t| self.unsolved(t)).or_else(|| self.unsolved(&ret))
             }
@@ -118,9 +120,7 @@ impl Table {
             (Ty::Ref(m, x), Ty::Ref(n, y)) => m == n && self.unify(x, y),
             (Ty::Form(i, xs), Ty::Form(j, ys))
             | (Ty::Pick(i, xs), Ty::Pick(j, ys))
-            | (Ty::Impl(i, xs), Ty::Impl(j, ys)) => {
-                i == j && self.unify_all(xs, ys)
-            }
+            | (Ty::Impl(i, xs), Ty::Impl(j, ys)) => i == j && self.unify_all(xs, ys),
             (Ty::Tuple(xs), Ty::Tuple(ys)) => self.unify_all(xs, ys),
             (Ty::Proc(xs, r), Ty::Proc(ys, s)) => self.unify_all(xs, ys) && self.unify(r, s),
             _ => a == b,
