@@ -335,6 +335,8 @@ pub enum ProductName {
     Wasm64,
     /// Module of bytecode for the loader
     Vbc,
+    /// Shared library of what the entry file exports
+    So,
 }
 
 impl ProductName {
@@ -345,6 +347,7 @@ impl ProductName {
             Self::Wasm32 => "wasm32",
             Self::Wasm64 => "wasm64",
             Self::Vbc => "vbc",
+            Self::So => "so",
         }
     }
 }
@@ -356,6 +359,7 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Wasm32),
             EmitName::Product(ProductName::Wasm64),
             EmitName::Product(ProductName::Vbc),
+            EmitName::Product(ProductName::So),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),

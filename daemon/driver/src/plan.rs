@@ -89,7 +89,7 @@ impl BuildPlan {
                 if request.tests {
                     output.push(TESTS);
                 }
-                Output::File(output.into())
+                Output::File(product.place(&PathBuf::from(output)))
             }
         };
         if let Some(unknown) =
@@ -117,7 +117,7 @@ impl BuildPlan {
             ));
         }
         let link = manifest.map(|m| m.link.clone()).unwrap_or_default();
-        if let Some(library) = link.libraries.first().filter(|_| !product.is_executable()) {
+        if let Some(library) = link.libraries.first().filter(|_| !product.is_linked()) {
             let message = format!("the C library `{library}` cannot be part of a {}", product.description());
             let help = "build for this machine, or take `link.libraries` out of `vitte-package.json`";
             return Err(bad_input("LIBRARIES_AND_TARGET", message, help));

@@ -16,6 +16,8 @@ pub enum Product {
     Wasm(WasmWidth),
     /// A module of the project's own bytecode.
     Bytecode,
+    /// A shared library of the machine, which C and whoever speaks its conventions can load.
+    SharedLibrary,
 }
 
 /// A target, and what is made for it.
@@ -53,8 +55,9 @@ const TARGETS: [(&str, Target); 14] = [
 ];
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
-const PRODUCTS: [(&str, Product, Target); 4] = [
+const PRODUCTS: [(&str, Product, Target); 5] = [
     ("exe", Product::Executable, HOST),
+    ("so", Product::SharedLibrary, HOST),
     ("vbc", Product::Bytecode, BYTECODE),
     ("wasm32", Product::Wasm(WasmWidth::Wasm32), WASM32),
     ("wasm64", Product::Wasm(WasmWidth::Wasm64), WASM64),
@@ -108,6 +111,7 @@ impl Product {
             Self::Executable => "executable",
             Self::Wasm(_) => "wasm",
             Self::Bytecode => "bytecode",
+            Self::SharedLibrary => "shared library",
         }
     }
 
@@ -118,6 +122,15 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm32) => "WebAssembly module with a 32-bit memory",
             Self::Wasm(WasmWidth::Wasm64) => "WebAssembly module with a 64-bit memory",
             Self::Bytecode => "module of bytecode",
+            Self::SharedLibrary => "shared library",
+        }
+    }
+
+    /// Whether a linker of this machine makes it.
+    pub(crate) fn is_linked(self) -> bool {
+        match self {
+            Self::Executable | Self::SharedLibrary => true,
+            Self::Wasm(_) | Self::Bytecode => false,
         }
     }
 
@@ -138,6 +151,7 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm32) => with(".wasm"),
             Self::Wasm(WasmWidth::Wasm64) => with(".wasm64.wasm"),
             Self::Bytecode => with(".vitbc"),
+            Self::SharedLibrary => with(".so"),
         }
     }
 }

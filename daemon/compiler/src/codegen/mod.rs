@@ -20,7 +20,7 @@ pub mod wasm; // WebAssembly modules
 pub use compile::{clif_text, compile_function};
 pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;
-pub use program::{machine_code, program_instances, program_object};
+pub use program::{library_object, machine_code, program_instances, program_object};
 pub use text::{TextStage, emit_text};
 pub use vbc::program_bytecode;
 pub use wasm::{WasmWidth, program_wasm};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::isa::target_isa;
 use super::object::{FunctionInput, ObjectContext, Position, write_object};
 use super::shape::shape;
+use super::wasm::{Export, WasmWidth, exported_procs};
 use super::{CodegenError, MachineCode, ObjectFile, compile_function};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
 use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
@@ -13,11 +14,14 @@ use crate::lower::{ItemId, NodeId, SourceMap, item_source_map};
 use crate::mono::{Instance, InstanceKind, collect, symbol_name, too_large};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol, optimised_ssa};
+use crate::types::codes::NO_ENTRY_POINT;
 use crate::types::{Ty, const_ty, entry_point, program_diagnostics, program_tests, ty_name};
 
 crate::codes! {
     /// The code generator failed on a correct program.
     INTERNAL = "ICE0901" "ICE_E_CODEGEN";
+    /// A library exports what it also wants from the C library.
+    EXPORT_CLASH = "LNK0016" "LINK_E_EXPORT_CLASH";
 }
 
 /// Machine code of one instance. Calls of different instances can run at once.
@@ -98,15 +102,22 @@ pub(super) struct Reached<'a> {
 
 /// The instances whose code is reachable from `main`, in order of symbol.
 pub(super) fn reachable_code(db: &dyn Db, program: Program) -> Result<Vec<Reached<'_>>, Diagnostics> {
-    let main = main_instance(db, program)?;
+    reachable_from(db, program, vec![main_instance(db, program)?])
+}
+
+/// The instances whose code is reachable from `work`, in order of symbol.
+fn reachable_from(
+    db: &dyn Db,
+    program: Program,
+    mut work: Vec<Instance>,
+) -> Result<Vec<Reached<'_>>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
-    let mut seen = HashSet::from([main]);
-    let mut work = vec![main];
+    let mut seen: HashSet<Instance> = work.iter().copied().collect();
     let mut reached = Vec::new();
     while let Some(instance) = work.pop() {
         if has_large_type(db, instance) {
             // Only a program that needs endlessly many instances gets here; this says so.
-            program_instances(db, program)?;
+            collect(db, &[instance]).map_err(|diagnostic| Arc::from([*diagnostic]))?;
         }
         let code = machine_code(db, instance, options)
             .as_ref()
@@ -154,12 +165,74 @@ pub(super) fn internal(entry: SourceFile, symbol: &str, error: &CodegenError) ->
 #[salsa::tracked(returns(clone))]
 pub fn program_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, Diagnostics> {
     let reached = reachable_code(db, program)?;
+    object_of(db, program, &reached, &HashMap::new())
+}
+
+/// An object file that defines, under their own names, the procs that the entry module exports and C can call: those of
+/// numbers, `bool` and `char`, by the C calling convention.
+///
+/// # Errors
+/// What is wrong with the program, or that it exports nothing of the kind.
+#[salsa::tracked(returns(clone))]
+pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, Diagnostics> {
+    let diagnostics = program_diagnostics(db, program);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics.clone());
+    }
+    let exports = library_exports(db, program);
+    let entry = program.entry(db);
+    if exports.is_empty() {
+        let message = format!("`{}` exports nothing that C can call", entry.path(db));
+        let place = Place::File(entry, Span::default());
+        let label = "a library consists of what this file exports";
+        let diagnostic = Diagnostic::error(NO_ENTRY_POINT, Phase::Linker, place, message, label)
+            .note("C calls procs that take and give numbers, `bool` and `char`, and have no type parameters")
+            .help("name such procs in an `export` of this file");
+        return Err(Arc::from([diagnostic]));
+    }
+    let names: HashMap<Instance, String> =
+        exports.into_iter().map(|export| (export.thunk, export.name.replace('-', "_"))).collect();
+    let mut roots: Vec<Instance> = names.keys().copied().collect();
+    roots.sort_by_cached_key(|instance| symbol_name(db, *instance));
+    let reached = reachable_from(db, program, roots)?;
+    let wanted = reached.iter().flat_map(|reached| &reached.code.relocations);
+    let mut clashes = wanted.filter_map(|relocation| match &relocation.target {
+        Symbol::Extern(name) => names.iter().find(|(_, export)| export.as_str() == name.as_str()),
+        _ => None,
+    });
+    if let Some((instance, name)) = clashes.next() {
+        let place = match instance.kind(db) {
+            InstanceKind::Thunk(item, _) => Place::Node(*item, NodeId(0)),
+            _ => Place::File(entry, Span::default()),
+        };
+        let message = format!("the library exports `{name}`, and calls the C function of that name");
+        let diagnostic = Diagnostic::error(EXPORT_CLASH, Phase::Linker, place, message, "exported from here")
+            .help("export it under another name");
+        return Err(Arc::from([diagnostic]));
+    }
+    object_of(db, program, &reached, &names)
+}
+
+/// What [`library_object`] defines for C.
+pub fn library_exports(db: &dyn Db, program: Program) -> Vec<Export> {
+    // Without texts, as where addresses are not those of the canonical ABI.
+    exported_procs(db, program, WasmWidth::Wasm64)
+}
+
+/// An object file of instances; `exported` are seen from outside by these names.
+fn object_of(
+    db: &dyn Db,
+    program: Program,
+    reached: &[Reached<'_>],
+    exported: &HashMap<Instance, String>,
+) -> Result<Arc<ObjectFile>, Diagnostics> {
     let functions: Vec<_> = (reached.iter())
         .map(|Reached { symbol, instance, code }| FunctionInput {
             instance: *instance,
-            symbol,
+            symbol: exported.get(instance).unwrap_or(symbol),
             name: debugger_name(db, *instance, symbol),
-            exported: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_)),
+            exported: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_))
+                || exported.contains_key(instance),
             declared: declaration(db, *instance),
             code,
         })

@@ -12,6 +12,7 @@ use crate::engine::{Database, doors, internal, show};
 use crate::link::{LinkError, LinkObject, LinkPlan, LinkReport, Linker};
 use crate::output::Written;
 use crate::plan::BuildPlan;
+use crate::product::Product;
 
 const DUPLICATE_SYMBOL: Code = Code { code: "LNK0015", key: "LINK_E_DUPLICATE_SYMBOL" };
 const UNDEFINED_SYMBOL: Code = Code { code: "LNK0058", key: "LINK_E_UNDEFINED_SYMBOL" };
@@ -86,12 +87,14 @@ fn link(
     cancel: &CancellationToken,
 ) -> Result<LinkReport, LinkError> {
     let object = LinkObject { name: "program.o".into(), bytes: Arc::clone(&object.bytes) };
+    let shared = plan.product == Product::SharedLibrary;
     let plan = LinkPlan {
         target: plan.target.into(),
         debug: plan.debug,
         mode: plan.link_mode,
         libraries: plan.libraries.clone(),
         flags: plan.link_flags.clone(),
+        shared,
         ..LinkPlan::executable(object)
     };
     linker.link(&plan, cancel)

@@ -100,6 +100,8 @@ enum Goal<'a> {
     Wasm(WasmWidth),
     /// A module of bytecode.
     Bytecode,
+    /// An object to make a library of.
+    Library,
     Text(Stage, Option<&'a str>),
 }
 
@@ -107,7 +109,7 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode => true,
+            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -199,11 +201,13 @@ impl Driver {
     ) -> Result<BuildOutcome, DriverError> {
         let plan = BuildPlan::new(request)?;
         let linker = match plan.product {
-            Product::Executable => self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?,
+            Product::Executable | Product::SharedLibrary => {
+                self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
+            }
             // Nothing of this is linked.
             Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
         };
-        let linker_name = if plan.product.is_executable() { linker.identity() } else { "none".to_owned() };
+        let linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
@@ -232,6 +236,10 @@ impl Driver {
             }
             Product::Wasm(width) => Goal::Wasm(width),
             Product::Bytecode => Goal::Bytecode,
+            Product::SharedLibrary => {
+                linker.prepare();
+                Goal::Library
+            }
         };
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         self.memory.note_program(&plan, key);
@@ -534,6 +542,7 @@ fn compile_snapshot(
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
+        Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
             doors::emit(db, program, stage, filter).map(|made| text = made)
@@ -543,6 +552,7 @@ fn compile_snapshot(
         | Goal::Image(_)
         | Goal::Wasm(_)
         | Goal::Bytecode
+        | Goal::Library
         | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {

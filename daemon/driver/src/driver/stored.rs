@@ -169,6 +169,7 @@ impl Driver {
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),
+                        Product::SharedLibrary => drop(doors::library(db, program)),
                     }
                 }
             });

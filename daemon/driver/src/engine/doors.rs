@@ -79,6 +79,12 @@ pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnost
     Ok(Object { bytes: object.bytes.as_slice().into() })
 }
 
+/// The object file of the program as a library, or why there is none.
+pub(crate) fn library(db: &Database, program: Program) -> Result<Object, Diagnostics> {
+    let object = codegen::library_object(db, program)?;
+    Ok(Object { bytes: object.bytes.as_slice().into() })
+}
+
 /// The program as a WebAssembly module, or why there is none.
 pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));

@@ -51,7 +51,14 @@ pub(crate) const STAGES: [StageQueries; 9] = [
     stage("optimise", &["optimised_ssa"], &["prepared_ssa"]),
     stage(
         "codegen",
-        &["generated_code", "program_object", "wasm_code", "program_wasm", "program_bytecode"],
+        &[
+            "generated_code",
+            "program_object",
+            "library_object",
+            "wasm_code",
+            "program_wasm",
+            "program_bytecode",
+        ],
         &["machine_code", "bytecode", "fragment", "const_object", "file_lines"],
     ),
 ];

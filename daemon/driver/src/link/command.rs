@@ -93,6 +93,7 @@ impl CommandLinker {
         match &self.call {
             Call::Tool(Tool { kind: ToolKind::CompilerDriver, .. }) => {
                 let mode: &[&str] = match plan.mode {
+                    _ if plan.shared => &["-shared", "-Wl,-Bsymbolic", "-Wl,-z,relro,-z,now"],
                     LinkMode::Dynamic => &["-pie", "-Wl,-z,relro,-z,now"],
                     LinkMode::Static => &["-static"],
                 };

@@ -136,7 +136,10 @@ pub(super) fn input_files(plan: &LinkPlan, imports: &symbols::Imports) -> Result
     let internal = |error: object::write::Error| {
         LinkError::tool("cannot write startup code", error.to_string(), "please report this")
     };
-    let mut files: Files = vec![("startup.o".into(), startup::object(&plan.main).map_err(internal)?.into())];
+    let mut files: Files = Vec::new();
+    if !plan.shared {
+        files.push(("startup.o".into(), startup::object(&plan.main).map_err(internal)?.into()));
+    }
     for (index, object) in plan.objects.iter().enumerate() {
         files.push((format!("{index}-{}", object.name), std::sync::Arc::clone(&object.bytes)));
     }
@@ -151,9 +154,6 @@ pub(super) fn gnu_flags(plan: &LinkPlan) -> Vec<String> {
     let mut flags: Vec<String> = [
         "-m",
         "elf_x86_64",
-        "-pie",
-        "-dynamic-linker",
-        INTERPRETER,
         "-z",
         "relro",
         "-z",
@@ -163,11 +163,15 @@ pub(super) fn gnu_flags(plan: &LinkPlan) -> Vec<String> {
         "--build-id=none",
         "--hash-style=gnu",
         "--eh-frame-hdr",
-        "--entry",
-        startup::ENTRY,
     ]
     .map(String::from)
     .into();
+    // Own symbols of a library are its own, whatever others call theirs.
+    let shape: &[&str] = match plan.shared {
+        true => &["-shared", "-Bsymbolic"],
+        false => &["-pie", "-dynamic-linker", INTERPRETER, "--entry", startup::ENTRY],
+    };
+    flags.extend(shape.iter().map(|flag| (*flag).to_owned()));
     flags.push(if plan.gc_sections { "--gc-sections" } else { "--no-gc-sections" }.into());
     match plan.debug {
         DebugInfo::Keep => {}

@@ -42,6 +42,8 @@ pub struct LinkPlan {
     pub objects: Vec<LinkObject>,
     /// Symbol of the C-ABI procedure `int main(int argc, char **argv)` that startup code calls.
     pub main: String,
+    /// Whether a shared library is made, which has no `main`.
+    pub shared: bool,
     /// Dynamic or static.
     pub mode: LinkMode,
     /// Kept or stripped.
@@ -90,7 +92,7 @@ impl LinkPlan {
             DebugInfo::Strip => b"strip",
         };
         part(debug);
-        part(&[u8::from(self.gc_sections)]);
+        part(&[u8::from(self.gc_sections), u8::from(self.shared)]);
         part(&(self.objects.len() as u64).to_le_bytes());
         for object in &self.objects {
             part(object.name.as_bytes());

@@ -151,10 +151,12 @@ pub(super) fn resolve(plan: &LinkPlan, with_startup: bool) -> Result<Imports, Li
         duplicates.dedup();
         return Err(LinkError::Duplicate(duplicates));
     }
-    if with_startup {
+    if with_startup && !plan.shared {
         wanted.entry(super::startup::LIBC_START.to_owned()).or_insert("startup.o");
     }
-    wanted.entry(plan.main.clone()).or_insert("startup.o");
+    if !plan.shared {
+        wanted.entry(plan.main.clone()).or_insert("startup.o");
+    }
     let mut imports = Imports::default();
     let mut undefined = Vec::new();
     for (name, object) in wanted {

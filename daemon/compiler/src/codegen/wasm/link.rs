@@ -64,7 +64,15 @@ impl Roots {
             Ok(main) => {
                 let takes_arguments = match main.kind(db) {
                     InstanceKind::Main(item) => !proc_data(db, *item).params.is_empty(),
-                    _ => false,
+                    InstanceKind::Tests(_) => true,
+                    InstanceKind::Proc(..)
+                    | InstanceKind::Thunk(..)
+                    | InstanceKind::Lambda(..)
+                    | InstanceKind::Drop(_)
+                    | InstanceKind::DropCycle(_)
+                    | InstanceKind::Clone(_)
+                    | InstanceKind::Eq(_)
+                    | InstanceKind::Hash(_) => false,
                 };
                 Ok(Self { main: Some(main), takes_arguments, exports })
             }
