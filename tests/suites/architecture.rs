@@ -17,10 +17,19 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("vitte-store", &["vitte-sys"]),
     ("vitte-driver", &["vitte-compiler", "vitte-store", "vitte-sys"]),
     ("vitte-wasm-code", &["vitte-sys"]),
+    ("vitte-native-code", &["vitte-sys"]),
     ("vitte-trust", &["vitte-sys"]),
     (
         "vitte-loader",
-        &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys", "vitte-trust", "vitte-wasm-code"],
+        &[
+            "vitte-compiler",
+            "vitte-driver",
+            "vitte-native-code",
+            "vitte-store",
+            "vitte-sys",
+            "vitte-trust",
+            "vitte-wasm-code",
+        ],
     ),
     ("vitte-buildkit", &["vitte-compiler", "vitte-driver", "vitte-store", "vitte-sys"]),
     (
