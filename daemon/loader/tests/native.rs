@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 use tempfile::TempDir;
+use vitte_loader::container::{ArtifactKind, ContainerError, Manifest, PackageKind, pack};
 use vitte_loader::{
     Breaking, CallError, CallRequest, Cancel, Kind, LoadError, LoaderConfig, Module, ModuleLoader,
     ModuleName, NativeOptions, Reply, Tier,
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ("what_does_not_suit_is_refused_before_it_runs", what_does_not_suit_is_refused_before_it_runs),
         ("unsigned_libraries_need_a_permission", unsigned_libraries_need_a_permission),
         ("a_library_reaches_no_file_of_the_user", a_library_reaches_no_file_of_the_user),
+        ("loads_and_unloads_of_all_kinds_leave_no_memory", loads_and_unloads_of_all_kinds_leave_no_memory),
     ];
     let trials =
         tests.iter().map(|(name, test)| Trial::test(*name, || Ok(test())).with_kind("native")).collect();
@@ -430,4 +432,70 @@ fn a_library_reaches_no_file_of_the_user() {
     } else {
         assert!(message.unwrap_err().contains("ermission denied"), "after {:?}", began.elapsed());
     }
+}
+
+/// Resident memory of this process, in bytes, where the system tells.
+fn resident() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
+}
+
+fn loads_and_unloads_of_all_kinds_leave_no_memory() {
+    // `VITTE_TEST_LOADS=10000` is the whole; memory is compared with that after a twentieth, or after 200.
+    let loads: usize = std::env::var("VITTE_TEST_LOADS").map_or(1200, |text| text.parse().unwrap());
+    let caches = TempDir::new().unwrap();
+    let cache = vitte_loader::CacheOptions {
+        folder: caches.path().join("code"),
+        key: caches.path().join("key"),
+        budget_bytes: 64 << 20,
+    };
+    let bench = Bench::with(|config| LoaderConfig { cache: Some(cache), ..config });
+    let module =
+        wat::parse_str(r#"(module (memory 4) (func (export "f") (result i32) i32.const 1))"#).unwrap();
+    let component = wat::parse_str(
+        r#"(component (core module $m (func (export "f") (result i32) i32.const 1))
+            (core instance $i (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $i "f"))))"#,
+    )
+    .unwrap();
+    let manifest = Manifest {
+        format: 1,
+        id: "acme:p".into(),
+        version: "1.0.0".into(),
+        kind: PackageKind::Module,
+        seq: 1,
+        artifacts: Vec::new(),
+        license: None,
+        description: None,
+    };
+    let artifacts = vec![("main.wasm".to_owned(), ArtifactKind::Wasm, "any".to_owned(), module.clone())];
+    let package = pack::<ContainerError>(manifest, artifacts, |_, _| Ok(None)).unwrap();
+    let mut files = Vec::new();
+    for (name, bytes) in [("m.wasm", &module), ("c.wasm", &component), ("p.vitmod", &package)] {
+        std::fs::write(bench.path(name), bytes).unwrap();
+        files.push(bench.path(name));
+    }
+    let library = bench.path("lib.so");
+    if compile("int f(void) { return 1; }", &library) {
+        bench.table("lib", "[functions.f]\nresult = 'int'\n");
+        files.push(library);
+    }
+    let mut early = None;
+    for round in 0..loads {
+        let loaded = bench.loader.load_file(&files[round % files.len()]).unwrap();
+        assert_eq!(bench.says(loaded.name.as_str(), "f()"), "1");
+        bench.loader.unload(&loaded.name).unwrap();
+        assert!(bench.loader.wait_unloaded(&loaded.name, Duration::from_secs(30)));
+        if round == (loads / 20).max(200) {
+            early = resident();
+        }
+    }
+    assert!(bench.loader.modules().is_empty());
+    let (Some(early), Some(late)) = (early, resident()) else {
+        eprintln!("SKIP: this system does not tell how much memory is resident");
+        return;
+    };
+    eprintln!("resident early: {early} bytes, after {loads} loads: {late}");
+    // What an allocator keeps for a few threads is no leak; a leak of a page for each load would be seen.
+    assert!(late <= early + early / 20 + (2 << 20), "{early} bytes became {late}");
 }
