@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use vitte_wasm_code::{CompileError, Compiler, CompilerOptions};
 
-use crate::call::{CallError, CallRequest, Cancel, Reply, Running, Stop};
+use crate::call::{CallError, CallRequest, Cancel, Given, Gotten, Reply, Running, Stop};
 use crate::config::LoaderConfig;
 use crate::error::LoadError;
 use crate::event::{Subscription, Watch};
@@ -206,6 +206,32 @@ impl ModuleLoader {
         self.reload(&[request], cancel).map(|mut modules| modules.remove(0))
     }
 
+    /// As [`reload_file_of`](Self::reload_file_of), unless the file holds what already serves. A failure that
+    /// comes before the new generation has a number is an event of generation 0.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_if_changed(
+        &self,
+        name: &ModuleName,
+        breaking: Breaking,
+        cancel: &Cancel,
+    ) -> Result<Option<Module>, LoadError> {
+        let serving = self.inner.registry.serving(name);
+        let serving = serving.ok_or_else(|| LoadError::NotLoaded { module: name.clone() })?;
+        let request = LoadRequest { path: serving.staged.path.clone(), name: Some(name.clone()), breaking };
+        match self.inner.read(&request) {
+            Ok((content, ..)) if content.digest == serving.staged.digest => return Ok(None),
+            Ok(_) => {}
+            Err(error) => {
+                let events = &self.inner.registry.events;
+                events.publish(name, 0, State::Failed, &error.to_string(), Duration::ZERO);
+                return Err(error);
+            }
+        }
+        self.reload(&[request], cancel).map(|mut modules| modules.pop())
+    }
+
     /// Ends the service of a module: new calls find nothing, old ones are given
     /// [`LoaderConfig::drain_max`]. Returns at once, with the generation that served.
     ///
@@ -225,7 +251,27 @@ impl ModuleLoader {
     /// # Errors
     /// See [`CallError`].
     pub fn call(&self, request: &CallRequest) -> Result<Reply, CallError> {
-        self.inner.call(request)
+        self.inner.call(request, Given::Text(&request.arguments)).map(|reply| {
+            reply.map(|results| match results {
+                Gotten::Text(text) => text,
+                // Results have the form of the arguments.
+                Gotten::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            })
+        })
+    }
+
+    /// Calls a function of one parameter and one result, each `list<u8>` or `string`, whose values are moved as
+    /// the bytes that they are. For what is large.
+    ///
+    /// # Errors
+    /// See [`CallError`]; [`CallError::NotCallable`] for a function of another type.
+    pub fn call_bytes(&self, request: &CallRequest<Vec<u8>>) -> Result<Reply<Vec<u8>>, CallError> {
+        self.inner.call(request, Given::Bytes(&request.arguments)).map(|reply| {
+            reply.map(|results| match results {
+                Gotten::Bytes(bytes) => bytes,
+                Gotten::Text(text) => text.into_bytes(),
+            })
+        })
     }
 
     /// A module that serves.
@@ -292,6 +338,16 @@ impl Inner {
         Ok(self.threads.get_or_init(|| Threads { ticker, tidier }))
     }
 
+    /// What a request's file asks to have loaded, where the file is, and its size.
+    fn read(&self, request: &LoadRequest) -> Result<(Content, PathBuf, u64), LoadError> {
+        let path = std::path::absolute(&request.path).unwrap_or_else(|_| request.path.clone());
+        let file = vitte_sys::fs::read_at_most(&path, self.config.file_bytes_max)
+            .map_err(|source| LoadError::Read { path: path.clone(), source })?;
+        let size = file.len() as u64;
+        let content = content(&self.config, &self.sequences, request, &path, file)?;
+        Ok((content, path, size))
+    }
+
     /// Everything before the commit: reads, verifies, links, makes a first instance. What serves is not
     /// touched.
     fn prepare(
@@ -300,12 +356,8 @@ impl Inner {
         purpose: Purpose,
         cancel: &Cancel,
     ) -> Result<Candidate, LoadError> {
-        let path = std::path::absolute(&request.path).unwrap_or_else(|_| request.path.clone());
-        let file = vitte_sys::fs::read_at_most(&path, self.config.file_bytes_max)
-            .map_err(|source| LoadError::Read { path: path.clone(), source })?;
-        let size = file.len() as u64;
-        let Content { module, version, kind, code, digest, signer, seq } =
-            content(&self.config, &self.sequences, request, &path, file)?;
+        let (content, path, size) = self.read(request)?;
+        let Content { module, version, kind, code, digest, signer, seq } = content;
         match (self.registry.serving(&module), purpose) {
             (Some(serving), Purpose::Load) => {
                 return Err(LoadError::AlreadyLoaded { module, generation: serving.staged.number });
@@ -427,8 +479,8 @@ impl Inner {
         }
     }
 
-    fn call(&self, request: &CallRequest) -> Result<Reply, CallError> {
-        let CallRequest { module, function, arguments, generation, time_max, cancel } = request;
+    fn call<A>(&self, request: &CallRequest<A>, arguments: Given<'_>) -> Result<Reply<Gotten>, CallError> {
+        let CallRequest { module, function, arguments: _, generation, time_max, cancel } = request;
         let began = Instant::now();
         let allowed = time_max.unwrap_or(self.config.call_max).min(CALL_MAX);
         loop {
@@ -490,9 +542,9 @@ impl Inner {
         &self,
         pin: &Pin,
         callee: &Callee,
-        arguments: &str,
+        arguments: Given<'_>,
         stop: &Stop,
-    ) -> Result<Option<String>, CallError> {
+    ) -> Result<Option<Gotten>, CallError> {
         if let (Some(native), How::Native { place }) = (pin.program.as_native(), &callee.how) {
             return native.call(*place, arguments, stop).map(Some);
         }

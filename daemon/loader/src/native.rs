@@ -16,7 +16,7 @@ use vitte_sys::fs::{Durability, replace};
 use wasmtime::component::wasm_wave::value::{Type, Value as Wave};
 use wasmtime::component::wasm_wave::wasm::{DisplayType, WasmTypeKind, WasmValue};
 
-use crate::call::{CallError, Stop};
+use crate::call::{CallError, Given, Gotten, NOT_BYTES, NOT_UTF8, Stop};
 use crate::config::NativeOptions;
 use crate::error::LoadError;
 use crate::loader::hexadecimal;
@@ -163,47 +163,75 @@ impl Native {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls the function at `place` with arguments as text.
-    pub(crate) fn call(&self, place: usize, arguments: &str, stop: &Stop) -> Result<String, CallError> {
+    /// Calls the function at `place`.
+    pub(crate) fn call(&self, place: usize, arguments: Given<'_>, stop: &Stop) -> Result<Gotten, CallError> {
         let Some((function, types)) = self.functions.get(place) else {
             return Err(CallError::Failed("there is no such function".to_owned()));
         };
-        let misfit = |message| CallError::Arguments {
-            function: function.name.clone(),
-            signature: types.signature(),
-            message,
-        };
-        let wanted: Vec<Type> = types.params.iter().map(|(_, ty)| ty.clone()).collect();
-        let arguments = value::parse::<Wave>(&wanted, arguments).map_err(misfit)?;
-        let arguments = arguments
-            .iter()
-            .zip(function.inputs())
-            .map(|(value, (_, kind))| from_wave(value, kind))
-            .collect::<Option<Vec<Value>>>()
-            .ok_or_else(|| misfit("a value is of another type".to_owned()))?;
-        let mut runner = self.take(&function.name, stop)?;
-        let outcome = runner.call(place as u32, arguments, &|| stop.reason().is_some());
-        let is_over = runner.is_over();
-        self.give_back(runner, matches!(outcome, Err(RunnerError::Ended(_))));
-        match outcome {
-            Ok(values) => {
+        let strange = || CallError::Failed("its results are not those of its table".to_owned());
+        match arguments {
+            Given::Text(text) => {
+                let misfit = |message| misfit(function, types, message);
+                let wanted: Vec<Type> = types.params.iter().map(|(_, ty)| ty.clone()).collect();
+                let values = value::parse::<Wave>(&wanted, text).map_err(misfit)?;
+                let values = values
+                    .iter()
+                    .zip(function.inputs())
+                    .map(|(value, (_, kind))| from_wave(value, kind))
+                    .collect::<Option<Vec<Value>>>()
+                    .ok_or_else(|| misfit("a value is of another type".to_owned()))?;
+                let values = self.call_values(place as u32, function, values, stop)?;
                 let values = values
                     .into_iter()
                     .zip(function.outputs())
                     .map(|(value, kind)| to_wave(value, kind))
-                    .collect::<Option<Vec<Wave>>>();
-                let values = values.filter(|values| values.len() == types.results.len());
-                let values = values
-                    .ok_or_else(|| CallError::Failed("its results are not those of its table".to_owned()))?;
-                value::render(&values).map_err(CallError::Failed)
+                    .collect::<Option<Vec<Wave>>>()
+                    .filter(|values| values.len() == types.results.len());
+                value::render(&values.ok_or_else(strange)?).map_err(CallError::Failed).map(Gotten::Text)
             }
-            Err(RunnerError::Failed(why)) if !is_over => Err(CallError::Failed(why)),
-            Err(RunnerError::Ended(how)) => Err(crashed(&self.module, &function.name, &how)),
-            Err(RunnerError::Stopped) => Err(stop.reason().unwrap_or(CallError::Cancelled)),
-            Err(error @ (RunnerError::Start(_) | RunnerError::Refused(_) | RunnerError::Failed(_))) => {
-                Err(CallError::Failed(error.to_string()))
+            Given::Bytes(bytes) => {
+                let inputs: Vec<Kind> = function.inputs().map(|(_, kind)| kind).collect();
+                let outputs: Vec<Kind> = function.outputs().collect();
+                let value = match (inputs.as_slice(), outputs.as_slice()) {
+                    ([Kind::Bytes], [Kind::Bytes | Kind::Text]) => Value::Bytes(bytes.to_vec()),
+                    ([Kind::Text], [Kind::Bytes | Kind::Text]) => match String::from_utf8(bytes.to_vec()) {
+                        Ok(text) => Value::Text(text),
+                        Err(_) => return Err(misfit(function, types, NOT_UTF8.to_owned())),
+                    },
+                    _ => {
+                        return Err(CallError::NotCallable {
+                            function: function.name.clone(),
+                            signature: types.signature(),
+                            why: NOT_BYTES.to_owned(),
+                        });
+                    }
+                };
+                let mut values = self.call_values(place as u32, function, vec![value], stop)?;
+                match (values.pop(), values.is_empty()) {
+                    (Some(Value::Bytes(bytes)), true) => Ok(Gotten::Bytes(bytes)),
+                    (Some(Value::Text(text)), true) => Ok(Gotten::Bytes(text.into_bytes())),
+                    _ => Err(strange()),
+                }
             }
         }
+    }
+
+    fn call_values(
+        &self,
+        place: u32,
+        function: &Function,
+        values: Vec<Value>,
+        stop: &Stop,
+    ) -> Result<Vec<Value>, CallError> {
+        let mut runner = self.take(&function.name, stop)?;
+        let outcome = runner.call(place, values, &|| stop.reason().is_some());
+        self.give_back(runner, matches!(outcome, Err(RunnerError::Ended(_))));
+        outcome.map_err(|error| match error {
+            RunnerError::Ended(how) => crashed(&self.module, &function.name, &how),
+            RunnerError::Stopped => stop.reason().unwrap_or(CallError::Cancelled),
+            RunnerError::Failed(why) => CallError::Reported(why),
+            RunnerError::Start(_) | RunnerError::Refused(_) => CallError::Failed(error.to_string()),
+        })
     }
 
     /// The process, once it is this caller's turn; started if there is none.
@@ -257,6 +285,10 @@ impl Native {
         }
         self.changed.notify_one();
     }
+}
+
+fn misfit(function: &Function, types: &Types, message: String) -> CallError {
+    CallError::Arguments { function: function.name.clone(), signature: types.signature(), message }
 }
 
 fn crashed(module: &ModuleName, function: &str, how: &vitte_native_code::Ending) -> CallError {

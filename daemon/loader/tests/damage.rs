@@ -1,5 +1,5 @@
 //! Every decoder under damage: nothing panics, nothing takes long, and no changed byte of a signed package gets
-//! through. Seeded: `VITTE_TEST_SEED` repeats a run, `VITTE_TEST_MUTATIONS` says how much is tried (100,000 for
+//! through. Seeded: `VITTE_TEST_SEED` repeats a run, `VITTE_TEST_CHANGES` says how much is tried (100,000 for
 //! the whole).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::io::Cursor;
@@ -36,7 +36,7 @@ impl Random {
 }
 
 fn mutations() -> usize {
-    std::env::var("VITTE_TEST_MUTATIONS").map_or(20_000, |text| text.parse().unwrap())
+    std::env::var("VITTE_TEST_CHANGES").map_or(20_000, |text| text.parse().unwrap())
 }
 
 /// One to four changes: a bit, a byte that decoders dislike, a cut, a piece twice, a piece less.

@@ -209,7 +209,7 @@ impl From<CallError> for Refusal {
                 Code::NotFound
             }
             CallError::NotCallable { .. } | CallError::Arguments { .. } => Code::InvalidArgument,
-            CallError::Trap(_) | CallError::Failed(_) => Code::FailedPrecondition,
+            CallError::Trap(_) | CallError::Failed(_) | CallError::Reported(_) => Code::FailedPrecondition,
             CallError::DeadlineExceeded(_) => Code::DeadlineExceeded,
             CallError::Cancelled => Code::Cancelled,
             CallError::Crashed { .. } | CallError::Quarantined { .. } => Code::Unavailable,
