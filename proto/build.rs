@@ -36,6 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".vitte.v1.ProgramOutput.data")
         .bytes(".vitte.v1.StageOutput.data")
         .bytes(".vitte.v1.StdinData.data")
+        .bytes(".vitte.v1.CallRequest.raw")
+        .bytes(".vitte.v1.CallResponse.raw")
         .compile_fds(with_comments)?;
     Ok(())
 }

@@ -585,6 +585,9 @@ pub struct LoadArgs {
     /// The module's name, if it is not the file's
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Load each change of the file as a new generation
+    #[arg(long)]
+    pub watch: bool,
 }
 
 /// `vitte reload`

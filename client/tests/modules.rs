@@ -145,6 +145,32 @@ fn mistakes_have_their_own_exit_status() {
 }
 
 #[test]
+fn a_module_follows_its_file() {
+    let user = User::new();
+    user.write("maths.wasm", &answers(1));
+    user.says(&["load", "maths.wasm", "--watch"]);
+    assert_eq!(user.json(&["modules", "maths", "--json"])["follows"], true);
+    let mut watch = user.command(&["modules", "--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut wait_for = |words: &str| lines.find(|line| line.contains(words)).unwrap();
+    wait_for("active");
+    // Beside it and renamed, as compilers write; then in place, as editors do.
+    user.write("new.wasm", &answers(2));
+    std::fs::rename(user.path("new.wasm"), user.path("maths.wasm")).unwrap();
+    wait_for("maths  2  active");
+    assert_eq!(user.says(&["call", "maths", "answer"]), "2\n");
+    std::fs::write(user.path("maths.wasm"), "broken").unwrap();
+    assert!(wait_for("failed").contains("no known kind"));
+    assert_eq!(user.says(&["call", "maths", "answer"]), "2\n");
+    user.write("maths.wasm", &answers(3));
+    wait_for("maths  3  active");
+    assert_eq!(user.says(&["call", "maths", "answer"]), "3\n");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    user.says(&["unload", "maths"]);
+}
+
+#[test]
 fn a_second_service_finds_the_compiled_code() {
     let user = User::new();
     user.write("maths.wasm", &answers(1));

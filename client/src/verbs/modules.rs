@@ -17,9 +17,13 @@ use crate::report::print_line;
 /// # Errors
 /// When the file is no module, or one of its name is loaded.
 pub async fn load(common: &Common, args: LoadArgs) -> Result<u8, Failure> {
-    let LoadArgs { file, name } = args;
-    let request =
-        v1::LoadRequest { path: absolute(&file)?, name: name.unwrap_or_default(), request_id: String::new() };
+    let LoadArgs { file, name, watch } = args;
+    let request = v1::LoadRequest {
+        path: absolute(&file)?,
+        name: name.unwrap_or_default(),
+        request_id: String::new(),
+        follow: watch,
+    };
     let module = client(common).await?.load(request).await?.into_inner().module.unwrap_or_default();
     print_served(common, "loaded", &[module])
 }
@@ -112,6 +116,8 @@ pub async fn call(common: &Common, args: CallArgs) -> Result<u8, Failure> {
     let v1::CallResponse { module, version, generation, tier, results, elapsed } = reply;
     let results = match results {
         Some(v1::call_response::Results::Wave(text)) => text,
+        // Only asked for with bytes, which this command never sends.
+        Some(v1::call_response::Results::Raw(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         None => String::new(),
     };
     if common.json {
@@ -261,11 +267,14 @@ fn count(number: usize, what: &str) -> String {
 }
 
 fn summary(module: &v1::Module) -> String {
-    let v1::Module { name, generation, kind, path, exports, generations, signer, .. } = module;
+    let v1::Module { name, generation, kind, path, exports, generations, signer, follows, .. } = module;
     let calls: u64 = generations.iter().map(|generation| generation.calls).sum();
     let functions = count(exports.len(), "function");
     let signer = if signer.is_empty() { "unsigned".to_owned() } else { format!("signed by {signer}") };
-    format!("{name:<20}  generation {generation}  {kind}  {functions}  {calls} calls  {signer}  {path}")
+    let follows = if *follows { "  watched" } else { "" };
+    format!(
+        "{name:<20}  generation {generation}  {kind}  {functions}  {calls} calls  {signer}  {path}{follows}"
+    )
 }
 
 fn print_whole(common: &Common, module: &v1::Module) -> Result<u8, Failure> {
@@ -304,6 +313,7 @@ fn to_json(module: &v1::Module) -> Value {
         exports,
         generations,
         signer,
+        follows,
     } = module;
     let exports: Vec<Value> = exports
         .iter()
@@ -338,6 +348,7 @@ fn to_json(module: &v1::Module) -> Value {
         "path": path,
         "bytes": bytes,
         "has_state": has_state,
+        "follows": follows,
         "signer": signer,
         "exports": exports,
         "generations": generations,

@@ -1,14 +1,16 @@
 //! What calls, loads and reloads cost: `cargo bench -p vitte-loader`.
 //!
-//! Bad would be: an empty call over 20 µs; a load from kept code over a tenth of compiling; a p99 under
-//! reloads over 1.5 times the p99 without.
+//! Bad would be: an empty call over 20 µs; a load from kept code over a tenth of compiling; an echo of 64 KiB
+//! over three times the engine's own typed call; a p99 under reloads over 1.5 times the p99 without.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use vitte_loader::{
     Breaking, CacheOptions, CallRequest, Cancel, LoadRequest, LoaderConfig, ModuleLoader, ModuleName,
+    NativeOptions,
 };
+use vitte_sys::sandbox::Rung;
 
 const CALLERS: usize = 32;
 
@@ -79,7 +81,71 @@ fn under_load(loader: &ModuleLoader, name: &ModuleName, mut meanwhile: impl FnMu
     })
 }
 
+/// Gives back what it is given.
+const ECHO: &str = r#"(component
+    (core module $m
+        (memory (export "memory") 4)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+        (func (export "echo") (param i32 i32) (result i32)
+            (i32.store (i32.const 0) (local.get 0))
+            (i32.store (i32.const 4) (local.get 1))
+            i32.const 0))
+    (core instance $i (instantiate $m))
+    (alias core export $i "memory" (core memory $memory))
+    (alias core export $i "realloc" (core func $realloc))
+    (func (export "echo") (param "bytes" (list u8)) (result (list u8))
+        (canon lift (core func $i "echo") (memory $memory) (realloc (core func $realloc)))))"#;
+
+/// 64 KiB there and back, by the engine's own typed call and by ours.
+fn echo(loader: &ModuleLoader, folder: &std::path::Path) {
+    use wasmtime::component::{Component, Linker};
+    let bytes = vec![7_u8; 64 << 10];
+    let binary = wat::parse_str(ECHO).unwrap();
+    let engine = wasmtime::Engine::new(wasmtime::Config::new().concurrency_support(false)).unwrap();
+    let component = Component::new(&engine, &binary).unwrap();
+    let mut store = wasmtime::Store::new(&engine, ());
+    let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
+    let func = instance.get_typed_func::<(&[u8],), (Vec<u8>,)>(&mut store, "echo").unwrap();
+    let (direct, _) = show(
+        "echo of 64 KiB, the engine's typed call",
+        times(5000, || assert_eq!(func.call(&mut store, (&bytes,)).unwrap().0.len(), bytes.len())),
+    );
+    let path = folder.join("echo.wasm");
+    std::fs::write(&path, binary).unwrap();
+    let module = loader.load_file(&path).unwrap().name;
+    let request = CallRequest {
+        module,
+        function: "echo".into(),
+        arguments: bytes,
+        generation: None,
+        time_max: None,
+        cancel: Cancel::default(),
+    };
+    let call = || assert_eq!(loader.call_bytes(&request).unwrap().results.len(), 64 << 10);
+    let (ours, _) = show("echo of 64 KiB, a call with bytes", times(5000, call));
+    println!("calls with bytes beside typed calls: {:.2}", ours / direct);
+}
+
+/// The argument that makes this binary a library's process.
+const RUN: &str = "run-library";
+
+fn native(loader: &ModuleLoader, folder: &std::path::Path) {
+    let path = folder.join("c.vitffi");
+    let table = "vitffi = 1\nlibrary = 'libc.so.6'\n[functions.abs]\nparams = ['n: int']\nresult = 'int'\n";
+    std::fs::write(&path, table).unwrap();
+    let Ok(module) = loader.load_file(&path) else {
+        println!("SKIP: no libc.so.6");
+        return;
+    };
+    let call = CallRequest { function: "abs".into(), arguments: "(-7)".into(), ..request(&module.name) };
+    show("an empty call of a native library", times(5000, || drop(loader.call(&call).unwrap())));
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some(RUN) {
+        vitte_loader::runner_main();
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let cache = CacheOptions {
         folder: folder.path().join("cache"),
@@ -88,6 +154,12 @@ fn main() {
     };
     let config = || LoaderConfig {
         cache: Some(cache.clone()),
+        native: Some(NativeOptions {
+            command: vec![std::env::current_exe().unwrap().into(), RUN.into()],
+            folder: folder.path().join("native"),
+            memory_bytes_max: 1 << 30,
+            rung_min: Rung::Limits,
+        }),
         probation: Duration::ZERO,
         generations_max: 64,
         ..LoaderConfig::default()
@@ -99,6 +171,9 @@ fn main() {
     let call = request(&name);
     drop(times(1000, || drop(loader.call(&call).unwrap())));
     show("an empty call", times(20_000, || drop(loader.call(&call).unwrap())));
+
+    echo(&loader, folder.path());
+    native(&loader, folder.path());
 
     let large = folder.path().join("large.wasm");
     std::fs::write(&large, answers(1, 5000)).unwrap();

@@ -32,15 +32,15 @@ impl Cancel {
     }
 }
 
-/// A call.
+/// A call. Its arguments are text, or bytes for [`call_bytes`](crate::ModuleLoader::call_bytes).
 #[derive(Clone, Debug)]
-pub struct CallRequest {
+pub struct CallRequest<A = String> {
     /// Of which module.
     pub module: ModuleName,
     /// Of which function; see [`Export::name`](crate::Export::name).
     pub function: String,
-    /// The arguments as WAVE, in parentheses: `(1, "x")`.
-    pub arguments: String,
+    /// The arguments as WAVE, in parentheses: `(1, "x")`; or what the one parameter takes, as bytes.
+    pub arguments: A,
     /// On this generation, if it still runs; on the one that serves if not given.
     pub generation: Option<u64>,
     /// How long it may take; [`LoaderConfig::call_max`] if not given.
@@ -51,7 +51,7 @@ pub struct CallRequest {
 
 /// What a call gave, and what gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct Reply<R = String> {
     /// The module.
     pub module: ModuleName,
     /// Its version; empty if it has none.
@@ -60,10 +60,18 @@ pub struct Reply {
     pub generation: u64,
     /// How it was executed.
     pub tier: Tier,
-    /// The results as WAVE: nothing, a value, or several in parentheses.
-    pub results: String,
+    /// The results as WAVE: nothing, a value, or several in parentheses; or the one result as bytes.
+    pub results: R,
     /// How long the function took, with making its instance.
     pub elapsed: Duration,
+}
+
+impl<R> Reply<R> {
+    /// The same reply with its results in another form.
+    pub(crate) fn map<T>(self, change: impl FnOnce(R) -> T) -> Reply<T> {
+        let Self { module, version, generation, tier, results, elapsed } = self;
+        Reply { module, version, generation, tier, results: change(results), elapsed }
+    }
 }
 
 /// Why a call gave no results.
@@ -113,6 +121,28 @@ pub enum CallError {
     /// The code stopped on a fault of its own.
     #[error("{0}")]
     Trap(Trap),
+    /// The process of a native library came to its end in the call. The next call begins in a new one.
+    #[error("`{function}` of `{module}` ended its process by {how}")]
+    Crashed {
+        /// The module.
+        module: ModuleName,
+        /// The function, or `constructors`.
+        function: String,
+        /// By which signal, or how else.
+        how: String,
+    },
+    /// A native library has crashed too often to be started again at once.
+    #[error("`{module}` has crashed {crashes} times within a minute, and is not started again yet")]
+    Quarantined {
+        /// The module.
+        module: ModuleName,
+        /// So often.
+        crashes: usize,
+    },
+    /// A native function has failed, by the convention that its table gives; or its arguments could not be
+    /// passed: text with a NUL, a handle that is not open. No fault of the library.
+    #[error("{0}")]
+    Reported(String),
     /// It said, by its own error value, that it failed. Of the hooks alone; a function's error value is its
     /// result.
     #[error("{0}")]
@@ -141,7 +171,9 @@ impl CallError {
             Self::NotCallable { .. } => "MODULE_NOT_CALLABLE",
             Self::Arguments { .. } => "MODULE_ARGUMENTS",
             Self::Trap(_) => "MODULE_TRAP",
-            Self::Failed(_) => "MODULE_FAILED",
+            Self::Crashed { .. } => "MODULE_CRASHED",
+            Self::Quarantined { .. } => "MODULE_QUARANTINED",
+            Self::Failed(_) | Self::Reported(_) => "MODULE_FAILED",
             Self::DeadlineExceeded(_) => "DEADLINE_EXCEEDED",
             Self::Cancelled => "CANCELLED",
             Self::Drained => "MODULE_DRAINED",
@@ -158,9 +190,16 @@ impl CallError {
             Self::NoFunction { available, .. } => format!("it exports {}", available.join(", ")),
             Self::Arguments { function, signature, .. } => format!("`{function}` is {signature}"),
             Self::Drained | Self::TooMany => "try again".into(),
+            Self::Crashed { .. } => {
+                "whatever it kept between calls is lost; its handles are no longer valid".into()
+            }
+            Self::Quarantined { module, .. } => {
+                format!("wait a minute, or replace it: `vitte reload {module}`")
+            }
             Self::NotCallable { .. }
             | Self::Trap(_)
             | Self::Failed(_)
+            | Self::Reported(_)
             | Self::DeadlineExceeded(_)
             | Self::Cancelled => String::new(),
         }
@@ -174,18 +213,25 @@ impl CallError {
             | Self::NoFunction { .. }
             | Self::NotCallable { .. }
             | Self::Arguments { .. }
+            | Self::Quarantined { .. }
             | Self::TooMany => true,
-            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) | Self::Cancelled | Self::Drained => {
-                false
-            }
+            Self::Crashed { .. }
+            | Self::Reported(_)
+            | Self::Trap(_)
+            | Self::Failed(_)
+            | Self::DeadlineExceeded(_)
+            | Self::Cancelled
+            | Self::Drained => false,
         }
     }
 
     /// Whether it is the module's fault, and counts against a generation on probation.
     pub(crate) fn is_fault(&self) -> bool {
         match self {
-            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
+            Self::Crashed { .. } | Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
             Self::NotLoaded(_)
+            | Self::Quarantined { .. }
+            | Self::Reported(_)
             | Self::NoGeneration { .. }
             | Self::NoFunction { .. }
             | Self::NotCallable { .. }
@@ -196,6 +242,24 @@ impl CallError {
         }
     }
 }
+
+/// Arguments, in one of their forms.
+#[derive(Clone, Copy)]
+pub(crate) enum Given<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// Results, in the form of the arguments.
+pub(crate) enum Gotten {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Why a function cannot be called with bytes.
+pub(crate) const NOT_BYTES: &str = "bytes go with one parameter and one result, each `list<u8>` or `string`";
+/// Why bytes are no text.
+pub(crate) const NOT_UTF8: &str = "the bytes for a `string` are not UTF-8";
 
 /// A fault of the code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -288,8 +352,62 @@ impl Running {
         self.store.set_epoch_deadline(1);
     }
 
-    /// Calls a function with arguments as text.
-    pub(crate) fn call(&mut self, callee: &Callee, arguments: &str) -> Result<String, CallError> {
+    /// Calls a function.
+    pub(crate) fn call(&mut self, callee: &Callee, arguments: Given<'_>) -> Result<Gotten, CallError> {
+        match arguments {
+            Given::Text(text) => self.call_text(callee, text).map(Gotten::Text),
+            Given::Bytes(bytes) => self.call_bytes(callee, bytes).map(Gotten::Bytes),
+        }
+    }
+
+    /// Calls a function of one parameter and one result without values in between: a list of 64 KiB as values
+    /// takes a thousand times as long.
+    fn call_bytes(&mut self, callee: &Callee, bytes: &[u8]) -> Result<Vec<u8>, CallError> {
+        use wasmtime::component::Type;
+        let Export { name, signature, .. } = &callee.export;
+        let unfit = || CallError::NotCallable {
+            function: name.clone(),
+            signature: signature.clone(),
+            why: NOT_BYTES.to_owned(),
+        };
+        let (Instance::Component(instance), How::Component { index, params, results }) =
+            (&self.instance, &callee.how)
+        else {
+            return Err(unfit());
+        };
+        let Some(func) = instance.get_func(&mut self.store, index) else { return Err(stranger(callee)) };
+        let is_bytes = |ty: &Type| matches!(ty, Type::List(list) if list.ty() == Type::U8);
+        let store = &mut self.store;
+        let text = || {
+            std::str::from_utf8(bytes).map_err(|_| CallError::Arguments {
+                function: name.clone(),
+                signature: signature.clone(),
+                message: NOT_UTF8.to_owned(),
+            })
+        };
+        let called = match (params.as_slice(), results.as_slice()) {
+            ([param], [result]) if is_bytes(param) && is_bytes(result) => func
+                .typed::<(&[u8],), (Vec<u8>,)>(&mut *store)
+                .and_then(|func| func.call(store, (bytes,)).map(|(result,)| result)),
+            ([param], [Type::String]) if is_bytes(param) => func
+                .typed::<(&[u8],), (String,)>(&mut *store)
+                .and_then(|func| func.call(store, (bytes,)).map(|(result,)| result.into_bytes())),
+            ([Type::String], [result]) if is_bytes(result) => {
+                let text = text()?;
+                func.typed::<(&str,), (Vec<u8>,)>(&mut *store)
+                    .and_then(|func| func.call(store, (text,)).map(|(result,)| result))
+            }
+            ([Type::String], [Type::String]) => {
+                let text = text()?;
+                func.typed::<(&str,), (String,)>(&mut *store)
+                    .and_then(|func| func.call(store, (text,)).map(|(result,)| result.into_bytes()))
+            }
+            _ => return Err(unfit()),
+        };
+        called.map_err(|error| describe(&error))
+    }
+
+    fn call_text(&mut self, callee: &Callee, arguments: &str) -> Result<String, CallError> {
         let Export { name, signature, obstacle } = &callee.export;
         if let Some(why) = obstacle {
             return Err(CallError::NotCallable {
@@ -307,6 +425,7 @@ impl Running {
                 let arguments = value::parse::<Val>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_core(callee, &arguments)?).map_err(unspeakable)
             }
+            How::Native { .. } => Err(stranger(callee)),
             How::Component { params, .. } => {
                 let arguments = value::parse::<ComponentVal>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_component(callee, &arguments)?).map_err(unspeakable)
@@ -349,6 +468,7 @@ impl Running {
     pub(crate) fn hook(&mut self, callee: &Callee, arguments: &[ComponentVal]) -> Result<(), CallError> {
         match &callee.how {
             How::Core { .. } => self.call_core(callee, &[]).map(drop),
+            How::Native { .. } => Err(stranger(callee)),
             How::Component { .. } => match self.call_component(callee, arguments)?.pop() {
                 Some(ComponentVal::Result(Err(message))) => {
                     Err(CallError::Failed(match message.as_deref() {

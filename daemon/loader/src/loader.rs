@@ -4,30 +4,27 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-use vitte_trust::{Signer, TrustStore, signature_path};
 use vitte_wasm_code::{CompileError, Compiler, CompilerOptions};
 
-use crate::call::{CallError, CallRequest, Cancel, Reply, Running, Stop};
+use crate::call::{CallError, CallRequest, Cancel, Given, Gotten, Reply, Running, Stop};
 use crate::config::LoaderConfig;
-use crate::container::{ArtifactKind, Container, ContainerError, Manifest, PackageKind};
 use crate::error::LoadError;
 use crate::event::{Subscription, Watch};
 use crate::generation::{Generation, GenerationInfo, Pin, Staged, State, Tier};
-use crate::kind::{Kind, identify};
+use crate::kind::Kind;
 use crate::live::{Live, Turn};
 use crate::name::ModuleName;
-use crate::program::{Callee, Export, HEALTH, LOAD_STATE, LinkFailure, Program, SAVE_STATE};
+use crate::native::Native;
+use crate::program::{Callee, Export, HEALTH, How, LOAD_STATE, LinkFailure, Program, SAVE_STATE};
 use crate::registry::{Candidate, HandOver, Incoming, Purpose, Registry};
 use crate::sequence::Sequences;
+use crate::source::{Code, Content, content};
 use crate::ticker::Ticker;
 
 /// Longest time that a call can be given: no clock overflows.
 const CALL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often a call looks for the generation that its module's state is moving to.
 const HAND_OVER_POLL: Duration = Duration::from_micros(200);
-/// Longest signature file, in bytes.
-const SIGNATURE_MAX: u64 = 16 << 10;
 
 /// What a reload does with exports that callers used and the new generation lacks or changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,17 +112,6 @@ struct Inner {
     /// Started with the first module.
     threads: OnceLock<Threads>,
     starting: Mutex<()>,
-}
-
-/// What of a file is to be loaded.
-struct Content<'a> {
-    module: ModuleName,
-    version: String,
-    kind: Kind,
-    bytes: &'a [u8],
-    signer: Option<String>,
-    /// Of a signed package: its id and sequence number.
-    seq: Option<(String, u64)>,
 }
 
 struct Threads {
@@ -220,6 +206,32 @@ impl ModuleLoader {
         self.reload(&[request], cancel).map(|mut modules| modules.remove(0))
     }
 
+    /// As [`reload_file_of`](Self::reload_file_of), unless the file holds what already serves. A failure that
+    /// comes before the new generation has a number is an event of generation 0.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub fn reload_if_changed(
+        &self,
+        name: &ModuleName,
+        breaking: Breaking,
+        cancel: &Cancel,
+    ) -> Result<Option<Module>, LoadError> {
+        let serving = self.inner.registry.serving(name);
+        let serving = serving.ok_or_else(|| LoadError::NotLoaded { module: name.clone() })?;
+        let request = LoadRequest { path: serving.staged.path.clone(), name: Some(name.clone()), breaking };
+        match self.inner.read(&request) {
+            Ok((content, ..)) if content.digest == serving.staged.digest => return Ok(None),
+            Ok(_) => {}
+            Err(error) => {
+                let events = &self.inner.registry.events;
+                events.publish(name, 0, State::Failed, &error.to_string(), Duration::ZERO);
+                return Err(error);
+            }
+        }
+        self.reload(&[request], cancel).map(|mut modules| modules.pop())
+    }
+
     /// Ends the service of a module: new calls find nothing, old ones are given
     /// [`LoaderConfig::drain_max`]. Returns at once, with the generation that served.
     ///
@@ -239,7 +251,27 @@ impl ModuleLoader {
     /// # Errors
     /// See [`CallError`].
     pub fn call(&self, request: &CallRequest) -> Result<Reply, CallError> {
-        self.inner.call(request)
+        self.inner.call(request, Given::Text(&request.arguments)).map(|reply| {
+            reply.map(|results| match results {
+                Gotten::Text(text) => text,
+                // Results have the form of the arguments.
+                Gotten::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            })
+        })
+    }
+
+    /// Calls a function of one parameter and one result, each `list<u8>` or `string`, whose values are moved as
+    /// the bytes that they are. For what is large.
+    ///
+    /// # Errors
+    /// See [`CallError`]; [`CallError::NotCallable`] for a function of another type.
+    pub fn call_bytes(&self, request: &CallRequest<Vec<u8>>) -> Result<Reply<Vec<u8>>, CallError> {
+        self.inner.call(request, Given::Bytes(&request.arguments)).map(|reply| {
+            reply.map(|results| match results {
+                Gotten::Bytes(bytes) => bytes,
+                Gotten::Text(text) => text.into_bytes(),
+            })
+        })
     }
 
     /// A module that serves.
@@ -306,6 +338,16 @@ impl Inner {
         Ok(self.threads.get_or_init(|| Threads { ticker, tidier }))
     }
 
+    /// What a request's file asks to have loaded, where the file is, and its size.
+    fn read(&self, request: &LoadRequest) -> Result<(Content, PathBuf, u64), LoadError> {
+        let path = std::path::absolute(&request.path).unwrap_or_else(|_| request.path.clone());
+        let file = vitte_sys::fs::read_at_most(&path, self.config.file_bytes_max)
+            .map_err(|source| LoadError::Read { path: path.clone(), source })?;
+        let size = file.len() as u64;
+        let content = content(&self.config, &self.sequences, request, &path, file)?;
+        Ok((content, path, size))
+    }
+
     /// Everything before the commit: reads, verifies, links, makes a first instance. What serves is not
     /// touched.
     fn prepare(
@@ -314,10 +356,8 @@ impl Inner {
         purpose: Purpose,
         cancel: &Cancel,
     ) -> Result<Candidate, LoadError> {
-        let path = std::path::absolute(&request.path).unwrap_or_else(|_| request.path.clone());
-        let file = vitte_sys::fs::read_at_most(&path, self.config.file_bytes_max)
-            .map_err(|source| LoadError::Read { path: path.clone(), source })?;
-        let Content { module, version, kind, bytes, signer, seq } = self.content(request, &path, &file)?;
+        let (content, path, size) = self.read(request)?;
+        let Content { module, version, kind, code, digest, signer, seq } = content;
         match (self.registry.serving(&module), purpose) {
             (Some(serving), Purpose::Load) => {
                 return Err(LoadError::AlreadyLoaded { module, generation: serving.staged.number });
@@ -326,131 +366,45 @@ impl Inner {
             (None, Purpose::Load) | (Some(_), Purpose::Replace(_)) => {}
         }
         self.threads()?;
-        let digest = hexadecimal(&Sha256::digest(bytes));
-        let size = file.len() as u64;
         let incoming = Incoming { module: module.clone(), version, path, kind, size, digest, signer };
         let staged = self.registry.stage(incoming)?;
         let number = staged.number;
-        let made = self.make(staged, bytes, cancel);
+        let made = self.make(staged, code, cancel);
         if let Err(error) = &made {
             self.registry.advance(&module, number, State::Failed, &error.to_string());
         }
         Ok(Candidate { generation: Arc::new(made?), purpose, seq })
     }
 
-    /// What of a file is to be loaded, once it is known to be trusted.
-    fn content<'a>(
-        &self,
-        request: &LoadRequest,
-        path: &Path,
-        file: &'a [u8],
-    ) -> Result<Content<'a>, LoadError> {
-        let kind = identify(file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
-        match kind {
-            Kind::CoreModule | Kind::Component => {
-                let module = request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
-                let signer = self.signer(&module, path, file)?.map(|(signer, _)| signer);
-                Ok(Content { module, version: String::new(), kind, bytes: file, signer, seq: None })
-            }
-            Kind::Container => self.packed(request, path, file),
-            Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
-            Kind::Elf | Kind::Bytecode => Err(LoadError::Unsupported { path: path.to_owned(), kind }),
-        }
-    }
-
-    /// The artifact of a package that suits this machine.
-    fn packed<'a>(
-        &self,
-        request: &LoadRequest,
-        path: &Path,
-        file: &'a [u8],
-    ) -> Result<Content<'a>, LoadError> {
-        let broken = |source| LoadError::Package { path: path.to_owned(), source };
-        let package = Container::read(file).map_err(broken)?;
-        let Manifest { id, version, kind, seq, artifacts, .. } = package.manifest();
-        let id: ModuleName = id.parse()?;
-        let module = request.name.clone().unwrap_or_else(|| id.clone());
-        // The signature inside is over the manifest; one beside the file, over the whole of it.
-        let signer = match (package.signature(), &self.config.trust) {
-            (Some(signature), Some(_)) => {
-                let checked = self.signature(&id, package.manifest_bytes(), Some(signature))?;
-                if let Some((_, comment)) = &checked {
-                    package.check_comment(comment).map_err(broken)?;
-                }
-                checked.map(|(signer, _)| signer)
-            }
-            (Some(_), None) | (None, _) => self.signer(&id, path, file)?.map(|(signer, _)| signer),
-        };
-        if let Some(signer) = &signer {
-            let known = self.sequences.highest(signer, id.as_str()).map_err(LoadError::Sequences)?;
-            if *seq < known {
-                return Err(LoadError::Older { module, seq: *seq, known });
-            }
-        }
-        let chosen = match kind {
-            PackageKind::Module => [ArtifactKind::Component, ArtifactKind::Wasm].iter().find_map(|kind| {
-                artifacts.iter().find(|artifact| {
-                    artifact.kind == *kind
-                        && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
-                })
-            }),
-            PackageKind::Plugin => None,
-        };
-        let Some(chosen) = chosen else {
-            let offered =
-                artifacts.iter().map(|artifact| format!("`{}` for {}", artifact.path, artifact.target));
-            return Err(LoadError::NoArtifact { module, offered: offered.collect() });
-        };
-        let bytes = package.artifact(&chosen.path).map_err(broken)?.unwrap_or_default();
-        let expected =
-            if chosen.kind == ArtifactKind::Component { Kind::Component } else { Kind::CoreModule };
-        match identify(bytes) {
-            Some(kind) if kind == expected => {
-                let seq = signer.is_some().then(|| (id.as_str().to_owned(), *seq));
-                Ok(Content { module, version: version.clone(), kind, bytes, signer, seq })
-            }
-            Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
-            Some(_) | None => {
-                Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" }))
-            }
-        }
-    }
-
-    /// The trusted key that signed `content`, which was read from `path`, and its comment.
-    fn signer(
-        &self,
-        module: &ModuleName,
-        path: &Path,
-        content: &[u8],
-    ) -> Result<Option<(String, String)>, LoadError> {
-        if self.config.trust.is_none() {
-            return Ok(None);
-        }
-        let beside = signature_path(path);
-        let signature = match vitte_sys::fs::read_at_most(&beside, SIGNATURE_MAX) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(LoadError::Read { path: beside, source }),
-        };
-        self.signature(module, content, signature.as_deref())
-    }
-
-    fn signature(
-        &self,
-        module: &ModuleName,
-        content: &[u8],
-        signature: Option<&str>,
-    ) -> Result<Option<(String, String)>, LoadError> {
-        let Some(folder) = &self.config.trust else { return Ok(None) };
-        match TrustStore::new(folder).check(Some(module.as_str()), content, signature) {
-            Ok(Signer::Trusted { key, comment }) => Ok(Some((key, comment))),
-            Ok(Signer::Unsigned) => Ok(None),
-            Err(source) => Err(LoadError::Trust { module: module.clone(), source }),
-        }
-    }
-
-    fn make(&self, staged: Staged, bytes: &[u8], cancel: &Cancel) -> Result<Generation, LoadError> {
+    fn make(&self, staged: Staged, code: Code, cancel: &Cancel) -> Result<Generation, LoadError> {
         let (module, number) = (staged.module.clone(), staged.number);
+        let (program, live) = match code {
+            Code::Wasm(bytes) => self.make_wasm(&staged, &bytes, cancel)?,
+            Code::Native { table, text, library } => {
+                let Some(options) = &self.config.native else {
+                    return Err(LoadError::Unsupported { path: staged.path, kind: staged.kind });
+                };
+                self.registry.advance(&module, number, State::Verified, "its table is read");
+                let stop = self.stop(cancel, &Cancel::default());
+                let native = Native::start(&module, options, &table, text, library, &stop)?;
+                self.registry.advance(&module, number, State::Linked, "");
+                (Program::native(native), None)
+            }
+        };
+        self.registry.advance(&module, number, State::Initialised, "");
+        if cancel.is_cancelled() {
+            return Err(LoadError::Cancelled { module, state: State::Initialised });
+        }
+        Ok(Generation::new(staged, program, live, Arc::clone(&self.registry.bell)))
+    }
+
+    fn make_wasm(
+        &self,
+        staged: &Staged,
+        bytes: &[u8],
+        cancel: &Cancel,
+    ) -> Result<(Program, Option<Live>), LoadError> {
+        let (module, number) = (&staged.module, staged.number);
         let compiled = self.compiler.compile(bytes, &|| cancel.is_cancelled());
         let compiled = compiled.map_err(|source| match source {
             CompileError::Cancelled => LoadError::Cancelled { module: module.clone(), state: State::Staged },
@@ -468,12 +422,12 @@ impl Inner {
             vitte_wasm_code::Origin::Cache => "kept code",
             vitte_wasm_code::Origin::Compiled => "compiled",
         };
-        self.registry.advance(&module, number, State::Verified, how);
+        self.registry.advance(module, number, State::Verified, how);
         let program = Program::link(engine, &compiled.code).map_err(|failure| match failure {
             LinkFailure::Missing(missing) => LoadError::MissingImports { module: module.clone(), missing },
             LinkFailure::Other(message) => LoadError::Link { module: module.clone(), message },
         })?;
-        self.registry.advance(&module, number, State::Linked, "");
+        self.registry.advance(module, number, State::Linked, "");
         let _ticking = self.threads()?.ticker.running();
         let first = Running::new(engine, &program, &self.config, self.stop(cancel, &Cancel::default()));
         let first = first.map_err(|source| {
@@ -481,11 +435,7 @@ impl Inner {
             LoadError::Start { module: module.clone(), function, source }
         })?;
         let live = program.has_state().then(|| Live::new(first));
-        self.registry.advance(&module, number, State::Initialised, "");
-        if cancel.is_cancelled() {
-            return Err(LoadError::Cancelled { module, state: State::Initialised });
-        }
-        Ok(Generation::new(staged, program, live, Arc::clone(&self.registry.bell)))
+        Ok((program, live))
     }
 
     /// When code that is no call of a client has to stop.
@@ -529,8 +479,8 @@ impl Inner {
         }
     }
 
-    fn call(&self, request: &CallRequest) -> Result<Reply, CallError> {
-        let CallRequest { module, function, arguments, generation, time_max, cancel } = request;
+    fn call<A>(&self, request: &CallRequest<A>, arguments: Given<'_>) -> Result<Reply<Gotten>, CallError> {
+        let CallRequest { module, function, arguments: _, generation, time_max, cancel } = request;
         let began = Instant::now();
         let allowed = time_max.unwrap_or(self.config.call_max).min(CALL_MAX);
         loop {
@@ -580,7 +530,7 @@ impl Inner {
                 module: module.clone(),
                 version: pin.staged.version.clone(),
                 generation: pin.staged.number,
-                tier: Tier::Compiled,
+                tier: pin.program.tier(),
                 results: results?,
                 elapsed: began.elapsed(),
             });
@@ -592,9 +542,12 @@ impl Inner {
         &self,
         pin: &Pin,
         callee: &Callee,
-        arguments: &str,
+        arguments: Given<'_>,
         stop: &Stop,
-    ) -> Result<Option<String>, CallError> {
+    ) -> Result<Option<Gotten>, CallError> {
+        if let (Some(native), How::Native { place }) = (pin.program.as_native(), &callee.how) {
+            return native.call(*place, arguments, stop).map(Some);
+        }
         let engine = self.compiler.engine().map_err(|error| CallError::Failed(error.to_string()))?;
         let threads = self.threads().map_err(|error| CallError::Failed(error.to_string()))?;
         let _ticking = threads.ticker.running();
@@ -756,7 +709,7 @@ fn module(generation: &Generation) -> Module {
         version: generation.staged.version.clone(),
         generation: generation.staged.number,
         kind: generation.staged.kind,
-        tier: Tier::Compiled,
+        tier: generation.program.tier(),
         signer: generation.staged.signer.clone(),
         exports: generation.program.callees().values().map(|callee| callee.export.clone()).collect(),
     }

@@ -173,6 +173,23 @@ fn components_take_and_give_typed_values() {
 }
 
 #[test]
+fn bytes_cross_as_they_are() {
+    let bench = Bench::new();
+    bench.load("c", &counter(1, true)).unwrap();
+    let call = |function: &str, bytes: &[u8]| {
+        let CallRequest { module, function, generation, time_max, cancel, .. } = request("c", function);
+        let arguments = bytes.to_vec();
+        bench.loader.call_bytes(&CallRequest { module, function, arguments, generation, time_max, cancel })
+    };
+    let text = "é".repeat(10_000);
+    assert_eq!(call("echo", text.as_bytes()).unwrap().results, text.as_bytes());
+    assert_eq!(call("echo", b"").unwrap().results, b"");
+    assert_eq!(call("echo", b"\xff").unwrap_err().code(), "MODULE_ARGUMENTS");
+    assert_eq!(call("increment", b"").unwrap_err().code(), "MODULE_NOT_CALLABLE");
+    assert_eq!(call("nothing", b"").unwrap_err().code(), "MODULE_NO_FUNCTION");
+}
+
+#[test]
 fn mistakes_are_told_apart() {
     let bench = Bench::new();
     bench.load("main", &answers(7)).unwrap();

@@ -18,6 +18,7 @@ use vitte_store::Store;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::convert;
+use crate::follow::Followed;
 use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
 use crate::pool::{Pool, PoolError};
 use crate::status::Refusal;
@@ -57,6 +58,8 @@ pub struct Service {
     pub store: Arc<Store>,
     /// Modules that are loaded.
     pub modules: ModuleLoader,
+    /// Those of them that follow their files.
+    pub followed: Followed,
     /// Told whenever an operation ends.
     pub rested: Notify,
     /// Long work.
@@ -101,6 +104,7 @@ impl Service {
             driver,
             store,
             modules,
+            followed: Followed::default(),
             module_calls: Arc::new(Semaphore::new(MODULE_CALLS_MAX)),
             rested: Notify::new(),
             operations: Operations::new(abandon.clone()),

@@ -1,4 +1,4 @@
-//! Which files the build reads, and which of them changed.
+//! Files that are watched, such as those that a build reads, and which of them changed.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,20 +15,20 @@ const POLL_PERIOD: Duration = Duration::from_secs(1);
 
 /// What changed since the last round.
 #[derive(Clone, Debug)]
-pub(super) struct Noticed {
+pub(crate) struct Noticed {
     /// When the first of it was seen.
-    pub(super) first: Instant,
+    pub(crate) first: Instant,
     /// Files that changed for certain.
-    pub(super) files: BTreeSet<PathBuf>,
+    pub(crate) files: BTreeSet<PathBuf>,
     /// Paths that changed in the folders of these files, whether they matter or not.
-    pub(super) paths: usize,
+    pub(crate) paths: usize,
     /// A build must say whether something changed.
-    pub(super) is_unsure: bool,
+    pub(crate) is_unsure: bool,
 }
 
 impl Noticed {
     /// Nothing, at `now`.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { first: now, files: BTreeSet::new(), paths: 0, is_unsure: false }
     }
 
@@ -38,7 +38,7 @@ impl Noticed {
     }
 
     /// Adds what `other` says.
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         let Self { first, files, paths, is_unsure } = other;
         self.first = self.first.min(first);
         self.files.extend(files);
@@ -48,7 +48,7 @@ impl Noticed {
 }
 
 /// The files of one build, watched.
-pub(super) struct Tracked {
+pub(crate) struct Tracked {
     changes: Subscription,
     /// Each with what stood there when it was looked at last.
     files: BTreeMap<PathBuf, Option<FileStamp>>,
@@ -59,14 +59,14 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// Watches nothing yet; `roots` hold what will be.
-    pub(super) fn new(watcher: &Watcher, roots: &[PathBuf]) -> Self {
+    pub(crate) fn new(watcher: &Watcher, roots: &[PathBuf]) -> Self {
         let changes = watcher.subscribe(roots);
         changes.listen();
         Self { changes, files: BTreeMap::new(), folders: BTreeSet::new(), is_unsure: false }
     }
 
     /// Watches `files` too. Touches the disk for each that is new.
-    pub(super) fn track(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+    pub(crate) fn track(&mut self, files: impl IntoIterator<Item = PathBuf>) {
         let mut new = BTreeSet::new();
         for file in files {
             self.learn(file, &mut new);
@@ -117,7 +117,7 @@ impl Tracked {
     ///
     /// # Cancel safety
     /// If dropped, nothing is lost.
-    pub(super) async fn next(&mut self) -> Noticed {
+    pub(crate) async fn next(&mut self) -> Noticed {
         // What became unsure by following needs no event.
         let mut noticed = self.take();
         while !noticed.matters() {
@@ -131,7 +131,7 @@ impl Tracked {
     ///
     /// # Cancel safety
     /// If dropped, nothing is lost.
-    pub(super) async fn woken(&self) {
+    pub(crate) async fn woken(&self) {
         if self.changes.needs_polling() {
             tokio::select! {
                 () = self.changes.changed() => {}
@@ -143,7 +143,7 @@ impl Tracked {
     }
 
     /// What changed since the last call. Usually some microseconds; some milliseconds in a storm.
-    pub(super) fn take(&mut self) -> Noticed {
+    pub(crate) fn take(&mut self) -> Noticed {
         let now = Instant::now();
         let mut noticed = Noticed::new(now);
         noticed.is_unsure = std::mem::take(&mut self.is_unsure);

@@ -3,7 +3,7 @@
 //! A *round* is one build. Changes are collected until they settle, then the next round begins; what
 //! changes during a round ends it early. Nothing runs between rounds: no timer, unless something that
 //! the build reads cannot be watched.
-mod inputs; // which files the build reads, and which of them changed
+pub(crate) mod inputs; // which files the build reads, and which of them changed
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

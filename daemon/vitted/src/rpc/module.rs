@@ -16,6 +16,7 @@ use vitte_proto::v1::module_service_server::ModuleService;
 use super::page::page;
 use super::stream::{ResponseStream, deadline};
 use crate::convert;
+use crate::follow;
 use crate::operation::duration;
 use crate::service::Service;
 use crate::status::Refusal;
@@ -36,7 +37,7 @@ impl ModuleService for ModulesApi {
     type WatchModulesStream = ResponseStream<v1::WatchModulesResponse>;
 
     async fn load(&self, request: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {
-        let v1::LoadRequest { path, name, request_id } = request.into_inner();
+        let v1::LoadRequest { path, name, request_id, follow } = request.into_inner();
         info!(request_id, path, name, "asked to load a module");
         let request = LoadRequest {
             path: absolute("path", path)?,
@@ -50,7 +51,10 @@ impl ModuleService for ModulesApi {
             modules.module(&name).ok_or(LoadError::NotLoaded { module: name })
         });
         let module = loaded.await?.map_err(Refusal::from)?;
-        Ok(Response::new(v1::LoadResponse { module: Some(describe(module)) }))
+        if follow {
+            follow::follow(&self.0, module.module.name.clone(), module.path.clone());
+        }
+        Ok(Response::new(v1::LoadResponse { module: Some(self.describe(module)) }))
     }
 
     async fn reload(
@@ -79,9 +83,10 @@ impl ModuleService for ModulesApi {
         let reloaded = self.0.block(cancel.clone(), move || {
             let reloaded = modules.reload(&requests, &cancel)?;
             let served = reloaded.iter().filter_map(|module| modules.module(&module.name));
-            Ok::<Vec<v1::Module>, LoadError>(served.map(describe).collect())
+            Ok::<Vec<ModuleInfo>, LoadError>(served.collect())
         });
         let modules = reloaded.await?.map_err(Refusal::from)?;
+        let modules = modules.into_iter().map(|module| self.describe(module)).collect();
         Ok(Response::new(v1::ReloadResponse { modules }))
     }
 
@@ -94,6 +99,7 @@ impl ModuleService for ModulesApi {
         let name = module_name("name", &name)?;
         let modules = self.0.modules.clone();
         // A commit that is under way may hold it up.
+        self.0.followed.stop(&name);
         let unloaded = self.0.block(Cancel::default(), move || modules.unload(&name)).await?;
         let generation = unloaded.map_err(Refusal::from)?;
         Ok(Response::new(v1::UnloadResponse { generation }))
@@ -107,7 +113,7 @@ impl ModuleService for ModulesApi {
         let all = self.0.modules.modules();
         let (modules, next_page_token) =
             page(all, page_size, &page_token, |info| info.module.name.as_str().to_owned())?;
-        let modules = modules.into_iter().map(describe).collect();
+        let modules = modules.into_iter().map(|module| self.describe(module)).collect();
         Ok(Response::new(v1::ListModulesResponse { modules, next_page_token }))
     }
 
@@ -118,7 +124,7 @@ impl ModuleService for ModulesApi {
         let name = module_name("name", &request.into_inner().name)?;
         let module = self.0.modules.module(&name);
         let module = module.ok_or_else(|| Refusal::from(LoadError::NotLoaded { module: name }))?;
-        Ok(Response::new(v1::GetModuleResponse { module: Some(describe(module)) }))
+        Ok(Response::new(v1::GetModuleResponse { module: Some(self.describe(module)) }))
     }
 
     async fn call(&self, request: Request<v1::CallRequest>) -> Result<Response<v1::CallResponse>, Status> {
@@ -126,30 +132,23 @@ impl ModuleService for ModulesApi {
         let v1::CallRequest { module, function, arguments, generation, time_max } = request.into_inner();
         let time_max = time_max.map(|time_max| convert::positive("time_max", time_max)).transpose()?;
         let time_max = time_max.into_iter().chain(deadline).min();
-        let arguments = match arguments {
-            Some(v1::call_request::Arguments::Wave(text)) => text,
-            None => "()".to_owned(),
-        };
+        let arguments = arguments.unwrap_or_else(|| v1::call_request::Arguments::Wave("()".to_owned()));
         let cancel = Cancel::default();
-        let request = CallRequest {
-            module: module_name("module", &module)?,
-            function,
-            arguments,
-            generation,
-            time_max,
-            cancel: cancel.clone(),
-        };
+        let module = module_name("module", &module)?;
         let modules = self.0.modules.clone();
-        let reply = self.0.block(cancel, move || modules.call(&request)).await?.map_err(Refusal::from)?;
-        let Reply { module, version, generation, tier, results, elapsed } = reply;
-        Ok(Response::new(v1::CallResponse {
-            module: module.as_str().to_owned(),
-            version,
-            generation,
-            tier: tier.name().to_owned(),
-            results: Some(v1::call_response::Results::Wave(results)),
-            elapsed: Some(duration(elapsed)),
-        }))
+        let called = self.0.block(cancel.clone(), move || match arguments {
+            v1::call_request::Arguments::Wave(arguments) => {
+                let request = CallRequest { module, function, arguments, generation, time_max, cancel };
+                modules.call(&request).map(|reply| answer(reply, v1::call_response::Results::Wave))
+            }
+            v1::call_request::Arguments::Raw(arguments) => {
+                let arguments = arguments.into();
+                let request = CallRequest { module, function, arguments, generation, time_max, cancel };
+                let raw = |bytes: Vec<u8>| v1::call_response::Results::Raw(bytes.into());
+                modules.call_bytes(&request).map(|reply| answer(reply, raw))
+            }
+        });
+        Ok(Response::new(called.await?.map_err(Refusal::from)?))
     }
 
     async fn inspect(
@@ -187,6 +186,25 @@ impl ModuleService for ModulesApi {
         let over = self.0.stopping.clone().cancelled_owned();
         let events = futures_util::StreamExt::take_until(ReceiverStream::new(receiver), Box::pin(over));
         Ok(Response::new(Box::pin(events)))
+    }
+}
+
+impl ModulesApi {
+    fn describe(&self, info: ModuleInfo) -> v1::Module {
+        let follows = self.0.followed.contains(&info.module.name);
+        v1::Module { follows, ..describe(info) }
+    }
+}
+
+fn answer<R>(reply: Reply<R>, results: impl FnOnce(R) -> v1::call_response::Results) -> v1::CallResponse {
+    let Reply { module, version, generation, tier, results: value, elapsed } = reply;
+    v1::CallResponse {
+        module: module.as_str().to_owned(),
+        version,
+        generation,
+        tier: tier.name().to_owned(),
+        results: Some(results(value)),
+        elapsed: Some(duration(elapsed)),
     }
 }
 
@@ -234,6 +252,7 @@ fn describe(info: ModuleInfo) -> v1::Module {
         exports: exports.collect(),
         generations: generations.collect(),
         signer: signer.unwrap_or_default(),
+        follows: false,
     }
 }
 
