@@ -46,14 +46,15 @@ struct Cli {
     #[arg(long)]
     detach: bool,
     #[command(subcommand)]
-    worker: Option<Worker>,
+    role: Option<Role>,
 }
 
+/// What this process is, if not the service.
 #[derive(Subcommand)]
-enum Worker {
+enum Role {
     /// Run one piece of work in a process of its own (started by the service itself)
-    #[command(hide = true)]
-    Worker,
+    #[command(hide = true, name = "worker")]
+    Link,
     /// Compile one module in a process of its own (started by the service itself)
     #[command(hide = true)]
     CompileModule,
@@ -63,11 +64,11 @@ enum Worker {
 }
 
 fn main() -> ExitCode {
-    let Cli { private, lock_stdin, detach, worker } = Cli::parse();
-    match worker {
-        Some(Worker::Worker) => return vitte_driver::worker_main(),
-        Some(Worker::CompileModule) => return vitte_loader::worker_main(),
-        Some(Worker::RunLibrary) => return vitte_loader::runner_main(),
+    let Cli { private, lock_stdin, detach, role } = Cli::parse();
+    match role {
+        Some(Role::Link) => return vitte_driver::worker_main(),
+        Some(Role::CompileModule) => return vitte_loader::worker_main(),
+        Some(Role::RunLibrary) => return vitte_loader::runner_main(),
         None => {}
     }
     // Taken before anything is opened, so that nothing else can get these numbers.
