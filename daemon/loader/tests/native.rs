@@ -35,8 +35,16 @@ fn main() -> ExitCode {
         ("a_library_reaches_no_file_of_the_user", a_library_reaches_no_file_of_the_user),
         ("loads_and_unloads_of_all_kinds_leave_no_memory", loads_and_unloads_of_all_kinds_leave_no_memory),
     ];
-    let trials =
-        tests.iter().map(|(name, test)| Trial::test(*name, || Ok(test())).with_kind("native")).collect();
+    let trials = tests
+        .iter()
+        .map(|(name, test)| {
+            Trial::test(*name, || {
+                test();
+                Ok(())
+            })
+            .with_kind("native")
+        })
+        .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
