@@ -176,6 +176,8 @@ impl Export {
             }
         }
         let first_text = flat.len() as u32;
+        // What a lambda would have caught.
+        code.ins().i64_const(0);
         let (mut at, mut text) = (0, first_text);
         for (_, ty) in &self.params {
             match ty {
@@ -198,7 +200,8 @@ impl Export {
             }
             at += ty.flat().len() as u32;
         }
-        let own: Vec<ValType> = self.params.iter().map(|(_, ty)| ty.own()).collect();
+        let own = [ValType::I64].into_iter().chain(self.params.iter().map(|(_, ty)| ty.own()));
+        let own: Vec<ValType> = own.collect();
         let given: Vec<ValType> = self.result.iter().map(|ty| ty.own()).collect();
         code.call(Symbol::Instance(self.thunk), &own, &given);
         match self.result {
