@@ -190,8 +190,15 @@ pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
             .help("name such procs in an `export` of this file");
         return Err(Arc::from([diagnostic]));
     }
-    let names: HashMap<Instance, String> =
-        exports.into_iter().map(|export| (export.thunk, export.name.replace('-', "_"))).collect();
+    let named = exports.into_iter().map(|export| {
+        // Numbers are passed as they are, and what a lambda would have caught is not.
+        let proc = match export.thunk.kind(db) {
+            InstanceKind::Thunk(item, args) => Instance::new(db, InstanceKind::Proc(*item, args.clone())),
+            _ => export.thunk,
+        };
+        (proc, export.name.replace('-', "_"))
+    });
+    let names: HashMap<Instance, String> = named.collect();
     let mut roots: Vec<Instance> = names.keys().copied().collect();
     roots.sort_by_cached_key(|instance| symbol_name(db, *instance));
     let reached = reachable_from(db, program, roots)?;
@@ -202,7 +209,7 @@ pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
     });
     if let Some((instance, name)) = clashes.next() {
         let place = match instance.kind(db) {
-            InstanceKind::Thunk(item, _) => Place::Node(*item, NodeId(0)),
+            InstanceKind::Proc(item, _) => Place::Node(*item, NodeId(0)),
             _ => Place::File(entry, Span::default()),
         };
         let message = format!("the library exports `{name}`, and calls the C function of that name");
