@@ -85,7 +85,7 @@ impl BuildPlan {
             (Some(output), _) => Output::File(request.cwd.join(output)),
             (None, Some(scratch)) if project.package.is_none() => Output::Scratch(scratch.clone()),
             (None, _) => {
-                let mut output = product.place(&project.default_output(&profile_name)).into_os_string();
+                let mut output = project.default_output(&profile_name).into_os_string();
                 if request.tests {
                     output.push(TESTS);
                 }
