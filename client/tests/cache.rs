@@ -1,43 +1,23 @@
 //! `vitte cache` against the real service, and without one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+mod support;
+
+use std::path::PathBuf;
+use std::process::Output;
 
 use serde_json::Value;
-use tempfile::TempDir;
 use vitte_store::{ActionKey, ActionResult, IndexUse, Options, Store};
 
-/// Builds the service, which belongs to another package, once.
-fn vitted() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_vitte")).parent().unwrap();
-        // Whoever has built it already says so.
-        if std::env::var_os("VITTE_TEST_BIN_DIR").is_some() {
-            return;
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "vitted", "--bin", "vitted", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-    });
-}
+use support::Home;
 
 /// A user with a home of their own, whose service dies with it.
 struct User {
-    home: TempDir,
+    home: Home,
 }
 
 impl User {
     fn new() -> Self {
-        vitted();
-        let home = TempDir::new().unwrap();
-        std::fs::create_dir(home.path().join("run")).unwrap();
-        Self { home }
+        Self { home: Home::new() }
     }
 
     fn store(&self) -> PathBuf {
@@ -45,10 +25,7 @@ impl User {
     }
 
     fn vitte(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitte"));
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("HOME", self.home.path()).env("XDG_RUNTIME_DIR", self.home.path().join("run"));
-        command.current_dir(self.home.path()).stdin(Stdio::null()).output().unwrap()
+        self.home.vitte(args).output().unwrap()
     }
 
     fn says(&self, args: &[&str], status: i32) -> String {
@@ -73,12 +50,6 @@ impl User {
         store.publish(&ActionKey::of(&[b"compile"]), &result);
         let text = digest.to_string();
         self.store().join("cas").join(&text[..2]).join(text.replace('/', "-"))
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        self.vitte(&["daemon", "stop"]);
     }
 }
 

@@ -1,51 +1,27 @@
 //! Keys and signatures: `vitte key`, the stock `minisign` where it is installed, and modules in the service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+mod support;
 
-use tempfile::TempDir;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
-/// Builds the service, which belongs to another package, once.
-fn vitted() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_vitte")).parent().unwrap();
-        // Whoever has built it already says so.
-        if std::env::var_os("VITTE_TEST_BIN_DIR").is_some() {
-            return;
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "vitted", "--bin", "vitted", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-    });
-}
+use support::Home;
 
 struct User {
-    home: TempDir,
+    home: Home,
 }
 
 impl User {
     fn new() -> Self {
-        let home = TempDir::new().unwrap();
-        std::fs::create_dir(home.path().join("run")).unwrap();
-        Self { home }
+        Self { home: Home::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.home.join(name)
     }
 
     fn run(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Output {
-        let mut command = Command::new(program);
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("HOME", self.home.path()).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.env("VITTE_KEY_PASSWORD", "secret");
-        command.current_dir(self.home.path()).stdin(Stdio::null()).output().unwrap()
+        self.home.command(program, args).env("VITTE_KEY_PASSWORD", "secret").output().unwrap()
     }
 
     fn vitte(&self, args: &[&str], status: i32) -> String {
@@ -124,7 +100,6 @@ fn the_stock_tool_reads_ours_and_we_read_its() {
 
 #[test]
 fn the_service_loads_what_is_trusted() {
-    vitted();
     let user = User::new();
     let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
     std::fs::write(user.path("m.wasm"), &wasm).unwrap();

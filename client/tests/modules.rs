@@ -1,47 +1,27 @@
 //! Modules against the real service: `vitte load|reload|unload|modules|call`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod support;
+
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// Builds the service, which belongs to another package, once.
-fn vitted() {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_BIN_EXE_vitte")).parent().unwrap();
-        // Whoever has built it already says so.
-        if std::env::var_os("VITTE_TEST_BIN_DIR").is_some() {
-            return;
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "vitted", "--bin", "vitted", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-    });
-}
+use support::Home;
 
 /// A user with a home of their own, whose service dies with it.
 struct User {
-    home: TempDir,
+    home: Home,
 }
 
 impl User {
     fn new() -> Self {
-        vitted();
-        let home = TempDir::new().unwrap();
-        std::fs::create_dir(home.path().join("run")).unwrap();
-        Self { home }
+        Self { home: Home::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.home.join(name)
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -49,11 +29,7 @@ impl User {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitte"));
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("HOME", self.home.path()).env("XDG_RUNTIME_DIR", self.path("run"));
-        command.current_dir(self.home.path()).stdin(Stdio::null());
-        command
+        self.home.vitte(args)
     }
 
     fn vitte(&self, args: &[&str]) -> Output {
@@ -74,12 +50,6 @@ impl User {
     fn fails(&self, args: &[&str]) -> (i32, String) {
         let output = self.vitte(args);
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        self.vitte(&["daemon", "stop"]);
     }
 }
 

@@ -1,48 +1,24 @@
 //! The real `vitte` against the real `vitted`: starting, sharing, losing and replacing the service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+mod support;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-/// The service's executable, built once: it belongs to another package, so cargo does not do it for us.
-fn vitted() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let vitte = Path::new(env!("CARGO_BIN_EXE_vitte"));
-        let folder = vitte.parent().unwrap();
-        // Whoever has built it already says so.
-        if std::env::var_os("VITTE_TEST_BIN_DIR").is_some() {
-            return folder.join("vitted");
-        }
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "vitted", "--bin", "vitted", "--target-dir"]);
-        build.arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success());
-        folder.join("vitted")
-    })
-}
+use support::{Home, vitted};
 
 /// A user with an empty home and runtime directory, whose service dies with it.
 struct User {
-    home: TempDir,
+    home: Home,
 }
 
 impl User {
     fn new() -> Self {
-        vitted();
-        let home = TempDir::new().unwrap();
-        fs::create_dir(home.path().join("run")).unwrap();
-        Self { home }
+        Self { home: Home::new() }
     }
 
     fn runtime(&self) -> PathBuf {
@@ -54,11 +30,7 @@ impl User {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitte"));
-        command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.env("HOME", self.home.path()).env("XDG_RUNTIME_DIR", self.runtime());
-        command.current_dir(self.home.path()).stdin(Stdio::null());
-        command
+        self.home.vitte(args)
     }
 
     fn vitte(&self, args: &[&str]) -> Output {
@@ -75,12 +47,6 @@ impl User {
         let status: serde_json::Value =
             serde_json::from_str(&self.ok(&["daemon", "status", "--json"])).unwrap();
         status["pid"].as_u64().unwrap() as u32
-    }
-}
-
-impl Drop for User {
-    fn drop(&mut self) {
-        let _ = self.command(&["daemon", "stop"]).output();
     }
 }
 

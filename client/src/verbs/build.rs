@@ -26,7 +26,7 @@ pub async fn check(common: &Common, args: BuildArgs, verb: &str) -> Result<u8, F
     let mut report = Report::new(common, Stdout::Ours, &options.cwd);
     let request = v1::CheckRequest { options: Some(options), ..Default::default() };
     let stream = BuildServiceClient::new(channel(common).await?).check(request).await?.into_inner();
-    pump(stream, |response: v1::CheckResponse| response.event, &mut report).await?;
+    pump(stream, |response: v1::CheckResponse| response.event, &mut report, nothing).await?;
     let status = report.summary(verb, &subject).exit();
     if status == Exit::Ok as u8 && report.speaks_to_people() {
         print_line(&format!("{verb} succeeded"))?;
@@ -55,7 +55,7 @@ pub async fn build(common: &Common, args: BuildVerb) -> Result<u8, Failure> {
     options.without_digest = report.speaks_to_people();
     let request = v1::BuildRequest { options: Some(options), ..Default::default() };
     let stream = BuildServiceClient::new(channel(common).await?).build(request).await?.into_inner();
-    pump(stream, |response: v1::BuildResponse| response.event, &mut report).await?;
+    pump(stream, |response: v1::BuildResponse| response.event, &mut report, nothing).await?;
     let outcome = report.summary("build", &subject).clone();
     if outcome.exit() != Exit::Ok as u8 || !report.speaks_to_people() {
         return Ok(outcome.exit());
@@ -92,7 +92,19 @@ pub async fn emit(common: &Common, args: EmitArgs) -> Result<u8, Failure> {
     let mut report = Report::new(common, Stdout::Ours, &options.cwd);
     let request = v1::EmitRequest { options: Some(options), stage: v1::Stage::from(stage).into(), filter };
     let stream = BuildServiceClient::new(channel(common).await?).emit(request).await?.into_inner();
-    let bytes = pump(stream, |response: v1::EmitResponse| response.event, &mut report).await?;
+    let mut bytes = Vec::new();
+    pump(
+        stream,
+        |response: v1::EmitResponse| response.event,
+        &mut report,
+        |kind, _| {
+            if let Kind::StageOutput(output) = kind {
+                bytes.extend_from_slice(&output.data);
+            }
+            Ok(())
+        },
+    )
+    .await?;
     let status = report.summary("emit", &subject).exit();
     if status == Exit::Ok as u8 && !common.json {
         match &args.out {
@@ -103,13 +115,16 @@ pub async fn emit(common: &Common, args: EmitArgs) -> Result<u8, Failure> {
     Ok(status)
 }
 
-/// Reports all events to the last; the bytes of the stage that was asked for, if one was.
-async fn pump<R>(
+/// Reports all events to the last. `first` sees each before the report does.
+///
+/// # Errors
+/// When the stream breaks, or the output cannot be written.
+pub(super) async fn pump<R>(
     mut stream: Streaming<R>,
     event: fn(R) -> Option<v1::Event>,
     report: &mut Report,
-) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
+    mut first: impl FnMut(&Kind, &mut Report) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -121,11 +136,16 @@ async fn pump<R>(
                 continue;
             }
         };
-        let Some(response) = response.inspect_err(|_| report.clear_progress())? else { return Ok(bytes) };
+        let Some(response) = response.inspect_err(|_| report.clear_progress())? else { return Ok(()) };
         let Some(event) = event(response) else { continue };
-        if let Some(Kind::StageOutput(output)) = &event.kind {
-            bytes.extend_from_slice(&output.data);
+        if let Some(kind) = &event.kind {
+            first(kind, report)?;
         }
         report.event(event)?;
     }
+}
+
+/// For [`pump`], where the report is all.
+fn nothing(_: &Kind, _: &mut Report) -> Result<(), Failure> {
+    Ok(())
 }

@@ -4,12 +4,11 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_client::BuildServiceClient;
 use vitte_proto::v1::event::Kind;
 
-use super::build::TICK;
+use super::build::pump;
 use super::run::environment;
 use super::{channel, options, subject};
 use crate::cli::{Common, TestArgs, TestFlags};
@@ -35,26 +34,10 @@ pub async fn test(common: &Common, args: TestArgs) -> Result<u8, Failure> {
         tests: Some(tests_of(&tests)),
         ..v1::TestRequest::default()
     };
-    let mut stream = BuildServiceClient::new(channel(common).await?).test(request).await?.into_inner();
+    let stream = BuildServiceClient::new(channel(common).await?).test(request).await?.into_inner();
     let mut results = Results::new(common, &tests);
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let response = tokio::select! {
-            biased;
-            response = stream.message() => response,
-            _ = tick.tick() => {
-                report.tick();
-                continue;
-            }
-        };
-        let Some(response) = response.inspect_err(|_| report.clear_progress())? else { break };
-        let Some(event) = response.event else { continue };
-        if let Some(kind) = &event.kind {
-            results.event(kind, &mut report)?;
-        }
-        report.event(event)?;
-    }
+    let event = |response: v1::TestResponse| response.event;
+    pump(stream, event, &mut report, |kind, report| results.event(kind, report)).await?;
     let status = report.summary("test", &subject).exit();
     if status != Exit::Ok as u8 {
         return Ok(status);
