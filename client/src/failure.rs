@@ -109,7 +109,9 @@ fn exit_of(code: Code, reason: &str) -> Exit {
             | "UNKNOWN_LINT",
             _,
         ) => Exit::Usage,
-        ("MODULE_TRAP" | "MODULE_FAILED" | "MODULE_START_FAILED", _) => Exit::ProgramErrors,
+        ("MODULE_TRAP" | "MODULE_FAILED" | "MODULE_START_FAILED" | "MODULE_CRASHED", _) => {
+            Exit::ProgramErrors
+        }
         ("BAD_CONFIG", _) => Exit::Configuration,
         (_, Code::InvalidArgument | Code::NotFound | Code::OutOfRange | Code::AlreadyExists) => {
             Exit::BadInput

@@ -47,6 +47,13 @@ impl Event {
     }
 }
 
+/// From here on a fault of memory ends this process by its own signal. The runtime of Rust would turn an
+/// overflow of the stack into a message and an abort; a process that runs code of others wants to be seen to
+/// end by what really happened.
+pub fn faults_end_the_process() {
+    platform::signals::default_faults();
+}
+
 /// There is one handler table in a process, so that there can be one watcher.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 

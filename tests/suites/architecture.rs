@@ -18,6 +18,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
     ("vitte-store", &["vitte-sys"]),
     ("vitte-driver", &["vitte-compiler", "vitte-store", "vitte-sys"]),
     ("vitte-wasm-code", &["vitte-sys"]),
+    ("vitte-native-code", &["vitte-sys"]),
     ("vitte-trust", &["vitte-sys"]),
     (
         "vitte-loader",
@@ -25,6 +26,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "vitte-bytecode",
             "vitte-compiler",
             "vitte-driver",
+            "vitte-native-code",
             "vitte-store",
             "vitte-sys",
             "vitte-trust",

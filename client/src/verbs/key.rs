@@ -53,7 +53,8 @@ impl From<TrustError> for Failure {
             TrustError::Forged { .. }
             | TrustError::Revoked { .. }
             | TrustError::NotAllowed { .. }
-            | TrustError::Unsigned => Exit::NotPermitted,
+            | TrustError::Unsigned
+            | TrustError::UnsignedNative => Exit::NotPermitted,
             TrustError::Store { .. } => Exit::Configuration,
             TrustError::Name(_) => Exit::Usage,
             TrustError::Exists(_) | TrustError::NoKey(_) => Exit::BadInput,

@@ -113,6 +113,24 @@ pub enum CallError {
     /// The code stopped on a fault of its own.
     #[error("{0}")]
     Trap(Trap),
+    /// The process of a native library came to its end in the call. The next call begins in a new one.
+    #[error("`{function}` of `{module}` ended its process by {how}")]
+    Crashed {
+        /// The module.
+        module: ModuleName,
+        /// The function, or `constructors`.
+        function: String,
+        /// By which signal, or how else.
+        how: String,
+    },
+    /// A native library has crashed too often to be started again at once.
+    #[error("`{module}` has crashed {crashes} times within a minute, and is not started again yet")]
+    Quarantined {
+        /// The module.
+        module: ModuleName,
+        /// So often.
+        crashes: usize,
+    },
     /// It said, by its own error value, that it failed. Of the hooks alone; a function's error value is its
     /// result.
     #[error("{0}")]
@@ -141,6 +159,8 @@ impl CallError {
             Self::NotCallable { .. } => "MODULE_NOT_CALLABLE",
             Self::Arguments { .. } => "MODULE_ARGUMENTS",
             Self::Trap(_) => "MODULE_TRAP",
+            Self::Crashed { .. } => "MODULE_CRASHED",
+            Self::Quarantined { .. } => "MODULE_QUARANTINED",
             Self::Failed(_) => "MODULE_FAILED",
             Self::DeadlineExceeded(_) => "DEADLINE_EXCEEDED",
             Self::Cancelled => "CANCELLED",
@@ -158,6 +178,12 @@ impl CallError {
             Self::NoFunction { available, .. } => format!("it exports {}", available.join(", ")),
             Self::Arguments { function, signature, .. } => format!("`{function}` is {signature}"),
             Self::Drained | Self::TooMany => "try again".into(),
+            Self::Crashed { .. } => {
+                "whatever it kept between calls is lost; its handles are no longer valid".into()
+            }
+            Self::Quarantined { module, .. } => {
+                format!("wait a minute, or replace it: `vitte reload {module}`")
+            }
             Self::NotCallable { .. }
             | Self::Trap(_)
             | Self::Failed(_)
@@ -174,18 +200,23 @@ impl CallError {
             | Self::NoFunction { .. }
             | Self::NotCallable { .. }
             | Self::Arguments { .. }
+            | Self::Quarantined { .. }
             | Self::TooMany => true,
-            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) | Self::Cancelled | Self::Drained => {
-                false
-            }
+            Self::Crashed { .. }
+            | Self::Trap(_)
+            | Self::Failed(_)
+            | Self::DeadlineExceeded(_)
+            | Self::Cancelled
+            | Self::Drained => false,
         }
     }
 
     /// Whether it is the module's fault, and counts against a generation on probation.
     pub(crate) fn is_fault(&self) -> bool {
         match self {
-            Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
+            Self::Crashed { .. } | Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
             Self::NotLoaded(_)
+            | Self::Quarantined { .. }
             | Self::NoGeneration { .. }
             | Self::NoFunction { .. }
             | Self::NotCallable { .. }
@@ -307,6 +338,7 @@ impl Running {
                 let arguments = value::parse::<Val>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_core(callee, &arguments)?).map_err(unspeakable)
             }
+            How::Native { .. } => Err(stranger(callee)),
             How::Component { params, .. } => {
                 let arguments = value::parse::<ComponentVal>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_component(callee, &arguments)?).map_err(unspeakable)
@@ -349,6 +381,7 @@ impl Running {
     pub(crate) fn hook(&mut self, callee: &Callee, arguments: &[ComponentVal]) -> Result<(), CallError> {
         match &callee.how {
             How::Core { .. } => self.call_core(callee, &[]).map(drop),
+            How::Native { .. } => Err(stranger(callee)),
             How::Component { .. } => match self.call_component(callee, arguments)?.pop() {
                 Some(ComponentVal::Result(Err(message))) => {
                     Err(CallError::Failed(match message.as_deref() {

@@ -2,6 +2,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use std::ffi::OsString;
+
+use vitte_sys::sandbox::Rung;
 use vitte_wasm_code::{CacheOptions, Workers};
 
 /// What happens to calls that still run on an old generation when its drain is over.
@@ -13,6 +16,20 @@ pub enum DrainPolicy {
     Cancel,
 }
 
+/// How native libraries are run.
+#[derive(Clone, Debug)]
+pub struct NativeOptions {
+    /// The program and its arguments, which calls [`runner_main`](crate::runner_main). A process for each
+    /// generation of each library.
+    pub command: Vec<OsString>,
+    /// Folder of private copies of libraries, named by their content. Code must be allowed to run from it.
+    pub folder: PathBuf,
+    /// Most address space of a process, in bytes.
+    pub memory_bytes_max: u64,
+    /// The lowest rung of confinement that will do.
+    pub rung_min: Rung,
+}
+
 /// Settings of a [`ModuleLoader`](crate::ModuleLoader).
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
@@ -20,6 +37,8 @@ pub struct LoaderConfig {
     pub workers: Workers,
     /// Where compiled code is kept; `None` keeps nothing.
     pub cache: Option<CacheOptions>,
+    /// How native libraries are run; `None` refuses them.
+    pub native: Option<NativeOptions>,
     /// Folder of the keys whose modules are trusted; `None` looks at no signatures.
     pub trust: Option<PathBuf>,
     /// File of the sequence numbers of signed packages; `None` forgets them with the loader.
@@ -60,6 +79,7 @@ impl Default for LoaderConfig {
         Self {
             workers: Workers::Here,
             cache: None,
+            native: None,
             trust: None,
             sequences: None,
             compile_max: Duration::from_secs(60),

@@ -42,6 +42,46 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// A table that cannot be used.
+    #[error("`{}` is no table of functions: {message}", path.display())]
+    Table {
+        /// The file that it is in.
+        path: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// A library without a table.
+    #[error("nothing says how the functions of `{}` are called", path.display())]
+    NoTable {
+        /// The library.
+        path: PathBuf,
+        /// Where its table was looked for, besides in itself.
+        beside: PathBuf,
+    },
+    /// A library that cannot be loaded on this machine, or not by its table. Nothing of it was run.
+    #[error("`{}` cannot be loaded: {message}", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The system's loader refused a library, or its process could not be started.
+    #[error("the library of `{module}` cannot be loaded: {message}")]
+    Native {
+        /// The module.
+        module: ModuleName,
+        /// Why.
+        message: String,
+    },
+    /// The private copy of a library cannot be written.
+    #[error("no copy of the library can be kept in `{}`: {message}", path.display())]
+    NativeCopy {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
     /// No name.
     #[error(transparent)]
     Name(#[from] ParseModuleNameError),
@@ -197,6 +237,11 @@ impl LoadError {
             Self::UnknownKind { .. } => "MODULE_KIND_UNKNOWN",
             Self::Unsupported { .. } => "MODULE_KIND_UNSUPPORTED",
             Self::Precompiled { .. } => "MODULE_PRECOMPILED",
+            Self::Table { .. } => "MODULE_TABLE_INVALID",
+            Self::NoTable { .. } => "MODULE_TABLE_MISSING",
+            Self::Library { .. } => "MODULE_LIBRARY_UNSUITED",
+            Self::Native { .. } => "MODULE_LIBRARY_REFUSED",
+            Self::NativeCopy { .. } => "MODULE_LIBRARY_COPY",
             Self::Name(_) => "MODULE_NAME_INVALID",
             Self::Trust { source, .. } => source.code(),
             Self::Package { .. } => "MODULE_PACKAGE_INVALID",
@@ -248,8 +293,15 @@ impl LoadError {
             Self::NotLoaded { .. } => "`vitte modules` lists what is loaded".into(),
             Self::NoArtifact { .. } => "put a WebAssembly artifact into the package".into(),
             Self::Older { .. } => "get the newest release".into(),
+            Self::NoTable { beside, .. } => {
+                format!("write its functions and their types into `{}`", beside.display())
+            }
+            Self::Library { .. } => "build it for this machine, with the functions of its table".into(),
+            Self::NativeCopy { .. } => "make room there, or allow programs to run from it".into(),
             Self::Package { .. } => "get the file again, or make it anew".into(),
             Self::Read { .. }
+            | Self::Table { .. }
+            | Self::Native { .. }
             | Self::Sequences(_)
             | Self::Name(_)
             | Self::Compile { .. }

@@ -60,6 +60,8 @@ impl State {
 pub enum Tier {
     /// As machine code that was compiled from WebAssembly.
     Compiled,
+    /// As machine code that somebody else compiled, in a process of its own.
+    Native,
 }
 
 impl Tier {
@@ -67,6 +69,7 @@ impl Tier {
     pub fn name(self) -> &'static str {
         match self {
             Self::Compiled => "compiled",
+            Self::Native => "native",
         }
     }
 }

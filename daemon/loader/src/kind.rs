@@ -1,6 +1,7 @@
 //! Kinds of files, told by what is in them and never by their name.
 use std::fmt;
 
+use vitte_native_code::table::Table;
 use vitte_wasm_code::Kind as WasmKind;
 
 /// A kind of file that the loader knows.
@@ -14,6 +15,8 @@ pub enum Kind {
     Elf,
     /// A `.vitmod` or `.vitplug` container.
     Container,
+    /// A table of the functions of a native library.
+    Table,
     /// Portable bytecode.
     Bytecode,
     /// Code that a WebAssembly engine has compiled. Never loaded: it is native code that nobody checked.
@@ -28,6 +31,7 @@ impl Kind {
             Self::Component => "wasm component",
             Self::Elf => "ELF",
             Self::Container => "vitmod",
+            Self::Table => "vitffi",
             Self::Bytecode => "vitbc",
             Self::Precompiled => "compiled wasm",
         }
@@ -40,7 +44,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The kind that the first bytes say, if it is one of ours. Looks at 64 bytes at most.
+/// The kind that the first bytes say, if it is one of ours. Looks at the first lines at most.
 pub fn identify(bytes: &[u8]) -> Option<Kind> {
     match WasmKind::of(bytes) {
         Some(WasmKind::Module) => return Some(Kind::CoreModule),
@@ -54,7 +58,10 @@ pub fn identify(bytes: &[u8]) -> Option<Kind> {
     if bytes.starts_with(b"PK\x03\x04") {
         return Some(Kind::Container);
     }
-    bytes.starts_with(b"\0vbc").then_some(Kind::Bytecode)
+    if bytes.starts_with(b"\0vbc") {
+        return Some(Kind::Bytecode);
+    }
+    Table::is_one(bytes).then_some(Kind::Table)
 }
 
 #[cfg(test)]
@@ -63,13 +70,14 @@ mod tests {
 
     #[test]
     fn kinds_are_told_by_content() {
-        let cases: [(&[u8], Option<Kind>); 8] = [
+        let cases: [(&[u8], Option<Kind>); 9] = [
             (b"\0asm\x01\0\0\0", Some(Kind::CoreModule)),
             (b"\0asm\x0d\0\x01\0", Some(Kind::Component)),
             (b"\x7fELF\x02\x01\x01\0", Some(Kind::Elf)),
             (b"\x7fELF\x02\x01\x01\xc8", Some(Kind::Precompiled)),
             (b"PK\x03\x04", Some(Kind::Container)),
             (b"\0vbc\x01", Some(Kind::Bytecode)),
+            (b"# libz\nvitffi = 1\n", Some(Kind::Table)),
             (b"(module)", None),
             (b"", None),
         ];

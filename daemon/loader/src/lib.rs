@@ -23,14 +23,16 @@ mod kind; // told by content
 mod live; // the instance of a module with state, and its gate
 mod loader; // the door
 mod name; // what a module is called
+mod native; // libraries in processes of their own
 mod program; // linked code and its exports
 mod registry; // which generation serves
 mod sequence; // no way back to older packages
+mod source; // what of a file is loaded
 mod ticker; // deadlines of running code
 mod value; // arguments and results as text
 
 pub use call::{CallError, CallRequest, Cancel, Reply, Trap};
-pub use config::{DrainPolicy, LoaderConfig};
+pub use config::{DrainPolicy, LoaderConfig, NativeOptions};
 pub use error::LoadError;
 pub use event::{Ended, Event, Subscription, Watch};
 pub use generation::{GenerationInfo, State, Tier};
@@ -40,5 +42,6 @@ pub use loader::{Breaking, LoadRequest, Module, ModuleInfo, ModuleLoader};
 pub use name::{ModuleName, ParseModuleNameError};
 pub use program::Export;
 pub use value::split_call;
+pub use vitte_native_code::runner_main;
 pub use vitte_trust::TrustError;
 pub use vitte_wasm_code::{CacheOptions, CompileError, Workers, worker_main};

@@ -4,30 +4,27 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
-use vitte_trust::{Signer, TrustStore, signature_path};
 use vitte_wasm_code::{CompileError, Compiler, CompilerOptions};
 
 use crate::call::{CallError, CallRequest, Cancel, Reply, Running, Stop};
 use crate::config::LoaderConfig;
-use crate::container::{ArtifactKind, Container, ContainerError, Manifest, PackageKind};
 use crate::error::LoadError;
 use crate::event::{Subscription, Watch};
 use crate::generation::{Generation, GenerationInfo, Pin, Staged, State, Tier};
-use crate::kind::{Kind, identify};
+use crate::kind::Kind;
 use crate::live::{Live, Turn};
 use crate::name::ModuleName;
-use crate::program::{Callee, Export, HEALTH, LOAD_STATE, LinkFailure, Program, SAVE_STATE};
+use crate::native::Native;
+use crate::program::{Callee, Export, HEALTH, How, LOAD_STATE, LinkFailure, Program, SAVE_STATE};
 use crate::registry::{Candidate, HandOver, Incoming, Purpose, Registry};
 use crate::sequence::Sequences;
+use crate::source::{Code, Content, content};
 use crate::ticker::Ticker;
 
 /// Longest time that a call can be given: no clock overflows.
 const CALL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often a call looks for the generation that its module's state is moving to.
 const HAND_OVER_POLL: Duration = Duration::from_micros(200);
-/// Longest signature file, in bytes.
-const SIGNATURE_MAX: u64 = 16 << 10;
 
 /// What a reload does with exports that callers used and the new generation lacks or changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,17 +112,6 @@ struct Inner {
     /// Started with the first module.
     threads: OnceLock<Threads>,
     starting: Mutex<()>,
-}
-
-/// What of a file is to be loaded.
-struct Content<'a> {
-    module: ModuleName,
-    version: String,
-    kind: Kind,
-    bytes: &'a [u8],
-    signer: Option<String>,
-    /// Of a signed package: its id and sequence number.
-    seq: Option<(String, u64)>,
 }
 
 struct Threads {
@@ -317,7 +303,9 @@ impl Inner {
         let path = std::path::absolute(&request.path).unwrap_or_else(|_| request.path.clone());
         let file = vitte_sys::fs::read_at_most(&path, self.config.file_bytes_max)
             .map_err(|source| LoadError::Read { path: path.clone(), source })?;
-        let Content { module, version, kind, bytes, signer, seq } = self.content(request, &path, &file)?;
+        let size = file.len() as u64;
+        let Content { module, version, kind, code, digest, signer, seq } =
+            content(&self.config, &self.sequences, request, &path, file)?;
         match (self.registry.serving(&module), purpose) {
             (Some(serving), Purpose::Load) => {
                 return Err(LoadError::AlreadyLoaded { module, generation: serving.staged.number });
@@ -326,131 +314,45 @@ impl Inner {
             (None, Purpose::Load) | (Some(_), Purpose::Replace(_)) => {}
         }
         self.threads()?;
-        let digest = hexadecimal(&Sha256::digest(bytes));
-        let size = file.len() as u64;
         let incoming = Incoming { module: module.clone(), version, path, kind, size, digest, signer };
         let staged = self.registry.stage(incoming)?;
         let number = staged.number;
-        let made = self.make(staged, bytes, cancel);
+        let made = self.make(staged, code, cancel);
         if let Err(error) = &made {
             self.registry.advance(&module, number, State::Failed, &error.to_string());
         }
         Ok(Candidate { generation: Arc::new(made?), purpose, seq })
     }
 
-    /// What of a file is to be loaded, once it is known to be trusted.
-    fn content<'a>(
-        &self,
-        request: &LoadRequest,
-        path: &Path,
-        file: &'a [u8],
-    ) -> Result<Content<'a>, LoadError> {
-        let kind = identify(file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
-        match kind {
-            Kind::CoreModule | Kind::Component => {
-                let module = request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
-                let signer = self.signer(&module, path, file)?.map(|(signer, _)| signer);
-                Ok(Content { module, version: String::new(), kind, bytes: file, signer, seq: None })
-            }
-            Kind::Container => self.packed(request, path, file),
-            Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
-            Kind::Elf | Kind::Bytecode => Err(LoadError::Unsupported { path: path.to_owned(), kind }),
-        }
-    }
-
-    /// The artifact of a package that suits this machine.
-    fn packed<'a>(
-        &self,
-        request: &LoadRequest,
-        path: &Path,
-        file: &'a [u8],
-    ) -> Result<Content<'a>, LoadError> {
-        let broken = |source| LoadError::Package { path: path.to_owned(), source };
-        let package = Container::read(file).map_err(broken)?;
-        let Manifest { id, version, kind, seq, artifacts, .. } = package.manifest();
-        let id: ModuleName = id.parse()?;
-        let module = request.name.clone().unwrap_or_else(|| id.clone());
-        // The signature inside is over the manifest; one beside the file, over the whole of it.
-        let signer = match (package.signature(), &self.config.trust) {
-            (Some(signature), Some(_)) => {
-                let checked = self.signature(&id, package.manifest_bytes(), Some(signature))?;
-                if let Some((_, comment)) = &checked {
-                    package.check_comment(comment).map_err(broken)?;
-                }
-                checked.map(|(signer, _)| signer)
-            }
-            (Some(_), None) | (None, _) => self.signer(&id, path, file)?.map(|(signer, _)| signer),
-        };
-        if let Some(signer) = &signer {
-            let known = self.sequences.highest(signer, id.as_str()).map_err(LoadError::Sequences)?;
-            if *seq < known {
-                return Err(LoadError::Older { module, seq: *seq, known });
-            }
-        }
-        let chosen = match kind {
-            PackageKind::Module => [ArtifactKind::Component, ArtifactKind::Wasm].iter().find_map(|kind| {
-                artifacts.iter().find(|artifact| {
-                    artifact.kind == *kind
-                        && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
-                })
-            }),
-            PackageKind::Plugin => None,
-        };
-        let Some(chosen) = chosen else {
-            let offered =
-                artifacts.iter().map(|artifact| format!("`{}` for {}", artifact.path, artifact.target));
-            return Err(LoadError::NoArtifact { module, offered: offered.collect() });
-        };
-        let bytes = package.artifact(&chosen.path).map_err(broken)?.unwrap_or_default();
-        let expected =
-            if chosen.kind == ArtifactKind::Component { Kind::Component } else { Kind::CoreModule };
-        match identify(bytes) {
-            Some(kind) if kind == expected => {
-                let seq = signer.is_some().then(|| (id.as_str().to_owned(), *seq));
-                Ok(Content { module, version: version.clone(), kind, bytes, signer, seq })
-            }
-            Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
-            Some(_) | None => {
-                Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" }))
-            }
-        }
-    }
-
-    /// The trusted key that signed `content`, which was read from `path`, and its comment.
-    fn signer(
-        &self,
-        module: &ModuleName,
-        path: &Path,
-        content: &[u8],
-    ) -> Result<Option<(String, String)>, LoadError> {
-        if self.config.trust.is_none() {
-            return Ok(None);
-        }
-        let beside = signature_path(path);
-        let signature = match vitte_sys::fs::read_at_most(&beside, SIGNATURE_MAX) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(LoadError::Read { path: beside, source }),
-        };
-        self.signature(module, content, signature.as_deref())
-    }
-
-    fn signature(
-        &self,
-        module: &ModuleName,
-        content: &[u8],
-        signature: Option<&str>,
-    ) -> Result<Option<(String, String)>, LoadError> {
-        let Some(folder) = &self.config.trust else { return Ok(None) };
-        match TrustStore::new(folder).check(Some(module.as_str()), content, signature) {
-            Ok(Signer::Trusted { key, comment }) => Ok(Some((key, comment))),
-            Ok(Signer::Unsigned) => Ok(None),
-            Err(source) => Err(LoadError::Trust { module: module.clone(), source }),
-        }
-    }
-
-    fn make(&self, staged: Staged, bytes: &[u8], cancel: &Cancel) -> Result<Generation, LoadError> {
+    fn make(&self, staged: Staged, code: Code, cancel: &Cancel) -> Result<Generation, LoadError> {
         let (module, number) = (staged.module.clone(), staged.number);
+        let (program, live) = match code {
+            Code::Wasm(bytes) => self.make_wasm(&staged, &bytes, cancel)?,
+            Code::Native { table, text, library } => {
+                let Some(options) = &self.config.native else {
+                    return Err(LoadError::Unsupported { path: staged.path, kind: staged.kind });
+                };
+                self.registry.advance(&module, number, State::Verified, "its table is read");
+                let stop = self.stop(cancel, &Cancel::default());
+                let native = Native::start(&module, options, &table, text, library, &stop)?;
+                self.registry.advance(&module, number, State::Linked, "");
+                (Program::native(native), None)
+            }
+        };
+        self.registry.advance(&module, number, State::Initialised, "");
+        if cancel.is_cancelled() {
+            return Err(LoadError::Cancelled { module, state: State::Initialised });
+        }
+        Ok(Generation::new(staged, program, live, Arc::clone(&self.registry.bell)))
+    }
+
+    fn make_wasm(
+        &self,
+        staged: &Staged,
+        bytes: &[u8],
+        cancel: &Cancel,
+    ) -> Result<(Program, Option<Live>), LoadError> {
+        let (module, number) = (&staged.module, staged.number);
         let compiled = self.compiler.compile(bytes, &|| cancel.is_cancelled());
         let compiled = compiled.map_err(|source| match source {
             CompileError::Cancelled => LoadError::Cancelled { module: module.clone(), state: State::Staged },
@@ -468,12 +370,12 @@ impl Inner {
             vitte_wasm_code::Origin::Cache => "kept code",
             vitte_wasm_code::Origin::Compiled => "compiled",
         };
-        self.registry.advance(&module, number, State::Verified, how);
+        self.registry.advance(module, number, State::Verified, how);
         let program = Program::link(engine, &compiled.code).map_err(|failure| match failure {
             LinkFailure::Missing(missing) => LoadError::MissingImports { module: module.clone(), missing },
             LinkFailure::Other(message) => LoadError::Link { module: module.clone(), message },
         })?;
-        self.registry.advance(&module, number, State::Linked, "");
+        self.registry.advance(module, number, State::Linked, "");
         let _ticking = self.threads()?.ticker.running();
         let first = Running::new(engine, &program, &self.config, self.stop(cancel, &Cancel::default()));
         let first = first.map_err(|source| {
@@ -481,11 +383,7 @@ impl Inner {
             LoadError::Start { module: module.clone(), function, source }
         })?;
         let live = program.has_state().then(|| Live::new(first));
-        self.registry.advance(&module, number, State::Initialised, "");
-        if cancel.is_cancelled() {
-            return Err(LoadError::Cancelled { module, state: State::Initialised });
-        }
-        Ok(Generation::new(staged, program, live, Arc::clone(&self.registry.bell)))
+        Ok((program, live))
     }
 
     /// When code that is no call of a client has to stop.
@@ -580,7 +478,7 @@ impl Inner {
                 module: module.clone(),
                 version: pin.staged.version.clone(),
                 generation: pin.staged.number,
-                tier: Tier::Compiled,
+                tier: pin.program.tier(),
                 results: results?,
                 elapsed: began.elapsed(),
             });
@@ -595,6 +493,9 @@ impl Inner {
         arguments: &str,
         stop: &Stop,
     ) -> Result<Option<String>, CallError> {
+        if let (Some(native), How::Native { place }) = (pin.program.as_native(), &callee.how) {
+            return native.call(*place, arguments, stop).map(Some);
+        }
         let engine = self.compiler.engine().map_err(|error| CallError::Failed(error.to_string()))?;
         let threads = self.threads().map_err(|error| CallError::Failed(error.to_string()))?;
         let _ticking = threads.ticker.running();
@@ -756,7 +657,7 @@ fn module(generation: &Generation) -> Module {
         version: generation.staged.version.clone(),
         generation: generation.staged.number,
         kind: generation.staged.kind,
-        tier: Tier::Compiled,
+        tier: generation.program.tier(),
         signer: generation.staged.signer.clone(),
         exports: generation.program.callees().values().map(|callee| callee.export.clone()).collect(),
     }

@@ -10,6 +10,8 @@ use wasmtime::component::{self, Component, ComponentExportIndex};
 use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
 
 use crate::call::Guest;
+use crate::generation::Tier;
+use crate::native::Native;
 use crate::value;
 
 /// The hook of components that is called once in each new instance, and may fail with a message.
@@ -44,6 +46,7 @@ pub(crate) struct Callee {
 pub(crate) enum How {
     Core { index: ModuleExport, params: Vec<ValType>, results: Vec<ValType> },
     Component { index: ComponentExportIndex, params: Vec<component::Type>, results: Vec<component::Type> },
+    Native { place: usize },
 }
 
 impl Callee {
@@ -62,6 +65,7 @@ impl Callee {
 enum Linked {
     Core(InstancePre<Guest>),
     Component(component::InstancePre<Guest>),
+    Native(Native),
 }
 
 /// An instance, in the store that it was made in.
@@ -96,6 +100,36 @@ impl Program {
         match code {
             Code::Module(module) => Self::link_core(engine, module),
             Code::Component(component) => Self::link_component(engine, component),
+        }
+    }
+
+    /// A native library that runs already.
+    pub(crate) fn native(native: Native) -> Self {
+        let callees = native
+            .functions()
+            .enumerate()
+            .map(|(place, (name, types))| {
+                let export = Export { name: name.to_owned(), signature: types.signature(), obstacle: None };
+                let callee = Callee { export, how: How::Native { place }, used: AtomicBool::new(false) };
+                (name.to_owned(), callee)
+            })
+            .collect();
+        Self { linked: Linked::Native(native), callees }
+    }
+
+    /// The native library that it is, if it is one.
+    pub(crate) fn as_native(&self) -> Option<&Native> {
+        match &self.linked {
+            Linked::Native(native) => Some(native),
+            Linked::Core(_) | Linked::Component(_) => None,
+        }
+    }
+
+    /// How it is executed.
+    pub(crate) fn tier(&self) -> Tier {
+        match self.linked {
+            Linked::Native(_) => Tier::Native,
+            Linked::Core(_) | Linked::Component(_) => Tier::Compiled,
         }
     }
 
@@ -198,6 +232,9 @@ impl Program {
         match &self.linked {
             Linked::Core(pre) => pre.instantiate(store).map(Instance::Core),
             Linked::Component(pre) => pre.instantiate(store).map(Instance::Component),
+            Linked::Native(_) => {
+                Err(wasmtime::Error::msg("a native library has a process, and no instances"))
+            }
         }
     }
 
@@ -205,6 +242,7 @@ impl Program {
     pub(crate) fn hook(&self, name: &str) -> Option<&Callee> {
         let callee = self.callees.get(name)?;
         let is_hook = match &callee.how {
+            How::Native { .. } => false,
             How::Core { params, results, .. } => name == INIT_CORE && params.is_empty() && results.is_empty(),
             How::Component { params, results, .. } => {
                 let shown = |types: &[component::Type]| {
@@ -227,6 +265,7 @@ impl Program {
         match self.linked {
             Linked::Core(_) => self.hook(INIT_CORE),
             Linked::Component(_) => self.hook(INIT),
+            Linked::Native(_) => None,
         }
     }
 

@@ -9,5 +9,5 @@
 mod policy; // what keys may sign
 mod store; // keys on disk, and the verdict
 
-pub use policy::{Policy, PolicyError, Unsigned};
+pub use policy::{Policy, PolicyError, Unsigned, UnsignedNative};
 pub use store::{Key, Signer, Standing, TrustError, TrustStore, signature_path};

@@ -14,10 +14,23 @@ pub enum Unsigned {
     Refuse,
 }
 
+/// What happens to native libraries without the signature of a trusted key: they are what a sandbox has to hold,
+/// not what an engine checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnsignedNative {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are loaded, in a process of their own.
+    Allow,
+}
+
 /// What is written in `policy.toml`; without the file, the default.
 ///
 /// ```toml
 /// unsigned = "refuse"
+/// unsigned-native = "refuse"
 ///
 /// [keys.acme]
 /// modules = ["acme:*"]
@@ -28,6 +41,9 @@ pub struct Policy {
     /// Whether modules without a trusted signature are loaded.
     #[serde(default)]
     pub unsigned: Unsigned,
+    /// Whether native libraries without a trusted signature are.
+    #[serde(default, rename = "unsigned-native")]
+    pub unsigned_native: UnsignedNative,
     /// By the name of the key.
     #[serde(default)]
     pub keys: BTreeMap<String, KeyPolicy>,

@@ -8,7 +8,7 @@ use minisign_verify::{PublicKey, Signature};
 use vitte_sys::SysError;
 use vitte_sys::fs::Durability;
 
-use crate::policy::{Policy, Unsigned};
+use crate::policy::{Policy, Unsigned, UnsignedNative};
 
 /// Longest file of a key or signature, in bytes: comments are free text.
 const TEXT_MAX: u64 = 16 << 10;
@@ -87,6 +87,9 @@ pub enum TrustError {
     /// There is no signature of a trusted key, and there has to be one.
     #[error("it is not signed by a trusted key, and unsigned modules are refused")]
     Unsigned,
+    /// The same, of native code.
+    #[error("it is native code, and not signed by a trusted key")]
+    UnsignedNative,
     /// A file of the store cannot be used.
     #[error("`{path}` cannot be used: {message}", path = path.display())]
     Store {
@@ -114,7 +117,7 @@ impl TrustError {
             Self::Forged { .. } => "SIGNATURE_WRONG",
             Self::Revoked { .. } => "SIGNATURE_REVOKED",
             Self::NotAllowed { .. } => "SIGNATURE_NOT_ALLOWED",
-            Self::Unsigned => "SIGNATURE_MISSING",
+            Self::Unsigned | Self::UnsignedNative => "SIGNATURE_MISSING",
             Self::Store { .. } => "TRUST_STORE",
             Self::Name(_) => "KEY_NAME_INVALID",
             Self::Exists(_) => "KEY_EXISTS",
@@ -131,6 +134,9 @@ impl TrustError {
             Self::NotAllowed { .. } => "`policy.toml` in the trust folder says what each key may sign",
             Self::Unsigned => {
                 "trust the key of its maker (`vitte key trust FILE.pub`), or allow unsigned modules in `policy.toml`"
+            }
+            Self::UnsignedNative => {
+                "sign it with a trusted key (`vitte key sign FILE`), or write `unsigned-native = \"allow\"` in `policy.toml`"
             }
             Self::Store { .. } => "mend or delete it",
             Self::Name(_) => "",
@@ -260,6 +266,24 @@ impl TrustStore {
         write(&self.folder_of(Standing::Revoked).join(format!("{revoked}.pub")), &file(&revoked, &key.line))?;
         let path = self.folder.join(format!("{name}.pub"));
         fs::remove_file(&path).map_err(|error| TrustError::Store { path, message: error.to_string() })
+    }
+
+    /// As [`check`](Self::check), for native code: without a trusted signature it needs a permission of its own.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and [`TrustError::UnsignedNative`].
+    pub fn check_native(
+        &self,
+        module: Option<&str>,
+        content: &[u8],
+        signature: Option<&str>,
+    ) -> Result<Signer, TrustError> {
+        match (self.check(module, content, signature)?, self.policy()?.unsigned_native) {
+            (Signer::Unsigned, UnsignedNative::Refuse) => Err(TrustError::UnsignedNative),
+            (signer @ Signer::Unsigned, UnsignedNative::Allow) | (signer @ Signer::Trusted { .. }, _) => {
+                Ok(signer)
+            }
+        }
     }
 
     /// Who signed `content`; `signature` is the text of its `.minisig` file, if there is one. `module` is the
@@ -412,7 +436,13 @@ mod tests {
         assert_eq!(store.check(None, b"content", Some(&signature)).unwrap(), Signer::Unsigned);
         assert_eq!(store.check(None, b"content", None).unwrap(), Signer::Unsigned);
         fs::create_dir_all(store.folder()).unwrap();
-        fs::write(store.folder().join("policy.toml"), "unsigned = \"refuse\"\n").unwrap();
+        let policy = store.folder().join("policy.toml");
+        let native = || store.check_native(None, b"content", None);
+        assert_eq!(native().unwrap_err(), TrustError::UnsignedNative);
+        fs::write(&policy, "unsigned-native = \"allow\"\n").unwrap();
+        assert_eq!(native().unwrap(), Signer::Unsigned);
+        fs::write(&policy, "unsigned = \"refuse\"\nunsigned-native = \"allow\"\n").unwrap();
+        assert_eq!(native().unwrap_err(), TrustError::Unsigned);
         for signature in [Some(signature.as_str()), None] {
             assert_eq!(store.check(None, b"content", signature).unwrap_err().code(), "SIGNATURE_MISSING");
         }

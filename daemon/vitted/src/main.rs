@@ -14,9 +14,10 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
-use vitte_loader::{CacheOptions, LoaderConfig, ModuleLoader, Workers};
+use vitte_loader::{CacheOptions, LoaderConfig, ModuleLoader, NativeOptions, Workers};
 use vitte_store::{IndexUse, Store};
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
+use vitte_sys::sandbox::Rung;
 use vitte_sys::service::{self, Activated, Notifier};
 use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
@@ -56,6 +57,9 @@ enum Worker {
     /// Compile one module in a process of its own (started by the service itself)
     #[command(hide = true)]
     CompileModule,
+    /// Run one native library in a process of its own (started by the service itself)
+    #[command(hide = true)]
+    RunLibrary,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
     match worker {
         Some(Worker::Worker) => return vitte_driver::worker_main(),
         Some(Worker::CompileModule) => return vitte_loader::worker_main(),
+        Some(Worker::RunLibrary) => return vitte_loader::runner_main(),
         None => {}
     }
     // Taken before anything is opened, so that nothing else can get these numbers.
@@ -203,6 +208,8 @@ fn run(
 
 /// Bytes of compiled modules that are kept on disk.
 const MODULE_CODE_BYTES: u64 = 512 << 20;
+/// Address space of the process of a native library, in bytes.
+const LIBRARY_BYTES_MAX: u64 = 4 << 30;
 
 /// Modules are compiled by processes of their own; what was compiled is kept below the cache, under a key
 /// that is kept with the state.
@@ -213,6 +220,12 @@ fn module_settings(places: &Rendezvous, executable: OsString) -> LoaderConfig {
         budget_bytes: MODULE_CODE_BYTES,
     });
     LoaderConfig {
+        native: Some(NativeOptions {
+            command: vec![executable.clone(), "run-library".into()],
+            folder: places.cache().join("modules").join("native"),
+            memory_bytes_max: LIBRARY_BYTES_MAX,
+            rung_min: Rung::Limits,
+        }),
         workers: Workers::Process(vec![executable, "compile-module".into()]),
         cache,
         trust: places.trust(),

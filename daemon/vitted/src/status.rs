@@ -164,7 +164,8 @@ impl From<LoadError> for Refusal {
                 TrustError::Forged { .. }
                 | TrustError::Revoked { .. }
                 | TrustError::NotAllowed { .. }
-                | TrustError::Unsigned => Code::PermissionDenied,
+                | TrustError::Unsigned
+                | TrustError::UnsignedNative => Code::PermissionDenied,
                 TrustError::Store { .. }
                 | TrustError::Name(_)
                 | TrustError::Exists(_)
@@ -177,10 +178,15 @@ impl From<LoadError> for Refusal {
             | LoadError::NoArtifact { .. }
             | LoadError::Unsupported { .. }
             | LoadError::Precompiled { .. }
+            | LoadError::Table { .. }
+            | LoadError::NoTable { .. }
+            | LoadError::Library { .. }
+            | LoadError::Native { .. }
             | LoadError::Name(_)
             | LoadError::MissingImports { .. }
             | LoadError::Link { .. } => Code::InvalidArgument,
             LoadError::Start { .. }
+            | LoadError::NativeCopy { .. }
             | LoadError::Incompatible { .. }
             | LoadError::KnownBad { .. }
             | LoadError::Thread(_) => Code::FailedPrecondition,
@@ -206,6 +212,7 @@ impl From<CallError> for Refusal {
             CallError::Trap(_) | CallError::Failed(_) => Code::FailedPrecondition,
             CallError::DeadlineExceeded(_) => Code::DeadlineExceeded,
             CallError::Cancelled => Code::Cancelled,
+            CallError::Crashed { .. } | CallError::Quarantined { .. } => Code::Unavailable,
             CallError::Drained => Code::Aborted,
             CallError::TooMany => Code::ResourceExhausted,
         };

@@ -72,6 +72,14 @@ pub(crate) fn restore_signal(number: i32, action: &Action) {
     let _ = unsafe { libc::sigaction(number, &raw const action.0, ptr::null_mut()) };
 }
 
+/// Gives signal `number` its default action.
+pub(crate) fn default_signal(number: i32) {
+    // SAFETY: a sigaction of zeroes is valid: no flags, no mask, the default action.
+    let action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is ours, and no handler is installed by it.
+    let _ = unsafe { libc::sigaction(number, &raw const action, ptr::null_mut()) };
+}
+
 /// Sends signal `number`, also one that has no name, to the process `id`.
 #[cfg(spawn_helper)]
 pub(crate) fn kill(id: i32, number: i32) -> Result<(), Errno> {

@@ -2,7 +2,10 @@
 mod elf; // native libraries and programs
 mod wasm; // core modules and components
 
+use vitte_native_code::table::Table;
+
 use crate::kind::{Kind, identify};
+use crate::native::Types;
 
 /// Most symbols of each list; what is beyond is counted and not shown.
 const SYMBOLS_MAX: usize = 1 << 20;
@@ -92,8 +95,32 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
     match identify(bytes).ok_or(InspectError::UnknownKind)? {
         kind @ (Kind::CoreModule | Kind::Component) => wasm::inspect(bytes, kind),
         kind @ (Kind::Elf | Kind::Precompiled) => elf::inspect(bytes, kind),
+        Kind::Table => table(bytes),
         kind @ (Kind::Container | Kind::Bytecode) => Err(InspectError::Unsupported(kind)),
     }
+}
+
+/// The functions that a table declares, with the types that callers see.
+fn table(bytes: &[u8]) -> Result<Inspection, InspectError> {
+    let malformed = |message: String| InspectError::Malformed { offset: None, message };
+    let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
+    let Table { library, functions } = Table::parse(text).map_err(|error| malformed(error.to_string()))?;
+    let exports = functions.iter().map(|function| Symbol {
+        module: String::new(),
+        name: function.name.clone(),
+        what: Types::of(function).signature(),
+    });
+    Ok(Inspection {
+        kind: Kind::Table,
+        target: "native libraries".to_owned(),
+        size: bytes.len() as u64,
+        sections: Vec::new(),
+        imports: Vec::new(),
+        exports: exports.collect(),
+        needed: library.into_iter().collect(),
+        soname: None,
+        build_id: None,
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use crate::ffi::posix::{Action, handle_signal, restore_signal, write_from_handler};
+use crate::ffi::posix::{Action, default_signal, handle_signal, restore_signal, write_from_handler};
 use crate::platform::system::signals::bell;
 use crate::signals::Event;
 
@@ -32,6 +32,13 @@ pub(crate) fn number(event: Event) -> i32 {
         Event::Resize => libc::SIGWINCH,
         Event::User1 => libc::SIGUSR1,
         Event::User2 => libc::SIGUSR2,
+    }
+}
+
+/// Faults do what the system does with them, not what the Rust runtime does.
+pub(crate) fn default_faults() {
+    for number in [libc::SIGSEGV, libc::SIGBUS] {
+        default_signal(number);
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) fn number(event: Event) -> i32 {
     }
 }
 
+/// There is no other handler of faults here.
+pub(crate) fn default_faults() {}
+
 /// Gets ready to hear. Nothing has arrived yet.
 pub(crate) fn prepare() -> Result<(), Errno> {
     Err(Errno::OPNOTSUPP)

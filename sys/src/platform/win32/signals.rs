@@ -79,6 +79,9 @@ unsafe extern "system" fn handle(control: u32) -> BOOL {
     1
 }
 
+/// There is no other handler of faults here.
+pub(crate) fn default_faults() {}
+
 /// Gets ready to hear. Nothing has arrived yet.
 pub(crate) fn prepare() -> Result<(), Errno> {
     let mut state = state();

@@ -1,0 +1,313 @@
+//! What of a file is to be loaded, once it is known to be trusted: by content, never by name.
+use std::path::{Path, PathBuf};
+
+use object::{Object, ObjectSection};
+use sha2::{Digest, Sha256};
+use vitte_native_code::table::Table;
+use vitte_trust::{Signer, TrustStore, signature_path};
+
+use crate::config::LoaderConfig;
+use crate::container::{ArtifactKind, Container, ContainerError, Manifest, PackageKind};
+use crate::error::LoadError;
+use crate::kind::{Kind, identify};
+use crate::loader::{LoadRequest, hexadecimal};
+use crate::name::ModuleName;
+use crate::native::Library;
+use crate::sequence::Sequences;
+
+/// Longest signature file, in bytes.
+const SIGNATURE_MAX: u64 = 16 << 10;
+/// The section of an ELF library that holds its table.
+const TABLE_SECTION: &str = ".vitffi";
+/// The extension of a table that stands beside its library.
+const TABLE_EXTENSION: &str = "vitffi";
+
+/// What of a file is to be loaded.
+pub(crate) struct Content {
+    pub(crate) module: ModuleName,
+    pub(crate) version: String,
+    pub(crate) kind: Kind,
+    pub(crate) code: Code,
+    /// SHA-256 of all that decides what it does, in hexadecimal.
+    pub(crate) digest: String,
+    pub(crate) signer: Option<String>,
+    /// Of a signed package: its id and sequence number.
+    pub(crate) seq: Option<(String, u64)>,
+}
+
+/// Code, before anything was made of it.
+pub(crate) enum Code {
+    /// A WebAssembly binary.
+    Wasm(Vec<u8>),
+    /// A native library and its table.
+    Native { table: Table, text: String, library: Library },
+}
+
+/// Whether an engine checks code before it runs it, or a process has to hold it.
+#[derive(Clone, Copy)]
+enum Nature {
+    Checked,
+    Native,
+}
+
+/// What `file`, which was read from `path`, asks to have loaded.
+pub(crate) fn content(
+    config: &LoaderConfig,
+    sequences: &Sequences,
+    request: &LoadRequest,
+    path: &Path,
+    file: Vec<u8>,
+) -> Result<Content, LoadError> {
+    let kind = identify(&file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
+    let module = || request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
+    match kind {
+        Kind::CoreModule | Kind::Component => {
+            let module = module();
+            let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
+            let digest = hexadecimal(&Sha256::digest(&file));
+            let code = Code::Wasm(file);
+            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+        }
+        Kind::Container => packed(config, sequences, request, path, &file),
+        Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
+        Kind::Table | Kind::Elf if config.native.is_none() => {
+            Err(LoadError::Unsupported { path: path.to_owned(), kind })
+        }
+        Kind::Table => by_table(config, module(), path, file),
+        Kind::Elf => library(config, module(), path, file),
+        Kind::Bytecode => Err(LoadError::Unsupported { path: path.to_owned(), kind }),
+    }
+}
+
+/// The library that a table names.
+fn by_table(
+    config: &LoaderConfig,
+    module: ModuleName,
+    path: &Path,
+    file: Vec<u8>,
+) -> Result<Content, LoadError> {
+    let signer = signer(config, &module, path, &file, Nature::Native)?.map(|(signer, _)| signer);
+    let (table, text) = table(path, file)?;
+    let mut digest = Sha256::new();
+    digest.update(&text);
+    let library = match &table.library {
+        None => {
+            return Err(LoadError::Table {
+                path: path.to_owned(),
+                message: "it does not say of which `library` it speaks".to_owned(),
+            });
+        }
+        Some(name) => {
+            let beside = path.parent().unwrap_or(Path::new("/")).join(name);
+            if name.contains('/') || beside.is_file() {
+                let bytes = read(config, &beside)?;
+                self::signer(config, &module, &beside, &bytes, Nature::Native)?;
+                suits(&beside, &bytes, &table)?;
+                digest.update(&bytes);
+                Library::Bytes(bytes)
+            } else {
+                Library::System(name.clone())
+            }
+        }
+    };
+    let digest = hexadecimal(&digest.finalize());
+    let code = Code::Native { table, text, library };
+    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+}
+
+/// A library, whose table is in it or beside it.
+fn library(
+    config: &LoaderConfig,
+    module: ModuleName,
+    path: &Path,
+    file: Vec<u8>,
+) -> Result<Content, LoadError> {
+    let signer = signer(config, &module, path, &file, Nature::Native)?.map(|(signer, _)| signer);
+    let (table, text) = match section(path, &file)? {
+        Some(text) => self::table(path, text)?,
+        None => {
+            let beside = path.with_extension(TABLE_EXTENSION);
+            match vitte_sys::fs::read_at_most(&beside, config.file_bytes_max) {
+                Ok(text) => {
+                    self::signer(config, &module, &beside, &text, Nature::Native)?;
+                    self::table(&beside, text)?
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(LoadError::NoTable { path: path.to_owned(), beside });
+                }
+                Err(source) => return Err(LoadError::Read { path: beside, source }),
+            }
+        }
+    };
+    suits(path, &file, &table)?;
+    let mut digest = Sha256::new();
+    digest.update(&text);
+    digest.update(&file);
+    let digest = hexadecimal(&digest.finalize());
+    let code = Code::Native { table, text, library: Library::Bytes(file) };
+    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+}
+
+fn read(config: &LoaderConfig, path: &Path) -> Result<Vec<u8>, LoadError> {
+    vitte_sys::fs::read_at_most(path, config.file_bytes_max)
+        .map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+fn table(path: &Path, bytes: Vec<u8>) -> Result<(Table, String), LoadError> {
+    let broken = |message: String| LoadError::Table { path: path.to_owned(), message };
+    let text = String::from_utf8(bytes).map_err(|error| broken(error.to_string()))?;
+    let table = Table::parse(&text).map_err(|error| broken(error.to_string()))?;
+    Ok((table, text))
+}
+
+/// The table in a library, if it has one.
+fn section(path: &Path, file: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
+    let broken =
+        |error: object::Error| LoadError::Table { path: path.to_owned(), message: error.to_string() };
+    let object = object::File::parse(file).map_err(broken)?;
+    let Some(section) = object.section_by_name(TABLE_SECTION) else { return Ok(None) };
+    let data = section.data().map_err(broken)?;
+    // Linkers may fill the end up.
+    let length = data.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Ok(Some(data.get(..length).unwrap_or_default().to_vec()))
+}
+
+/// An error unless the library is for this machine and has all functions of its table. Nothing of it runs.
+fn suits(path: &Path, file: &[u8], table: &Table) -> Result<(), LoadError> {
+    let unsuited = |message: String| LoadError::Library { path: path.to_owned(), message };
+    let object = object::File::parse(file).map_err(|error| unsuited(format!("it is malformed: {error}")))?;
+    let ours = match std::env::consts::ARCH {
+        "x86_64" => object::Architecture::X86_64,
+        "aarch64" => object::Architecture::Aarch64,
+        "riscv64" => object::Architecture::Riscv64,
+        "x86" => object::Architecture::I386,
+        _ => object.architecture(),
+    };
+    if object.architecture() != ours || object.is_64() != cfg!(target_pointer_width = "64") {
+        return Err(unsuited(format!(
+            "it is for {:?}; this machine is {}",
+            object.architecture(),
+            std::env::consts::ARCH
+        )));
+    }
+    if object.kind() != object::ObjectKind::Dynamic {
+        return Err(unsuited("it is no shared library".to_owned()));
+    }
+    let exports: std::collections::BTreeSet<String> = crate::inspect::inspect(file)
+        .map_err(|error| unsuited(error.to_string()))?
+        .exports
+        .into_iter()
+        .map(|symbol| symbol.name)
+        .collect();
+    let missing: Vec<String> = table
+        .functions
+        .iter()
+        .map(|function| &function.symbol)
+        .filter(|symbol| !exports.contains(*symbol))
+        .map(|symbol| format!("`{symbol}`"))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(unsuited(format!("it does not export {}", missing.join(", "))))
+    }
+}
+
+/// The artifact of a package that suits this machine.
+fn packed(
+    config: &LoaderConfig,
+    sequences: &Sequences,
+    request: &LoadRequest,
+    path: &Path,
+    file: &[u8],
+) -> Result<Content, LoadError> {
+    let broken = |source| LoadError::Package { path: path.to_owned(), source };
+    let package = Container::read(file).map_err(broken)?;
+    let Manifest { id, version, kind, seq, artifacts, .. } = package.manifest();
+    let id: ModuleName = id.parse()?;
+    let module = request.name.clone().unwrap_or_else(|| id.clone());
+    // The signature inside is over the manifest; one beside the file, over the whole of it.
+    let signer = match (package.signature(), &config.trust) {
+        (Some(text), Some(_)) => {
+            let manifest = package.manifest_bytes();
+            let checked = signature(config, &id, manifest, Some(text), Nature::Checked)?;
+            if let Some((_, comment)) = &checked {
+                package.check_comment(comment).map_err(broken)?;
+            }
+            checked.map(|(signer, _)| signer)
+        }
+        (Some(_), None) | (None, _) => {
+            signer(config, &id, path, file, Nature::Checked)?.map(|(signer, _)| signer)
+        }
+    };
+    if let Some(signer) = &signer {
+        let known = sequences.highest(signer, id.as_str()).map_err(LoadError::Sequences)?;
+        if *seq < known {
+            return Err(LoadError::Older { module, seq: *seq, known });
+        }
+    }
+    let chosen = match kind {
+        PackageKind::Module => [ArtifactKind::Component, ArtifactKind::Wasm].iter().find_map(|kind| {
+            artifacts.iter().find(|artifact| {
+                artifact.kind == *kind && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
+            })
+        }),
+        PackageKind::Plugin => None,
+    };
+    let Some(chosen) = chosen else {
+        let offered = artifacts.iter().map(|artifact| format!("`{}` for {}", artifact.path, artifact.target));
+        return Err(LoadError::NoArtifact { module, offered: offered.collect() });
+    };
+    let bytes = package.artifact(&chosen.path).map_err(broken)?.unwrap_or_default();
+    let expected = if chosen.kind == ArtifactKind::Component { Kind::Component } else { Kind::CoreModule };
+    match identify(bytes) {
+        Some(kind) if kind == expected => {
+            let seq = signer.is_some().then(|| (id.as_str().to_owned(), *seq));
+            let digest = hexadecimal(&Sha256::digest(bytes));
+            let code = Code::Wasm(bytes.to_vec());
+            Ok(Content { module, version: version.clone(), kind, code, digest, signer, seq })
+        }
+        Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
+        Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),
+    }
+}
+
+/// The trusted key that signed `content`, which was read from `path`, and its comment.
+fn signer(
+    config: &LoaderConfig,
+    module: &ModuleName,
+    path: &Path,
+    content: &[u8],
+    nature: Nature,
+) -> Result<Option<(String, String)>, LoadError> {
+    if config.trust.is_none() {
+        return Ok(None);
+    }
+    let beside = signature_path(path);
+    let text = match vitte_sys::fs::read_at_most(&beside, SIGNATURE_MAX) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(LoadError::Read { path: beside, source }),
+    };
+    signature(config, module, content, text.as_deref(), nature)
+}
+
+fn signature(
+    config: &LoaderConfig,
+    module: &ModuleName,
+    content: &[u8],
+    signature: Option<&str>,
+    nature: Nature,
+) -> Result<Option<(String, String)>, LoadError> {
+    let Some(folder): &Option<PathBuf> = &config.trust else { return Ok(None) };
+    let (store, name) = (TrustStore::new(folder), Some(module.as_str()));
+    let checked = match nature {
+        Nature::Checked => store.check(name, content, signature),
+        Nature::Native => store.check_native(name, content, signature),
+    };
+    match checked {
+        Ok(Signer::Trusted { key, comment }) => Ok(Some((key, comment))),
+        Ok(Signer::Unsigned) => Ok(None),
+        Err(source) => Err(LoadError::Trust { module: module.clone(), source }),
+    }
+}
