@@ -79,6 +79,34 @@ pub(crate) fn decode(bytes: &[u8], report: &mut Report) -> (Module, Places) {
     (module, places)
 }
 
+/// Names and sizes in bytes of the sections of a file, as far as they can be told apart.
+pub fn sections(bytes: &[u8]) -> Vec<(&'static str, usize)> {
+    let mut reader = Reader::new(bytes);
+    let mut sections = Vec::new();
+    if header(&mut reader, &mut Module::default()).is_err() {
+        return sections;
+    }
+    while let Ok((number, inside)) = section_of(&mut reader) {
+        let name = match number {
+            section::TYPES => "types",
+            section::IMPORTS => "imports",
+            section::EXPORTS => "exports",
+            section::FUNCTIONS => "functions",
+            section::MEMORY => "memory",
+            section::GLOBALS => "globals",
+            section::TABLE => "table",
+            section::CODE => "code",
+            section::DATA => "data",
+            section::STATE => "state",
+            section::LINES => "lines",
+            section::CUSTOM => "custom",
+            _ => "unknown",
+        };
+        sections.push((name, inside.remaining()));
+    }
+    sections
+}
+
 fn header(reader: &mut Reader<'_>, module: &mut Module) -> Result<(), Fault> {
     if reader.remaining() > limits::MODULE_BYTES {
         return Err(Fault::Limit {

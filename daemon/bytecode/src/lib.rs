@@ -18,6 +18,7 @@ mod lower; // to WebAssembly
 mod interpreter; // tier 0
 
 pub use builder::{FunctionBody, FunctionBuilder, FunctionId, ModuleBuilder, Place, Reference};
+pub use decode::sections;
 pub use encode::encode;
 pub use error::{AbiMismatch, Fault, Problem, Report};
 pub use instruction::{Instruction, Register};

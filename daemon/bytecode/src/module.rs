@@ -42,6 +42,13 @@ pub struct Module {
     pub unknown: Vec<Unknown>,
 }
 
+impl Module {
+    /// A function type of the module as WIT writes it, such as `func(a: s32) -> string`.
+    pub fn interface_text(&self, function: &FunctionType) -> String {
+        crate::interface::function_text(&self.types, function)
+    }
+}
+
 /// An imported function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {

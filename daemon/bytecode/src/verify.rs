@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::decode::{Places, decode};
 use crate::error::{AbiMismatch, Fault, Report};
 use crate::instruction::{Instruction, Register};
-use crate::interface::{FunctionType, InterfaceType, Layouts, Side, TypeDefinition, function_text, is_kebab};
+use crate::interface::{InterfaceType, Layouts, Side, TypeDefinition, is_kebab};
 use crate::limits;
 use crate::module::{AddressType, ExportItem, Function, FunctionLines, Module};
 use crate::value::{Signature, ValueType};
@@ -274,7 +274,7 @@ impl<'a> Verifier<'a> {
                 offset,
                 Fault::Abi(Box::new(AbiMismatch {
                     name: name.to_owned(),
-                    interface: interface_text(module, interface),
+                    interface: module.interface_text(interface),
                     expected,
                     found: found.clone(),
                 })),
@@ -397,10 +397,6 @@ impl<'a> Verifier<'a> {
 
 fn place(places: &[usize], at: usize) -> usize {
     places.get(at).copied().unwrap_or_default()
-}
-
-fn interface_text(module: &Module, function: &FunctionType) -> String {
-    function_text(&module.types, function)
 }
 
 impl Module {

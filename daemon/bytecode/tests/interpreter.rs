@@ -195,6 +195,17 @@ fn another_thread_can_end_a_call() {
 }
 
 #[test]
+fn a_watch_can_end_a_call() {
+    let mut instance = instance(endless(), Config::default());
+    let mut asked = 0;
+    instance.set_watch(move || {
+        asked += 1;
+        asked > 10
+    });
+    assert_eq!(run(&mut instance, &[]).unwrap_err().kind, TrapKind::Interrupted);
+}
+
+#[test]
 fn memory_ends_where_it_ends() {
     let verified = module(&[I32], &[I64], |_, code, _| {
         let at = code.param(0);

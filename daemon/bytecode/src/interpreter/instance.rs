@@ -64,8 +64,22 @@ impl Interrupter {
     }
 
     /// Whether someone asked, once for each time.
-    pub(super) fn take(&self) -> bool {
+    fn take(&self) -> bool {
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// What is asked from time to time whether a call shall end.
+#[derive(Default)]
+pub(super) struct Interruption {
+    interrupter: Interrupter,
+    watch: Option<Box<dyn FnMut() -> bool + Send>>,
+}
+
+impl Interruption {
+    /// Whether anybody wants the end.
+    pub(super) fn is_wanted(&mut self) -> bool {
+        self.interrupter.take() || self.watch.as_mut().is_some_and(|watch| watch())
     }
 }
 
@@ -79,7 +93,7 @@ pub(super) struct Machine {
     pub(super) config: Config,
     /// What is left.
     pub(super) fuel: u64,
-    pub(super) interrupter: Interrupter,
+    pub(super) interruption: Interruption,
     pub(super) host_depth: usize,
     /// Where the last trap happened.
     trapped: Vec<Frame>,
@@ -188,7 +202,7 @@ impl Instance {
             activations: Vec::new(),
             config,
             fuel: config.fuel.unwrap_or(u64::MAX),
-            interrupter: Interrupter::default(),
+            interruption: Interruption::default(),
             host_depth: 0,
             trapped: Vec::new(),
             trapped_left_out: 0,
@@ -284,6 +298,12 @@ impl Instance {
 
     /// What ends a call from another thread.
     pub fn interrupter(&self) -> Interrupter {
-        self.machine.interrupter.clone()
+        self.machine.interruption.interrupter.clone()
+    }
+
+    /// Has `watch` asked, in the thread of the call, after every few thousand units of fuel whether the call shall
+    /// end with [`TrapKind::Interrupted`]: for a deadline, or a client that may go away.
+    pub fn set_watch(&mut self, watch: impl FnMut() -> bool + Send + 'static) {
+        self.machine.interruption.watch = Some(Box::new(watch));
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Registers of all calls lie one behind the other in one list. The current frame is seen through a window of fixed
 //! size that slot numbers cannot leave, so that no access to a register is checked.
+use super::Compiled;
 use super::compile::Code;
 use super::host::{Caller, Host, HostError};
+use super::instance::Interruption;
 use super::instance::Machine;
 use super::numeric::{self, Binary as _, Unary as _};
 use super::op::{Op, all_operations};
 use super::trap::TrapKind;
-use super::{Compiled, Interrupter};
 use crate::opcode::numeric_operations;
 use crate::value::Value;
 
@@ -40,8 +41,8 @@ struct Meter {
 impl Meter {
     /// Takes a unit when the portion is used up.
     #[cold]
-    fn refill(&mut self, fuel: &mut u64, interrupter: &Interrupter) -> Result<(), TrapKind> {
-        if interrupter.take() {
+    fn refill(&mut self, fuel: &mut u64, interruption: &mut Interruption) -> Result<(), TrapKind> {
+        if interruption.is_wanted() {
             return Err(TrapKind::Interrupted);
         }
         let portion = FUEL_PORTION.min(*fuel);
@@ -53,11 +54,16 @@ impl Meter {
     }
 
     /// Takes what it costs to touch so many bytes at once.
-    fn take_bytes(&mut self, bytes: u64, fuel: &mut u64, interrupter: &Interrupter) -> Result<(), TrapKind> {
+    fn take_bytes(
+        &mut self,
+        bytes: u64,
+        fuel: &mut u64,
+        interruption: &mut Interruption,
+    ) -> Result<(), TrapKind> {
         let mut units = bytes / BYTES_PER_FUEL;
         while units > 0 {
             if self.portion == 0 {
-                self.refill(fuel, interrupter)?;
+                self.refill(fuel, interruption)?;
                 units -= 1;
             } else {
                 let taken = units.min(self.portion);
@@ -185,7 +191,7 @@ macro_rules! define_run {
                     () => {
                         match meter.portion.checked_sub(1) {
                             Some(left) => meter.portion = left,
-                            None => checked!(meter.refill(&mut machine.fuel, &machine.interrupter)),
+                            None => checked!(meter.refill(&mut machine.fuel, &mut machine.interruption)),
                         }
                     };
                 }
@@ -315,7 +321,7 @@ macro_rules! define_run {
                     Op::MemoryGrow { d, a } => {
                         let pages = get!(a);
                         let bytes = pages.saturating_mul(crate::limits::PAGE_BYTES).min(machine.config.memory_bytes);
-                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &machine.interrupter));
+                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &mut machine.interruption));
                         // The type of an address, of which -1 says no.
                         let failed = if is_narrow(compiled) { u64::from(u32::MAX) } else { u64::MAX };
                         set!(d, machine.memory.grow(pages).unwrap_or(failed));
@@ -323,14 +329,14 @@ macro_rules! define_run {
                     }
                     Op::MemoryCopy { to, from, length } => {
                         let bytes = get!(length).min(memory.len() as u64);
-                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &machine.interrupter));
+                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &mut machine.interruption));
                         let copied = machine.memory.copy(get!(to), get!(from), get!(length));
                         memory = machine.memory.bytes_mut();
                         checked!(copied.ok_or(TrapKind::MemoryOutOfBounds));
                     }
                     Op::MemoryFill { to, byte, length } => {
                         let bytes = get!(length).min(memory.len() as u64);
-                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &machine.interrupter));
+                        checked!(meter.take_bytes(bytes, &mut machine.fuel, &mut machine.interruption));
                         let filled = machine.memory.fill(get!(to), get!(byte) as u8, get!(length));
                         memory = machine.memory.bytes_mut();
                         checked!(filled.ok_or(TrapKind::MemoryOutOfBounds));
