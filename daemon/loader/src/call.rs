@@ -425,7 +425,7 @@ impl Running {
                 let arguments = value::parse::<Val>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_core(callee, &arguments)?).map_err(unspeakable)
             }
-            How::Native { .. } => Err(stranger(callee)),
+            How::Native { .. } | How::Bytecode(_) => Err(stranger(callee)),
             How::Component { params, .. } => {
                 let arguments = value::parse::<ComponentVal>(params, arguments).map_err(misfit)?;
                 value::render(&self.call_component(callee, &arguments)?).map_err(unspeakable)
@@ -468,7 +468,7 @@ impl Running {
     pub(crate) fn hook(&mut self, callee: &Callee, arguments: &[ComponentVal]) -> Result<(), CallError> {
         match &callee.how {
             How::Core { .. } => self.call_core(callee, &[]).map(drop),
-            How::Native { .. } => Err(stranger(callee)),
+            How::Native { .. } | How::Bytecode(_) => Err(stranger(callee)),
             How::Component { .. } => match self.call_component(callee, arguments)?.pop() {
                 Some(ComponentVal::Result(Err(message))) => {
                     Err(CallError::Failed(match message.as_deref() {

@@ -82,6 +82,14 @@ pub enum LoadError {
         /// Why.
         message: String,
     },
+    /// Bytecode that breaks a rule of its format.
+    #[error("`{}` is no valid bytecode:\n{report}", path.display())]
+    Bytecode {
+        /// The file that it is in.
+        path: PathBuf,
+        /// All that is wrong.
+        report: Box<vitte_bytecode::Report>,
+    },
     /// No name.
     #[error(transparent)]
     Name(#[from] ParseModuleNameError),
@@ -242,6 +250,7 @@ impl LoadError {
             Self::Library { .. } => "MODULE_LIBRARY_UNSUITED",
             Self::Native { .. } => "MODULE_LIBRARY_REFUSED",
             Self::NativeCopy { .. } => "MODULE_LIBRARY_COPY",
+            Self::Bytecode { .. } => "MODULE_BYTECODE_INVALID",
             Self::Name(_) => "MODULE_NAME_INVALID",
             Self::Trust { source, .. } => source.code(),
             Self::Package { .. } => "MODULE_PACKAGE_INVALID",
@@ -299,6 +308,9 @@ impl LoadError {
             Self::Library { .. } => "build it for this machine, with the functions of its table".into(),
             Self::NativeCopy { .. } => "make room there, or allow programs to run from it".into(),
             Self::Package { .. } => "get the file again, or make it anew".into(),
+            Self::Bytecode { report, .. } => {
+                report.problems.first().map_or_else(String::new, |problem| problem.fault.help().into())
+            }
             Self::Read { .. }
             | Self::Table { .. }
             | Self::Native { .. }

@@ -58,6 +58,8 @@ impl State {
 /// How code is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tier {
+    /// As bytecode, by the interpreter.
+    Interpreted,
     /// As machine code that was compiled from WebAssembly.
     Compiled,
     /// As machine code that somebody else compiled, in a process of its own.
@@ -68,6 +70,7 @@ impl Tier {
     /// Its name, as reports show it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Interpreted => "interpreted",
             Self::Compiled => "compiled",
             Self::Native => "native",
         }

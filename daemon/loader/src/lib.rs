@@ -12,6 +12,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod bytecode; // modules of bytecode, on both tiers
 mod call; // one call: arguments in, results out, deadline, limits
 mod config; // what can be set
 pub mod container; // packages: manifest, artifacts, digests

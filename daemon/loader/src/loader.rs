@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use vitte_wasm_code::{CompileError, Compiler, CompilerOptions};
 
-use crate::call::{CallError, CallRequest, Cancel, Given, Gotten, Reply, Running, Stop};
+use crate::bytecode::{Bytecode, Fault};
+use crate::call::{CallError, CallRequest, Cancel, Given, Gotten, NOT_BYTES, Reply, Running, Stop};
 use crate::config::LoaderConfig;
 use crate::error::LoadError;
 use crate::event::{Subscription, Watch};
@@ -106,7 +107,7 @@ pub struct ModuleLoader {
 
 struct Inner {
     config: LoaderConfig,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
     registry: Arc<Registry>,
     sequences: Sequences,
     /// Started with the first module.
@@ -133,12 +134,12 @@ impl ModuleLoader {
 
     /// A loader with settings. Starts and opens nothing before the first module.
     pub fn with_config(config: LoaderConfig) -> Self {
-        let compiler = Compiler::new(CompilerOptions {
+        let compiler = Arc::new(Compiler::new(CompilerOptions {
             workers: config.workers.clone(),
             cache: config.cache.clone(),
             time_max: config.compile_max,
             ..CompilerOptions::default()
-        });
+        }));
         let registry = Arc::new(Registry::new(config.clone()));
         Self {
             inner: Arc::new(Inner {
@@ -380,6 +381,7 @@ impl Inner {
         let (module, number) = (staged.module.clone(), staged.number);
         let (program, live) = match code {
             Code::Wasm(bytes) => self.make_wasm(&staged, &bytes, cancel)?,
+            Code::Bytecode(verified) => (self.make_bytecode(&staged, verified, cancel)?, None),
             Code::Native { table, text, library } => {
                 let Some(options) = &self.config.native else {
                     return Err(LoadError::Unsupported { path: staged.path, kind: staged.kind });
@@ -436,6 +438,33 @@ impl Inner {
         })?;
         let live = program.has_state().then(|| Live::new(first));
         Ok((program, live))
+    }
+
+    /// A module that serves by interpretation as soon as it is linked. It is compiled meanwhile.
+    fn make_bytecode(
+        &self,
+        staged: &Staged,
+        verified: vitte_bytecode::Verified,
+        cancel: &Cancel,
+    ) -> Result<Program, LoadError> {
+        let (module, number) = (&staged.module, staged.number);
+        self.registry.advance(module, number, State::Verified, "bytecode");
+        let bytecode = Bytecode::new(vitte_bytecode::Compiled::new(verified));
+        let program = Program::bytecode(bytecode).map_err(|failure| match failure {
+            LinkFailure::Missing(missing) => LoadError::MissingImports { module: module.clone(), missing },
+            LinkFailure::Other(message) => LoadError::Link { module: module.clone(), message },
+        })?;
+        self.registry.advance(module, number, State::Linked, "");
+        if let Some(bytecode) = program.as_bytecode() {
+            let stop = self.stop(cancel, &Cancel::default());
+            bytecode.try_instance(&stop, &self.config).map_err(|source| LoadError::Start {
+                module: module.clone(),
+                function: "init",
+                source,
+            })?;
+            bytecode.promote(Arc::clone(&self.compiler));
+        }
+        Ok(program)
     }
 
     /// When code that is no call of a client has to stop.
@@ -500,7 +529,8 @@ impl Inner {
                 caller: cancel.clone(),
                 generation: pin.stop.clone(),
             };
-            let outcome = self.call_pinned(&pin, callee, arguments, &stop);
+            let program = pin.program.current();
+            let outcome = self.call_pinned(&pin, program, callee, arguments, &stop);
             let results = match outcome {
                 Ok(Some(results)) => Ok(results),
                 Ok(None) if generation.is_some() => {
@@ -530,7 +560,7 @@ impl Inner {
                 module: module.clone(),
                 version: pin.staged.version.clone(),
                 generation: pin.staged.number,
-                tier: pin.program.tier(),
+                tier: program.tier(),
                 results: results?,
                 elapsed: began.elapsed(),
             });
@@ -541,6 +571,7 @@ impl Inner {
     fn call_pinned(
         &self,
         pin: &Pin,
+        program: &Program,
         callee: &Callee,
         arguments: Given<'_>,
         stop: &Stop,
@@ -548,11 +579,38 @@ impl Inner {
         if let (Some(native), How::Native { place }) = (pin.program.as_native(), &callee.how) {
             return native.call(*place, arguments, stop).map(Some);
         }
+        let mut callee = callee;
+        match (program.as_bytecode(), &callee.how) {
+            (Some(bytecode), How::Bytecode(function)) => {
+                let Export { name, signature, .. } = &callee.export;
+                let unfit = |why| CallError::NotCallable {
+                    function: name.clone(),
+                    signature: signature.clone(),
+                    why,
+                };
+                // Its functions take and give numbers.
+                let Given::Text(arguments) = arguments else { return Err(unfit(NOT_BYTES.to_owned())) };
+                let called = bytecode.call(function, arguments, stop, &self.config);
+                return called.map(Gotten::Text).map(Some).map_err(|fault| match fault {
+                    Fault::Call(error) => error,
+                    Fault::Arguments(message) => {
+                        CallError::Arguments { function: name.clone(), signature: signature.clone(), message }
+                    }
+                    Fault::Results(why) => unfit(why),
+                });
+            }
+            // What was compiled of bytecode has the same functions by the same names.
+            (None, How::Bytecode(_)) => {
+                let name = &callee.export.name;
+                callee = program.callees().get(name).ok_or_else(|| no_function(pin, name))?;
+            }
+            (_, How::Core { .. } | How::Component { .. } | How::Native { .. }) => {}
+        }
         let engine = self.compiler.engine().map_err(|error| CallError::Failed(error.to_string()))?;
         let threads = self.threads().map_err(|error| CallError::Failed(error.to_string()))?;
         let _ticking = threads.ticker.running();
         let Some(live) = &pin.live else {
-            let mut running = Running::new(engine, &pin.program, &self.config, stop.clone())?;
+            let mut running = Running::new(engine, program, &self.config, stop.clone())?;
             return running.call(callee, arguments).map(Some);
         };
         let mut running = match live.take(stop)? {

@@ -9,6 +9,7 @@ use wasmtime::component::wasm_wave::wasm::DisplayType;
 use wasmtime::component::{self, Component, ComponentExportIndex};
 use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
 
+use crate::bytecode::{Bytecode, Function};
 use crate::call::Guest;
 use crate::generation::Tier;
 use crate::native::Native;
@@ -47,6 +48,7 @@ pub(crate) enum How {
     Core { index: ModuleExport, params: Vec<ValType>, results: Vec<ValType> },
     Component { index: ComponentExportIndex, params: Vec<component::Type>, results: Vec<component::Type> },
     Native { place: usize },
+    Bytecode(Function),
 }
 
 impl Callee {
@@ -66,6 +68,7 @@ enum Linked {
     Core(InstancePre<Guest>),
     Component(component::InstancePre<Guest>),
     Native(Native),
+    Bytecode(Bytecode),
 }
 
 /// An instance, in the store that it was made in.
@@ -121,14 +124,54 @@ impl Program {
     pub(crate) fn as_native(&self) -> Option<&Native> {
         match &self.linked {
             Linked::Native(native) => Some(native),
-            Linked::Core(_) | Linked::Component(_) => None,
+            Linked::Core(_) | Linked::Component(_) | Linked::Bytecode(_) => None,
         }
+    }
+
+    /// A module of bytecode.
+    ///
+    /// # Errors
+    /// What it imports: modules get no imports.
+    pub(crate) fn bytecode(bytecode: Bytecode) -> Result<Self, LinkFailure> {
+        let missing = bytecode.imports();
+        if !missing.is_empty() {
+            return Err(LinkFailure::Missing(missing));
+        }
+        let callees = bytecode
+            .functions()
+            .into_iter()
+            .map(|(name, function)| {
+                let (params, results) = (&function.params, &function.results);
+                let export = Export {
+                    name: name.clone(),
+                    signature: core_signature(params, results),
+                    obstacle: params.iter().chain(results).find_map(value::obstacle),
+                };
+                let used = AtomicBool::new(false);
+                (name, Callee { export, how: How::Bytecode(function), used })
+            })
+            .collect();
+        Ok(Self { linked: Linked::Bytecode(bytecode), callees })
+    }
+
+    /// The module of bytecode that it is, if it is one.
+    pub(crate) fn as_bytecode(&self) -> Option<&Bytecode> {
+        match &self.linked {
+            Linked::Bytecode(bytecode) => Some(bytecode),
+            Linked::Core(_) | Linked::Component(_) | Linked::Native(_) => None,
+        }
+    }
+
+    /// What executes the next call: of a module of bytecode, what was compiled of it, once it was.
+    pub(crate) fn current(&self) -> &Self {
+        self.as_bytecode().and_then(Bytecode::fast).unwrap_or(self)
     }
 
     /// How it is executed.
     pub(crate) fn tier(&self) -> Tier {
         match self.linked {
             Linked::Native(_) => Tier::Native,
+            Linked::Bytecode(_) => Tier::Interpreted,
             Linked::Core(_) | Linked::Component(_) => Tier::Compiled,
         }
     }
@@ -235,6 +278,7 @@ impl Program {
             Linked::Native(_) => {
                 Err(wasmtime::Error::msg("a native library has a process, and no instances"))
             }
+            Linked::Bytecode(_) => Err(wasmtime::Error::msg("bytecode has instances of its own")),
         }
     }
 
@@ -242,7 +286,7 @@ impl Program {
     pub(crate) fn hook(&self, name: &str) -> Option<&Callee> {
         let callee = self.callees.get(name)?;
         let is_hook = match &callee.how {
-            How::Native { .. } => false,
+            How::Native { .. } | How::Bytecode(_) => false,
             How::Core { params, results, .. } => name == INIT_CORE && params.is_empty() && results.is_empty(),
             How::Component { params, results, .. } => {
                 let shown = |types: &[component::Type]| {
@@ -265,7 +309,7 @@ impl Program {
         match self.linked {
             Linked::Core(_) => self.hook(INIT_CORE),
             Linked::Component(_) => self.hook(INIT),
-            Linked::Native(_) => None,
+            Linked::Native(_) | Linked::Bytecode(_) => None,
         }
     }
 

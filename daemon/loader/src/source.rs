@@ -39,6 +39,8 @@ pub(crate) struct Content {
 pub(crate) enum Code {
     /// A WebAssembly binary.
     Wasm(Vec<u8>),
+    /// Bytecode that was verified.
+    Bytecode(vitte_bytecode::Verified),
     /// A native library and its table.
     Native { table: Table, text: String, library: Library },
 }
@@ -75,7 +77,13 @@ pub(crate) fn content(
         }
         Kind::Table => by_table(config, module(), path, file),
         Kind::Elf => library(config, module(), path, file),
-        Kind::Bytecode => Err(LoadError::Unsupported { path: path.to_owned(), kind }),
+        Kind::Bytecode => {
+            let module = module();
+            let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
+            let digest = hexadecimal(&Sha256::digest(&file));
+            let code = Code::Bytecode(verified(path, &file)?);
+            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+        }
     }
 }
 
@@ -148,6 +156,12 @@ fn library(
     Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
 }
 
+/// Bytecode that follows all rules of its format.
+fn verified(path: &Path, file: &[u8]) -> Result<vitte_bytecode::Verified, LoadError> {
+    vitte_bytecode::load(file)
+        .map_err(|report| LoadError::Bytecode { path: path.to_owned(), report: Box::new(report) })
+}
+
 fn read(config: &LoaderConfig, path: &Path) -> Result<Vec<u8>, LoadError> {
     vitte_sys::fs::read_at_most(path, config.file_bytes_max)
         .map_err(|source| LoadError::Read { path: path.to_owned(), source })
@@ -213,6 +227,9 @@ fn suits(path: &Path, file: &[u8], table: &Table) -> Result<(), LoadError> {
     }
 }
 
+/// Kinds of artifacts that an engine checks, the best first.
+const CHECKED: [ArtifactKind; 3] = [ArtifactKind::Component, ArtifactKind::Wasm, ArtifactKind::Vitbc];
+
 /// The artifact of a package that suits this machine.
 fn packed(
     config: &LoaderConfig,
@@ -247,7 +264,7 @@ fn packed(
         }
     }
     let chosen = match kind {
-        PackageKind::Module => [ArtifactKind::Component, ArtifactKind::Wasm].iter().find_map(|kind| {
+        PackageKind::Module => CHECKED.iter().find_map(|kind| {
             artifacts.iter().find(|artifact| {
                 artifact.kind == *kind && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
             })
@@ -259,12 +276,19 @@ fn packed(
         return Err(LoadError::NoArtifact { module, offered: offered.collect() });
     };
     let bytes = package.artifact(&chosen.path).map_err(broken)?.unwrap_or_default();
-    let expected = if chosen.kind == ArtifactKind::Component { Kind::Component } else { Kind::CoreModule };
+    let expected = match chosen.kind {
+        ArtifactKind::Component => Kind::Component,
+        ArtifactKind::Vitbc => Kind::Bytecode,
+        ArtifactKind::Wasm | ArtifactKind::Elf | ArtifactKind::Wit | ArtifactKind::Doc => Kind::CoreModule,
+    };
     match identify(bytes) {
         Some(kind) if kind == expected => {
             let seq = signer.is_some().then(|| (id.as_str().to_owned(), *seq));
             let digest = hexadecimal(&Sha256::digest(bytes));
-            let code = Code::Wasm(bytes.to_vec());
+            let code = match kind {
+                Kind::Bytecode => Code::Bytecode(verified(path, bytes)?),
+                _ => Code::Wasm(bytes.to_vec()),
+            };
             Ok(Content { module, version: version.clone(), kind, code, digest, signer, seq })
         }
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),

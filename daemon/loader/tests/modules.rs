@@ -235,7 +235,7 @@ fn what_is_no_module_is_refused_with_a_reason() {
         (b"\0asm\x0d\0\x01\0\x07", "MODULE_NOT_COMPILED"),
         (b"\x7fELF\x02\x01\x01\0", "MODULE_KIND_UNSUPPORTED"),
         (b"PK\x03\x04", "MODULE_PACKAGE_INVALID"),
-        (b"\0vbc\x01", "MODULE_KIND_UNSUPPORTED"),
+        (b"\0vbc\x01", "MODULE_BYTECODE_INVALID"),
         (&compiled, "MODULE_PRECOMPILED"),
     ];
     for (bytes, code) in cases {

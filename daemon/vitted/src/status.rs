@@ -177,6 +177,7 @@ impl From<LoadError> for Refusal {
             | LoadError::Package { .. }
             | LoadError::NoArtifact { .. }
             | LoadError::Unsupported { .. }
+            | LoadError::Bytecode { .. }
             | LoadError::Precompiled { .. }
             | LoadError::Table { .. }
             | LoadError::NoTable { .. }

@@ -1,4 +1,5 @@
 //! What is in a file, without running anything of it.
+mod bytecode; // portable bytecode
 mod elf; // native libraries and programs
 mod wasm; // core modules and components
 
@@ -96,7 +97,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
         kind @ (Kind::CoreModule | Kind::Component) => wasm::inspect(bytes, kind),
         kind @ (Kind::Elf | Kind::Precompiled) => elf::inspect(bytes, kind),
         Kind::Table => table(bytes),
-        kind @ (Kind::Container | Kind::Bytecode) => Err(InspectError::Unsupported(kind)),
+        Kind::Bytecode => bytecode::inspect(bytes),
+        kind @ Kind::Container => Err(InspectError::Unsupported(kind)),
     }
 }
 
