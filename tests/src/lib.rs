@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binaries;
+pub mod corpus;
 pub mod diff;
 pub mod events;
 pub mod generator;

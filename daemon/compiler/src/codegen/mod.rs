@@ -3,6 +3,7 @@
 //! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
 //! equal SSA is not compiled again, and neither is SSA that is equal but for names ([`shape`]). What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
+pub mod c17; // C source text
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
@@ -17,6 +18,7 @@ pub mod text; // listings
 pub mod vbc; // modules of bytecode
 pub mod wasm; // WebAssembly modules
 
+pub use c17::program_c17;
 pub use compile::{clif_text, compile_function};
 pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;

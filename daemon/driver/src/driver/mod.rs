@@ -19,6 +19,7 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
+use crate::c_compiler::CCompiler;
 use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
@@ -28,7 +29,7 @@ use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
-use crate::product::Product;
+use crate::product::{Backend, Product};
 use crate::project::bad_input;
 
 /// Longest wait for what is being published.
@@ -87,6 +88,8 @@ enum Made {
     Image(Image<Written>),
     /// What needs no linker.
     File(Arc<[u8]>),
+    /// Input for a C compiler.
+    C(Arc<str>),
 }
 
 /// How far a request wants to go.
@@ -100,6 +103,8 @@ enum Goal<'a> {
     Wasm(WasmWidth),
     /// A module of bytecode.
     Bytecode,
+    /// C source text.
+    C,
     /// An object to make a library of.
     Library,
     Text(Stage, Option<&'a str>),
@@ -109,7 +114,7 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
+            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::C | Goal::Library => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -205,9 +210,18 @@ impl Driver {
                 self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
             }
             // Nothing of this is linked.
-            Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
+            Product::Wasm(_) | Product::Bytecode | Product::CSource => {
+                self.linkers.select(None).map_err(tool_error)?
+            }
         };
-        let linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let mut linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let c_compiler = match plan.backend {
+            Backend::Cranelift => None,
+            Backend::C17 => Some(CCompiler::find(&self.tools).map_err(tool_error)?),
+        };
+        if let Some(compiler) = &c_compiler {
+            linker_name = format!("{linker_name}, {}", compiler.identity());
+        }
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
@@ -229,6 +243,11 @@ impl Driver {
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
         let goal = match plan.product {
+            Product::Executable if plan.backend == Backend::C17 => {
+                linker.prepare();
+                Goal::C
+            }
+            Product::CSource => Goal::C,
             Product::Executable if is_plain => Goal::Image(&self.outputs),
             Product::Executable => {
                 linker.prepare();
@@ -266,6 +285,14 @@ impl Driver {
                 })
             }
             Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
+            Made::C(text) => match &c_compiler {
+                None => Some(self.outputs.write(&plan, text.as_bytes(), 0, !request.without_digest)?),
+                Some(compiler) => {
+                    let object = compiler.compile(&text, &plan, cancel).map_err(tool_error)?;
+                    let object = doors::Object { bytes: object.into() };
+                    self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
+                }
+            },
             Made::Object(object) => {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
@@ -404,7 +431,7 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_) | Made::C(_)) | None => compiled.text.into_bytes(),
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -542,6 +569,7 @@ fn compile_snapshot(
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
+        Goal::C if clean => doors::c17(db, program).map(|text| made = Some(Made::C(text))),
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -552,6 +580,7 @@ fn compile_snapshot(
         | Goal::Image(_)
         | Goal::Wasm(_)
         | Goal::Bytecode
+        | Goal::C
         | Goal::Library
         | Goal::Text(..) => Ok(()),
     };

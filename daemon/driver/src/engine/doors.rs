@@ -101,6 +101,18 @@ pub(crate) fn bytecode(db: &Database, program: Program) -> Result<Arc<[u8]>, Dia
     codegen::program_bytecode(db, program)
 }
 
+/// The program as C source text, or why there is none.
+pub(crate) fn c17(db: &Database, program: Program) -> Result<Arc<str>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    if let Ok(instances) = codegen::program_instances(db, program) {
+        super::parallel::each(db, instances, |db, instance| {
+            vitte_compiler::ssa::optimised_ssa(db, instance, options);
+            Vec::new()
+        });
+    }
+    codegen::program_c17(db, program)
+}
+
 /// One stage as text: of the entry file for the stages that know files, of the program for the others.
 pub(crate) fn emit(
     db: &Database,

@@ -16,6 +16,7 @@ mod system_calls; // the library that programs reach the operating system by
 mod worker; // the same worker, seen from inside
 
 pub use command::CommandLinker;
+pub(crate) use command::{policy, supervise};
 pub use detect::{Tool, ToolKind, Toolbox};
 pub use embedded::EmbeddedLinker;
 pub use plan::{DebugInfo, LinkMode, LinkObject, LinkPlan};
