@@ -11,6 +11,7 @@ pub mod generator;
 pub mod home;
 pub mod process;
 pub mod random;
+pub mod random_program;
 #[cfg(target_os = "linux")]
 pub mod services;
 pub mod setting;
