@@ -52,6 +52,13 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/os/process.vit", include_str!("stdlib/os/process.vit")),
     ("vitte/stdlib/os/simple.vit", include_str!("stdlib/os/simple.vit")),
     ("vitte/stdlib/os/system.vit", include_str!("stdlib/os/system.vit")),
+    ("vitte/stdlib/strings.vit", include_str!("stdlib/strings.vit")),
+    ("vitte/stdlib/strings/builder.vit", include_str!("stdlib/strings/builder.vit")),
+    ("vitte/stdlib/strings/case.vit", include_str!("stdlib/strings/case.vit")),
+    ("vitte/stdlib/strings/layout.vit", include_str!("stdlib/strings/layout.vit")),
+    ("vitte/stdlib/strings/parsing.vit", include_str!("stdlib/strings/parsing.vit")),
+    ("vitte/stdlib/strings/search.vit", include_str!("stdlib/strings/search.vit")),
+    ("vitte/stdlib/strings/unicode.vit", include_str!("stdlib/strings/unicode.vit")),
 ];
 
 /// The text of a file of the root `core`, if there is one at `path`.
