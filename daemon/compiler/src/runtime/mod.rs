@@ -68,6 +68,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),
     ("vitte/stdlib/json.vit", include_str!("stdlib/json.vit")),
     ("vitte/stdlib/list.vit", include_str!("stdlib/list.vit")),
+    ("vitte/stdlib/logging.vit", include_str!("stdlib/logging.vit")),
     ("vitte/stdlib/math.vit", include_str!("stdlib/math.vit")),
     ("vitte/stdlib/math/arithmetic.vit", include_str!("stdlib/math/arithmetic.vit")),
     ("vitte/stdlib/math/float.vit", include_str!("stdlib/math/float.vit")),
@@ -83,6 +84,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/os/process.vit", include_str!("stdlib/os/process.vit")),
     ("vitte/stdlib/os/simple.vit", include_str!("stdlib/os/simple.vit")),
     ("vitte/stdlib/os/system.vit", include_str!("stdlib/os/system.vit")),
+    ("vitte/stdlib/path.vit", include_str!("stdlib/path.vit")),
+    ("vitte/stdlib/random.vit", include_str!("stdlib/random.vit")),
     ("vitte/stdlib/std/time.vit", include_str!("stdlib/std/time.vit")),
     ("vitte/stdlib/strings.vit", include_str!("stdlib/strings.vit")),
     ("vitte/stdlib/strings/builder.vit", include_str!("stdlib/strings/builder.vit")),
@@ -91,6 +94,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/strings/parsing.vit", include_str!("stdlib/strings/parsing.vit")),
     ("vitte/stdlib/strings/search.vit", include_str!("stdlib/strings/search.vit")),
     ("vitte/stdlib/strings/unicode.vit", include_str!("stdlib/strings/unicode.vit")),
+    ("vitte/stdlib/testing.vit", include_str!("stdlib/testing.vit")),
 ];
 
 /// The text of a file of the root `core`, if there is one at `path`.
