@@ -337,6 +337,12 @@ pub enum ProductName {
     Vbc,
     /// Shared library of what the entry file exports
     So,
+    /// WebAssembly component of what the entry file exports
+    Component,
+    /// Package for the loader
+    Vitmod,
+    /// Package of a plugin
+    Vitplug,
 }
 
 impl ProductName {
@@ -348,6 +354,9 @@ impl ProductName {
             Self::Wasm64 => "wasm64",
             Self::Vbc => "vbc",
             Self::So => "so",
+            Self::Component => "component",
+            Self::Vitmod => "vitmod",
+            Self::Vitplug => "vitplug",
         }
     }
 }
@@ -360,6 +369,9 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Wasm64),
             EmitName::Product(ProductName::Vbc),
             EmitName::Product(ProductName::So),
+            EmitName::Product(ProductName::Component),
+            EmitName::Product(ProductName::Vitmod),
+            EmitName::Product(ProductName::Vitplug),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),

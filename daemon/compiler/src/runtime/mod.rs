@@ -16,7 +16,7 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 3] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit"];
+pub const WASM_PATHS: [&str; 4] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "component.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
@@ -39,6 +39,7 @@ pub const FILES: &[(&str, &str)] = &[
     (WASM_PATHS[0], include_str!("wasi.vit")),
     (WASM_PATHS[1], include_str!("wasi_files.vit")),
     (WASM_PATHS[2], include_str!("wasm_calls.vit")),
+    (WASM_PATHS[3], include_str!("component.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),
