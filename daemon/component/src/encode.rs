@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{Resolve, WorldItem};
 
 use crate::plugin::{LIFE, PLUGIN_VERSION, PLUGIN_WIT, plugin_functions};
+use crate::structure::function_text;
 use crate::{CONSOLE, CONSOLE_WIT};
 
 /// Text that is no WIT.
@@ -104,4 +105,52 @@ pub fn encode_plugin(core: &[u8]) -> Result<Vec<u8>, EncodeError> {
         return Err(EncodeError::NoPlugin);
     }
     encode(core, &outline)
+}
+
+/// What a component imports and exports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// Imported interfaces and functions, sorted.
+    pub imports: Vec<String>,
+    /// Exported functions by name, those of interfaces as `INTERFACE#FUNCTION`, with their types; names of types are left
+    /// out.
+    pub exports: Vec<(String, String)>,
+}
+
+/// Reads what a component imports and exports, without running or compiling anything.
+///
+/// # Errors
+/// When it is malformed, or no component.
+pub fn describe(component: &[u8]) -> Result<Described, EncodeError> {
+    let malformed = |error: &dyn std::fmt::Display| EncodeError::Malformed(format!("{error:#}"));
+    wasmparser::validate(component).map_err(|error| malformed(&error))?;
+    let decoded = wit_component::decode(component).map_err(|error| malformed(&format!("{error:#}")))?;
+    let wit_component::DecodedWasm::Component(resolve, world) = decoded else {
+        return Err(EncodeError::Malformed("it is a package of interfaces".to_owned()));
+    };
+    let mut described = Described::default();
+    let Some(world) = resolve.worlds.get(world) else { return Ok(described) };
+    for (key, item) in &world.imports {
+        // Types alone need nobody.
+        if !matches!(item, WorldItem::Type { .. }) {
+            described.imports.push(resolve.name_world_key(key));
+        }
+    }
+    for (key, item) in &world.exports {
+        let name = resolve.name_world_key(key);
+        match item {
+            WorldItem::Function(function) => described.exports.push((name, function_text(&resolve, function))),
+            WorldItem::Interface { id, .. } => {
+                let functions = resolve.interfaces.get(*id).map(|interface| &interface.functions);
+                for function in functions.into_iter().flat_map(|functions| functions.values()) {
+                    let text = function_text(&resolve, function);
+                    described.exports.push((format!("{name}#{}", function.name), text));
+                }
+            }
+            WorldItem::Type { .. } => {}
+        }
+    }
+    described.imports.sort();
+    described.exports.sort();
+    Ok(described)
 }

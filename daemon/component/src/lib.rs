@@ -8,9 +8,8 @@ mod encode; // core modules to components
 mod plugin; // the world of plugins
 mod structure; // types without their names
 
-pub use encode::{EncodeError, Outline, encode, encode_plugin};
+pub use encode::{Described, EncodeError, Outline, describe, encode, encode_plugin};
 pub use plugin::{LIFE, PLUGIN_VERSION, PLUGIN_WIT, PluginFunction, plugin_function, plugin_functions};
-pub use structure::wit_keyword_safe;
 
 /// The interface that components print through.
 pub const CONSOLE_WIT: &str = include_str!("../wit/console.wit");

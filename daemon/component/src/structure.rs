@@ -3,11 +3,6 @@ use std::fmt::Write;
 
 use wit_parser::{Function, Resolve, Type, TypeDefKind};
 
-/// The name as it can stand in WIT whether or not it is a word of the language.
-pub fn wit_keyword_safe(name: &str) -> String {
-    format!("%{name}")
-}
-
 /// `func(path: string) -> result<list<record{line: u32}>, string>`: names of records, variants and enums are left out.
 pub(crate) fn function_text(resolve: &Resolve, function: &Function) -> String {
     let mut text = "func(".to_owned();
