@@ -361,6 +361,12 @@ pub enum ProductName {
     So,
     /// C source text of the program
     C17,
+    /// WebAssembly component of what the entry file exports
+    Component,
+    /// Package for the loader
+    Vitmod,
+    /// Package of a plugin
+    Vitplug,
 }
 
 impl ProductName {
@@ -373,6 +379,9 @@ impl ProductName {
             Self::Vbc => "vbc",
             Self::So => "so",
             Self::C17 => "c17",
+            Self::Component => "component",
+            Self::Vitmod => "vitmod",
+            Self::Vitplug => "vitplug",
         }
     }
 }
@@ -386,6 +395,9 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Vbc),
             EmitName::Product(ProductName::So),
             EmitName::Product(ProductName::C17),
+            EmitName::Product(ProductName::Component),
+            EmitName::Product(ProductName::Vitmod),
+            EmitName::Product(ProductName::Vitplug),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),

@@ -25,7 +25,8 @@ pub struct BuildRequest {
     pub scratch: Option<PathBuf>,
     /// Target triple; the host's when `None`.
     pub target: Option<String>,
-    /// What to make (`exe`, `wasm32`, `wasm64`, `vbc`, `so`, `c17`); what the target is for when `None`.
+    /// What to make (`exe`, `so`, `wasm32`, `wasm64`, `vbc`, `component`, `vitmod`, `vitplug`, `c17`); what the target is
+    /// for when `None`.
     pub emit: Option<String>,
     /// Profile name: `dev` (default) or `release`.
     pub profile: Option<String>,

@@ -25,8 +25,9 @@ mod spelling; // how far apart two names are
 
 pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
-pub use driver::{Driver, TestBuild, TestProgram, TestProgramKind};
+pub use driver::{Driver, Packer, Part, PartKind, TestBuild, TestProgram, TestProgramKind};
 pub use link::worker_main;
 pub use memory::MemoryUse;
-pub use plan::{BuildPlan, Output};
+pub use plan::{BuildPlan, Output, PackagePlan};
 pub use product::{Backend, Product};
+pub use vitte_compiler::codegen::wasm::Outline;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_compiler::explain;
 use vitte_compiler::opt::PASSES;
 
@@ -32,6 +33,56 @@ impl Display for Output {
             Self::Scratch(folder) => write!(f, "below {}", folder.display()),
         }
     }
+}
+
+/// What the manifest of a package for the loader says besides its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagePlan {
+    /// Module or plugin.
+    pub outline: Outline,
+    /// What it is called: `plugin.id`, else `local:NAME`.
+    pub id: String,
+    /// Semantic version.
+    pub version: String,
+    /// Grows with each release: `plugin.seq`, else made of the version.
+    pub seq: u64,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its licence.
+    pub license: Option<String>,
+    /// When a plugin is made: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
+    pub activation: Vec<String>,
+    /// What a plugin's `init` is given where the user gave nothing.
+    pub config: Option<String>,
+    /// What it may use.
+    pub capabilities: Vec<String>,
+}
+
+impl PackagePlan {
+    fn new(outline: Outline, project: &Project) -> Self {
+        let manifest = project.package.as_ref().map(|package| &package.manifest);
+        let version = manifest.map_or_else(|| "0.0.0".to_owned(), |manifest| manifest.version.clone());
+        let plugin = manifest.map(|manifest| manifest.plugin.clone()).unwrap_or_default();
+        Self {
+            outline,
+            id: plugin.id.unwrap_or_else(|| format!("local:{}", project.name)),
+            seq: plugin.seq.unwrap_or_else(|| sequence(&version)),
+            version,
+            description: manifest.and_then(|manifest| manifest.description.clone()),
+            license: manifest.and_then(|manifest| manifest.license.clone()),
+            activation: plugin.activation,
+            config: plugin.config,
+            capabilities: manifest.map(|manifest| manifest.capabilities.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A number that grows with the version: six digits for each part.
+fn sequence(version: &str) -> u64 {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    core.split('.').fold(0, |number: u64, part| {
+        number.saturating_mul(1_000_000).saturating_add(part.parse::<u64>().unwrap_or(0).min(999_999))
+    })
 }
 
 /// What a build will do. Made from request, manifest and defaults; nothing is decided after it.
@@ -63,6 +114,8 @@ pub struct BuildPlan {
     pub link_flags: Vec<String>,
     /// Lint levels in order: the package's, then the request's.
     pub lints: Vec<(LintLevel, String)>,
+    /// What a package for the loader says, where one is made.
+    pub package: Option<PackagePlan>,
 }
 
 impl BuildPlan {
@@ -149,6 +202,10 @@ impl BuildPlan {
             libraries: link.libraries,
             link_flags: link.flags,
             lints,
+            package: match product {
+                Product::Package(outline) => Some(PackagePlan::new(outline, &project)),
+                _ => None,
+            },
             project,
         })
     }
@@ -187,6 +244,9 @@ impl BuildPlan {
         }
         for list in [&self.libraries, &self.link_flags] {
             part(&list.join("\0"));
+        }
+        if let Some(package) = &self.package {
+            part(&format!("{package:?}"));
         }
         crate::digest::hex(&hash.finalize())
     }

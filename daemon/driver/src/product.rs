@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use vitte_compiler::codegen::WasmWidth;
+use vitte_compiler::codegen::wasm::Outline;
 
 use crate::api::DriverError;
 use crate::link::HOST_TARGET;
@@ -60,6 +61,10 @@ pub enum Product {
     SharedLibrary,
     /// C source text.
     CSource,
+    /// A WebAssembly component.
+    Component,
+    /// A package for the loader: what is in it, for all machines, with its manifest.
+    Package(Outline),
 }
 
 /// A target, and what is made for it.
@@ -78,8 +83,11 @@ const WASM64: Target = Target { triple: "wasm64-wasip1", product: Product::Wasm(
 /// Runs wherever there is a loader.
 const BYTECODE: Target = Target { triple: "vitbc", product: Product::Bytecode };
 
+/// Runs wherever there is a loader, in a package with others.
+const PORTABLE: Target = Target { triple: "wasm32-component", product: Product::Component };
+
 /// Spellings of targets; the first of each is the one in messages.
-const TARGETS: [(&str, Target); 14] = [
+const TARGETS: [(&str, Target); 15] = [
     ("x86_64-unknown-linux-gnu", HOST),
     ("x86_64-linux-gnu", HOST),
     ("x86_64-pc-linux-gnu", HOST),
@@ -94,14 +102,18 @@ const TARGETS: [(&str, Target); 14] = [
     ("wasm64-wasip1", WASM64),
     ("wasm64-unknown-wasi", WASM64),
     ("vitbc", BYTECODE),
+    ("wasm32-component", PORTABLE),
 ];
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
-const PRODUCTS: [(&str, Product, Target); 6] = [
+const PRODUCTS: [(&str, Product, Target); 9] = [
     ("c17", Product::CSource, HOST),
+    ("component", Product::Component, PORTABLE),
     ("exe", Product::Executable, HOST),
     ("so", Product::SharedLibrary, HOST),
     ("vbc", Product::Bytecode, BYTECODE),
+    ("vitmod", Product::Package(Outline::Module), PORTABLE),
+    ("vitplug", Product::Package(Outline::Plugin), PORTABLE),
     ("wasm32", Product::Wasm(WasmWidth::Wasm32), WASM32),
     ("wasm64", Product::Wasm(WasmWidth::Wasm64), WASM64),
 ];
@@ -156,6 +168,9 @@ impl Product {
             Self::Bytecode => "bytecode",
             Self::SharedLibrary => "shared library",
             Self::CSource => "C source",
+            Self::Component => "component",
+            Self::Package(Outline::Module) => "package of a module",
+            Self::Package(Outline::Plugin) => "package of a plugin",
         }
     }
 
@@ -168,6 +183,9 @@ impl Product {
             Self::Bytecode => "module of bytecode",
             Self::SharedLibrary => "shared library",
             Self::CSource => "file of C source text",
+            Self::Component => "WebAssembly component",
+            Self::Package(Outline::Module) => "package for the loader",
+            Self::Package(Outline::Plugin) => "package of a plugin",
         }
     }
 
@@ -175,7 +193,7 @@ impl Product {
     pub(crate) fn is_linked(self) -> bool {
         match self {
             Self::Executable | Self::SharedLibrary => true,
-            Self::Wasm(_) | Self::Bytecode | Self::CSource => false,
+            Self::Wasm(_) | Self::Bytecode | Self::CSource | Self::Component | Self::Package(_) => false,
         }
     }
 
@@ -198,6 +216,9 @@ impl Product {
             Self::Bytecode => with(".vitbc"),
             Self::SharedLibrary => with(".so"),
             Self::CSource => with(".c"),
+            Self::Component => with(".component.wasm"),
+            Self::Package(Outline::Module) => with(".vitmod"),
+            Self::Package(Outline::Plugin) => with(".vitplug"),
         }
     }
 }

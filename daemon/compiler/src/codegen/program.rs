@@ -223,7 +223,7 @@ pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
 /// What [`library_object`] defines for C.
 pub fn library_exports(db: &dyn Db, program: Program) -> Vec<Export> {
     // Without texts, as where addresses are not those of the canonical ABI.
-    exported_procs(db, program, WasmWidth::Wasm64)
+    exported_procs(db, program, WasmWidth::Wasm64).procs
 }
 
 /// An object file of instances; `exported` are seen from outside by these names.

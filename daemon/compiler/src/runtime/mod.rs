@@ -16,7 +16,7 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 3] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit"];
+pub const WASM_PATHS: [&str; 4] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "component.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
@@ -47,6 +47,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/alloc/collections/tree.vit", include_str!("stdlib/alloc/collections/tree.vit")),
     ("vitte/stdlib/alloc/string.vit", include_str!("stdlib/alloc/string.vit")),
     ("vitte/stdlib/alloc/vec.vit", include_str!("stdlib/alloc/vec.vit")),
+    (WASM_PATHS[3], include_str!("component.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/core/iterator.vit", include_str!("stdlib/core/iterator.vit")),
     ("vitte/stdlib/core/option.vit", include_str!("stdlib/core/option.vit")),

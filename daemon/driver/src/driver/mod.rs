@@ -1,8 +1,10 @@
 //! The driver itself: one door for each verb.
 mod linking; // object files to executables
+mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
 use std::ffi::OsString;
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Diagnostic, FileContents, Program, SourcePath};
 use vitte_compiler::codegen::WasmWidth;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_store::Store;
 
 use self::linking::tool_error;
@@ -50,6 +53,7 @@ pub struct Driver {
     /// What each target was built from last.
     noted: Noted,
     memory: Memory,
+    packer: Option<Arc<dyn Packer>>,
     /// Last, so that nothing it uses is gone before it has ended.
     publisher: Publisher,
 }
@@ -90,6 +94,8 @@ enum Made {
     File(Arc<[u8]>),
     /// Input for a C compiler.
     C(Arc<str>),
+    /// What goes into a package.
+    Parts(Vec<Part>),
 }
 
 /// How far a request wants to go.
@@ -105,6 +111,10 @@ enum Goal<'a> {
     Bytecode,
     /// C source text.
     C,
+    /// A component.
+    Component,
+    /// All parts of a package.
+    Parts(Outline),
     /// An object to make a library of.
     Library,
     Text(Stage, Option<&'a str>),
@@ -114,7 +124,14 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::C | Goal::Library => true,
+            Goal::Object
+            | Goal::Image(_)
+            | Goal::Wasm(_)
+            | Goal::Bytecode
+            | Goal::C
+            | Goal::Component
+            | Goal::Parts(_)
+            | Goal::Library => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -138,6 +155,7 @@ impl Driver {
             history: None,
             noted: Noted::default(),
             memory: Memory::default(),
+            packer: None,
             publisher: Publisher::default(),
         }
     }
@@ -146,6 +164,12 @@ impl Driver {
     #[must_use]
     pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
         Self { engines: Arc::new(Engines::new(watcher)), ..self }
+    }
+
+    /// The same driver, which leaves the writing of packages to `packer`.
+    #[must_use]
+    pub fn packed_by(self, packer: Arc<dyn Packer>) -> Self {
+        Self { packer: Some(packer), ..self }
     }
 
     /// The same driver, which finds results of programs that it does not know in `store`, and leaves its
@@ -210,9 +234,11 @@ impl Driver {
                 self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
             }
             // Nothing of this is linked.
-            Product::Wasm(_) | Product::Bytecode | Product::CSource => {
-                self.linkers.select(None).map_err(tool_error)?
-            }
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_) => self.linkers.select(None).map_err(tool_error)?,
         };
         let mut linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
         let c_compiler = match plan.backend {
@@ -226,6 +252,9 @@ impl Driver {
         output::check(&plan)?;
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
+        }
+        if let Some(made_elsewhere) = packing::foreign(&plan)? {
+            return self.pack_foreign(&plan, made_elsewhere, described, events);
         }
         let key = BuildCache::plan_key(&plan, &linker_name, cache::Goal::Build);
         let mut found = self.find(&plan, &key, request);
@@ -255,6 +284,8 @@ impl Driver {
             }
             Product::Wasm(width) => Goal::Wasm(width),
             Product::Bytecode => Goal::Bytecode,
+            Product::Component => Goal::Component,
+            Product::Package(outline) => Goal::Parts(outline),
             Product::SharedLibrary => {
                 linker.prepare();
                 Goal::Library
@@ -293,6 +324,10 @@ impl Driver {
                     self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
                 }
             },
+            Made::Parts(parts) => {
+                let bytes = self.pack(&plan, parts)?;
+                Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?)
+            }
             Made::Object(object) => {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
@@ -347,6 +382,7 @@ impl Driver {
             history: None,
             noted: Noted::default(),
             memory: Memory::default(),
+            packer: self.packer.clone(),
             publisher: Publisher::default(),
         };
         determinism::check(request, &files, built, cancel, fresh)?;
@@ -431,7 +467,9 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_) | Made::C(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_)) | None => {
+                compiled.text.into_bytes()
+            }
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -570,6 +608,12 @@ fn compile_snapshot(
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
         Goal::C if clean => doors::c17(db, program).map(|text| made = Some(Made::C(text))),
+        Goal::Component if clean => {
+            doors::component(db, program, Outline::Module).map(|bytes| made = Some(Made::File(bytes)))
+        }
+        Goal::Parts(outline) if clean => {
+            parts(db, program, outline).map(|parts| made = Some(Made::Parts(parts)))
+        }
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -581,6 +625,8 @@ fn compile_snapshot(
         | Goal::Wasm(_)
         | Goal::Bytecode
         | Goal::C
+        | Goal::Component
+        | Goal::Parts(_)
         | Goal::Library
         | Goal::Text(..) => Ok(()),
     };
@@ -590,6 +636,23 @@ fn compile_snapshot(
     }
     let errors = count(&diagnostics, "error");
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
+}
+
+/// What goes into a package.
+fn parts(db: &Database, program: Program, outline: Outline) -> Result<Vec<Part>, Arc<[Diagnostic]>> {
+    let component = Part {
+        kind: PartKind::Component,
+        path: "main.wasm".to_owned(),
+        bytes: doors::component(db, program, outline)?,
+    };
+    Ok(match outline {
+        Outline::Module => {
+            let bytes = doors::bytecode(db, program)?;
+            vec![component, Part { kind: PartKind::Bytecode, path: "main.vitbc".to_owned(), bytes }]
+        }
+        // Plugins are components.
+        Outline::Plugin => vec![component],
+    })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.

@@ -13,6 +13,7 @@ use crate::link::DebugInfo;
 use crate::output::Written;
 use crate::plan::BuildPlan;
 use crate::product::{Backend, Product};
+use vitte_compiler::codegen::wasm::Outline;
 
 impl Driver {
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
@@ -172,6 +173,8 @@ impl Driver {
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),
                         Product::SharedLibrary => drop(doors::library(db, program)),
+                        Product::Component => drop(doors::component(db, program, Outline::Module)),
+                        Product::Package(outline) => drop(doors::component(db, program, outline)),
                     }
                 }
             });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vitte_compiler::base::diagnostic::Diagnostics;
 use vitte_compiler::base::{FileContents, Place, Program, SourceFile, SourcePath, Span};
 pub(crate) use vitte_compiler::codegen::Fragments;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_compiler::codegen::{self, TextStage, WasmWidth};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
@@ -91,6 +92,15 @@ pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<
     let roots = codegen::wasm::roots(db, program, width);
     super::parallel::each(db, roots, |db, instance| codegen::wasm::needs(db, instance, options, width));
     codegen::program_wasm(db, program, width)
+}
+
+/// The program as a WebAssembly component, or why there is none.
+pub(crate) fn component(db: &Database, program: Program, outline: Outline) -> Result<Arc<[u8]>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let width = WasmWidth::Wasm32;
+    let roots = codegen::wasm::roots(db, program, width);
+    super::parallel::each(db, roots, |db, instance| codegen::wasm::needs(db, instance, options, width));
+    codegen::wasm::program_component(db, program, outline)
 }
 
 /// The program as a module of bytecode, or why there is none.
