@@ -24,7 +24,7 @@ mod spelling; // how far apart two names are
 
 pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
-pub use driver::{Driver, TestBuild, TestProgram, TestProgramKind};
+pub use driver::{Driver, HotBuild, HotProgram, Swap, TestBuild, TestProgram, TestProgramKind};
 pub use link::worker_main;
 pub use memory::MemoryUse;
 pub use plan::{BuildPlan, Output};

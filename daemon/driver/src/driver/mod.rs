@@ -1,8 +1,10 @@
 //! The driver itself: one door for each verb.
+mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use hot::{HotBuild, HotProgram, Swap};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
 use std::ffi::OsString;
@@ -24,6 +26,7 @@ use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
+use crate::link::incremental::hot::Generation;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
@@ -87,6 +90,8 @@ enum Made {
     Image(Image<Written>),
     /// What needs no linker.
     File(Arc<[u8]>),
+    /// What a process that runs it shall be.
+    Hot(Generation),
 }
 
 /// How far a request wants to go.
@@ -102,6 +107,8 @@ enum Goal<'a> {
     Bytecode,
     /// An object to make a library of.
     Library,
+    /// What a process that runs it shall be.
+    Hot,
     Text(Stage, Option<&'a str>),
 }
 
@@ -109,7 +116,12 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
+            Goal::Object
+            | Goal::Image(_)
+            | Goal::Wasm(_)
+            | Goal::Bytecode
+            | Goal::Library
+            | Goal::Hot => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -265,6 +277,8 @@ impl Driver {
                     }
                 })
             }
+            // Nothing of it was asked for.
+            Made::Hot(_) => None,
             Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
             Made::Object(object) => {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
@@ -404,7 +418,7 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_) | Made::Hot(_)) | None => compiled.text.into_bytes(),
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -542,6 +556,7 @@ fn compile_snapshot(
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
+        Goal::Hot if clean => kept.hot(db, program).map(|generation| made = Some(Made::Hot(generation))),
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -553,6 +568,7 @@ fn compile_snapshot(
         | Goal::Wasm(_)
         | Goal::Bytecode
         | Goal::Library
+        | Goal::Hot
         | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {
