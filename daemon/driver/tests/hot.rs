@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use vitte_driver::run::{RunOutput, RunningProgram, spawn_handed};
 use vitte_driver::{
-    BuildRequest, CancellationToken, Driver, DriverError, Event, ExitKind, HotBuild, HotProgram, RunSpec, Swap,
+    BuildRequest, CancellationToken, Driver, DriverError, Event, ExitKind, HotBuild, HotProgram, RunSpec,
+    Swap,
 };
 
 /// Answers each line of input, with a count of all lines so far and of this one.
@@ -61,13 +62,17 @@ impl World {
         std::fs::write(self.folder.path().join("server.vit"), text).unwrap();
     }
 
-    fn try_build(&self) -> (Result<HotBuild, DriverError>, Vec<String>) {
-        let request = BuildRequest {
+    fn request(&self) -> BuildRequest {
+        BuildRequest {
             entry: Some("server.vit".into()),
             cwd: self.folder.path().to_path_buf(),
             scratch: Some(self.folder.path().join("scratch")),
             ..BuildRequest::default()
-        };
+        }
+    }
+
+    fn try_build(&self) -> (Result<HotBuild, DriverError>, Vec<String>) {
+        let request = self.request();
         let messages = std::sync::Mutex::new(Vec::new());
         let sink = |event: Event| {
             if let Event::Diagnostic(diagnostic) = event {
@@ -114,7 +119,8 @@ impl Running {
                 self.unread = rest.to_owned();
                 return line;
             }
-            let piece = tokio::time::timeout(Duration::from_secs(20), self.program.output.recv()).await.unwrap();
+            let piece =
+                tokio::time::timeout(Duration::from_secs(20), self.program.output.recv()).await.unwrap();
             match piece {
                 Some(RunOutput::Stdout(bytes) | RunOutput::Stderr(bytes)) => {
                     self.unread.push_str(&String::from_utf8(bytes).unwrap());
@@ -183,7 +189,9 @@ async fn procedures_come_go_and_change_their_names() {
     done(&running.hot.swap(&world.build(&renamed)).unwrap());
     assert_eq!(running.ask("a").await, "((a> 3 of 3");
     // One more parameter: what calls it comes anew too.
-    let signature = renamed.replace("cry(line)", "cry(line, 2)").replace("cry(line: string)", "cry(line: string, n: int)");
+    let signature = renamed
+        .replace("cry(line)", "cry(line, 2)")
+        .replace("cry(line: string)", "cry(line: string, n: int)");
     done(&running.hot.swap(&world.build(&signature)).unwrap());
     assert_eq!(running.ask("b").await, "((b> 1 of 4");
     // A parameter that is changed now is passed in another way.
@@ -217,13 +225,16 @@ async fn what_cannot_be_swapped_says_why() {
     let world = World::new();
     let mut running = world.start(SERVER).await;
     assert_eq!(running.ask("a").await, "one a 1 of 1");
-    let form = SERVER.replace("last: string }", "last: string, first: string }").replace("last: \"\" }", "last: \"\", first: \"\" }");
+    let form = SERVER
+        .replace("last: string }", "last: string, first: string }")
+        .replace("last: \"\" }", "last: \"\", first: \"\" }");
     let reason = restart(running.hot.swap(&world.build(&form)).unwrap());
     assert!(reason.contains("the form `Seen` has changed"), "{reason}");
     let main = SERVER.replace("% 256", "% 255");
     let reason = restart(running.hot.swap(&world.build(&main)).unwrap());
     assert!(reason.contains("`main` has changed"), "{reason}");
-    let called = SERVER.replace("line: string) -> string {\n    set", "line: string, n: int = 3) -> string {\n    set");
+    let called = SERVER
+        .replace("line: string) -> string {\n    set", "line: string, n: int = 3) -> string {\n    set");
     let reason = restart(running.hot.swap(&world.build(&called)).unwrap());
     assert!(reason.contains("main"), "{reason}");
     // It goes on as it was, and can still become what it can become.
@@ -269,7 +280,8 @@ async fn panics_of_new_code_tell_their_own_place() {
         "    // A line more.\n    let none_left: [int] = []\n    let lost = none_left[times]\n    give to_string(lost) + line",
     );
     done(&running.hot.swap(&world.build(&wrong)).unwrap());
-    let message = running.ask("a").await;
+    assert_eq!(running.ask("a").await, "panic: index 2 out of range for length 0");
+    let message = running.line().await;
     let line = wrong.lines().position(|line| line.contains("none_left[times]")).unwrap() + 1;
     assert!(message.contains(&format!("server.vit:{line}:")), "{message}");
     assert_eq!(running.program.wait().await.unwrap(), ExitKind::Signal(6));
@@ -354,18 +366,27 @@ proc main() -> int {{
     assert_eq!(running.end().await, ExitKind::Code(0));
 }
 
-#[tokio::test]
-async fn what_cannot_run_so_is_refused() {
+#[test]
+fn what_cannot_run_so_is_refused() {
     let world = World::new();
-    world.write("extern C {\n    proc no_such_function() -> i32;\n}\nproc main() -> int { give no_such_function() as int }\n");
-    let (built, messages) = world.try_build();
-    let built = built.unwrap();
-    assert!(built.is_runnable(), "{messages:?}");
-    match world.driver.start_hot(&built) {
-        Err(DriverError::BadInput { reason: "NOT_HOT", message, help }) => {
-            assert!(message.contains("no_such_function"), "{message}");
-            assert!(help.contains("vitte watch run"), "{help}");
+    world.write(SERVER);
+    let refused = |request: BuildRequest| {
+        let built = world.driver.build_hot(&request, &|_: Event| (), &CancellationToken::new());
+        match built {
+            Err(DriverError::BadInput { reason: "NOT_HOT", message, help }) => {
+                assert!(help.contains("vitte watch run"), "{help}");
+                message
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
-    }
+    };
+    let message = refused(BuildRequest { linker: Some("cc".into()), ..world.request() });
+    assert!(message.contains("`server` cannot be changed while it runs"), "{message}");
+    let message = refused(BuildRequest { scratch: None, emit: Some("vbc".into()), ..world.request() });
+    assert!(message.contains("no executable"), "{message}");
+    // A dry run shows what would be done, and does nothing.
+    let request = BuildRequest { dry_run: true, ..world.request() };
+    let built = world.driver.build_hot(&request, &|_: Event| (), &CancellationToken::new()).unwrap();
+    assert!(!built.is_runnable() && !built.outcome.plan.is_empty());
+    assert!(matches!(world.driver.start_hot(&built), Err(DriverError::BadInput { .. })));
 }

@@ -116,12 +116,9 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object
-            | Goal::Image(_)
-            | Goal::Wasm(_)
-            | Goal::Bytecode
-            | Goal::Library
-            | Goal::Hot => true,
+            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library | Goal::Hot => {
+                true
+            }
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }

@@ -19,11 +19,11 @@ use vitte_compiler::codegen::data::DataSection;
 use vitte_compiler::codegen::fragment::{FragmentTarget, NO_FUNCTION};
 use vitte_compiler::codegen::hot::Contract;
 
+use super::super::system_calls;
 use super::dwarf::Files;
 use super::elf::{self, Imports};
 use super::packed::Packed;
 use super::prepared::Prepared;
-use super::super::system_calls;
 use super::{Data, ImageOptions, Parts, Start, Unfit, imports};
 
 /// Bytes of a stub: `jmp [rip + slot]` and two bytes of padding.
@@ -151,8 +151,7 @@ impl Process {
         let packed = Packed::of(&prepared, callees, &imports)?;
         let data = Data::new(&prepared);
         let prologue = prologue(descriptor);
-        let start =
-            Start { base: PROGRAM_AT, prologue: &prologue, stubs: Some(REGION_AT + STUBS) };
+        let start = Start { base: PROGRAM_AT, prologue: &prologue, stubs: Some(REGION_AT + STUBS) };
         let options = ImageOptions { entry: &generation.entry, strip: false, level: generation.level };
         let parts = Parts { files: &files, data: &data, imports: &imports, packed: &packed };
         let last = parts.lay_out(options, start, out)?;
@@ -222,7 +221,8 @@ impl Process {
                 Difference::Places if function.is_entry => continue,
                 Difference::Places => change.moved += 1,
                 Difference::Code if function.is_entry => {
-                    let is_called_differently = self.live.get(*slot).is_some_and(|live| live.callees != callees);
+                    let is_called_differently =
+                        self.live.get(*slot).is_some_and(|live| live.callees != callees);
                     let reason = if is_called_differently {
                         "`main` runs, and what it calls is called differently now"
                     } else {
@@ -264,7 +264,8 @@ impl Process {
             {
                 let kind = now.split(' ').next().unwrap_or("type");
                 let name = name.rsplit("::").next().unwrap_or(name);
-                let reason = format!("the {kind} `{name}` has changed, and the program may hold values of it");
+                let reason =
+                    format!("the {kind} `{name}` has changed, and the program may hold values of it");
                 return Err(Unswappable(reason));
             }
         }
@@ -295,12 +296,18 @@ impl Process {
                 let target = match target {
                     FragmentTarget::Function(_) => match callee {
                         Some(slot) => REGION_AT + STUBS + *slot as u64 * STUB,
-                        None => return Err(Unswappable(format!("`{}` calls what is not there", fragment.symbol))),
+                        None => {
+                            return Err(Unswappable(format!(
+                                "`{}` calls what is not there",
+                                fragment.symbol
+                            )));
+                        }
                     },
                     FragmentTarget::Extern(name) => match self.imports.number(name.as_str()) {
                         Some(number) => self.text + elf::stub(number),
                         None => {
-                            let reason = format!("`{name}` of the C library is called now, and was not there");
+                            let reason =
+                                format!("`{name}` of the C library is called now, and was not there");
                             return Err(Unswappable(reason));
                         }
                     },
@@ -350,11 +357,12 @@ impl Live {
             return Difference::None;
         }
         // What debuggers want to know is in neither.
-        let is_same_code = old.code.bytes == new.code.bytes
-            && old.code.relocations.len() == new.code.relocations.len()
-            && old.code.relocations.iter().zip(&new.code.relocations).all(|(old, new)| {
-                (old.offset, old.kind, old.addend) == (new.offset, new.kind, new.addend)
-            });
+        let is_same_code =
+            old.code.bytes == new.code.bytes
+                && old.code.relocations.len() == new.code.relocations.len()
+                && old.code.relocations.iter().zip(&new.code.relocations).all(|(old, new)| {
+                    (old.offset, old.kind, old.addend) == (new.offset, new.kind, new.addend)
+                });
         if !is_same_code || old.targets.len() != new.targets.len() {
             return Difference::Code;
         }

@@ -241,12 +241,7 @@ enum Reached<'a> {
 
 impl Parts<'_> {
     /// Lays everything out in `out`.
-    fn lay_out(
-        &self,
-        options: ImageOptions<'_>,
-        start: Start<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Last, Unfit> {
+    fn lay_out(&self, options: ImageOptions<'_>, start: Start<'_>, out: &mut Vec<u8>) -> Result<Last, Unfit> {
         let Self { imports, packed, .. } = *self;
         let frame = common_frame(options.level).map_err(|CodegenError::Internal(what)| Unfit(what))?;
         let with_debug = !options.strip && !packed.dies.is_empty();
@@ -499,16 +494,15 @@ impl Data {
 /// What the fragments need of the C library and, where it has a file, of the library of system calls; and whatever
 /// else of `more` these have.
 fn imports(prepared: &[Prepared], more: &[Name], system_calls: Option<&str>) -> Result<Imports, Unfit> {
-    let find = |name: &str| {
-        symbols::function(name).or_else(|| Some((system_calls::function(name)?, system_calls?)))
-    };
+    let find =
+        |name: &str| symbols::function(name).or_else(|| Some((system_calls::function(name)?, system_calls?)));
     let mut seen: HashSet<&str> = HashSet::new();
     let mut names: BTreeMap<&'static str, &str> = BTreeMap::new();
     let externs = prepared.iter().flat_map(|prepared| &prepared.externs).map(|name| name.as_str());
     for name in externs.chain([startup::LIBC_START]) {
         if seen.insert(name) {
-            let (name, soname) = find(name)
-                .ok_or_else(|| Unfit(format!("`{name}` is no function of the C library")))?;
+            let (name, soname) =
+                find(name).ok_or_else(|| Unfit(format!("`{name}` is no function of the C library")))?;
             names.insert(name, soname);
         }
     }
