@@ -435,6 +435,9 @@ pub struct RunArgs {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
+    /// Follow the files: replace procedures that change while the program runs, and keep its state
+    #[arg(long)]
+    pub hot: bool,
     /// End the program after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,

@@ -9,6 +9,7 @@ pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod fragment; // one function as a linker wants it
+pub mod hot; // what must stay the same in a program that runs
 pub mod isa; // target descriptions
 pub mod object; // one ELF object
 pub mod program; // whole programs, memoised

@@ -1,9 +1,11 @@
 //! The driver itself: one door for each verb.
+mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
 mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use hot::{HotBuild, HotProgram, Swap};
 pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
@@ -28,6 +30,7 @@ use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
+use crate::link::incremental::hot::Generation;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
@@ -96,6 +99,8 @@ enum Made {
     C(Arc<str>),
     /// What goes into a package.
     Parts(Vec<Part>),
+    /// What a process that runs it shall be.
+    Hot(Generation),
 }
 
 /// How far a request wants to go.
@@ -117,6 +122,8 @@ enum Goal<'a> {
     Parts(Outline),
     /// An object to make a library of.
     Library,
+    /// What a process that runs it shall be.
+    Hot,
     Text(Stage, Option<&'a str>),
 }
 
@@ -131,7 +138,8 @@ impl Goal<'_> {
             | Goal::C
             | Goal::Component
             | Goal::Parts(_)
-            | Goal::Library => true,
+            | Goal::Library
+            | Goal::Hot => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -315,6 +323,8 @@ impl Driver {
                     }
                 })
             }
+            // Nothing of it was asked for.
+            Made::Hot(_) => None,
             Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
             Made::C(text) => match &c_compiler {
                 None => Some(self.outputs.write(&plan, text.as_bytes(), 0, !request.without_digest)?),
@@ -467,7 +477,7 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_)) | None => {
+            Some(Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_) | Made::Hot(_)) | None => {
                 compiled.text.into_bytes()
             }
         };
@@ -614,6 +624,7 @@ fn compile_snapshot(
         Goal::Parts(outline) if clean => {
             parts(db, program, outline).map(|parts| made = Some(Made::Parts(parts)))
         }
+        Goal::Hot if clean => kept.hot(db, program).map(|generation| made = Some(Made::Hot(generation))),
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -628,6 +639,7 @@ fn compile_snapshot(
         | Goal::Component
         | Goal::Parts(_)
         | Goal::Library
+        | Goal::Hot
         | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {
