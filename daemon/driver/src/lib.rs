@@ -28,4 +28,4 @@ pub use driver::{Driver, TestBuild, TestProgram, TestProgramKind};
 pub use link::worker_main;
 pub use memory::MemoryUse;
 pub use plan::{BuildPlan, Output};
-pub use product::Product;
+pub use product::{Product, TargetName};

@@ -23,6 +23,7 @@ use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
+use crate::link::image::{self, ImageOptions};
 use crate::link::incremental::Unfit;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
@@ -96,6 +97,8 @@ enum Goal<'a> {
     Object,
     /// The executable, unless it is in place; an object where the program needs a linker.
     Image(&'a Outputs),
+    /// An executable for another machine.
+    Native,
     /// A WebAssembly module.
     Wasm(WasmWidth),
     /// A module of bytecode.
@@ -109,7 +112,7 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
+            Goal::Object | Goal::Image(_) | Goal::Native | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -205,9 +208,15 @@ impl Driver {
                 self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
             }
             // Nothing of this is linked.
-            Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
+            Product::Foreign(_) | Product::Wasm(_) | Product::Bytecode => {
+                self.linkers.select(None).map_err(tool_error)?
+            }
         };
-        let linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let linker_name = match plan.product {
+            Product::Executable | Product::SharedLibrary => linker.identity(),
+            Product::Foreign(_) => image::IDENTITY.to_owned(),
+            Product::Wasm(_) | Product::Bytecode => "none".to_owned(),
+        };
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
@@ -234,6 +243,7 @@ impl Driver {
                 linker.prepare();
                 Goal::Object
             }
+            Product::Foreign(_) => Goal::Native,
             Product::Wasm(width) => Goal::Wasm(width),
             Product::Bytecode => Goal::Bytecode,
             Product::SharedLibrary => {
@@ -538,6 +548,13 @@ fn compile_snapshot(
                 Err(diagnostics) => Err(diagnostics),
             }
         }
+        Goal::Native if clean => doors::native(db, program).and_then(|parts| {
+            let options =
+                ImageOptions { name: &plan.project.name, strip: plan.debug == DebugInfo::Strip };
+            let bytes = image::write(&parts, options).map_err(|why| doors::not_laid_out(db, program, &why))?;
+            made = Some(Made::File(bytes.into()));
+            Ok(())
+        }),
         Goal::Wasm(width) if clean => {
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
@@ -550,6 +567,7 @@ fn compile_snapshot(
         Goal::Diagnostics
         | Goal::Object
         | Goal::Image(_)
+        | Goal::Native
         | Goal::Wasm(_)
         | Goal::Bytecode
         | Goal::Library

@@ -167,6 +167,7 @@ impl Driver {
                 if whole && !found.iter().any(Diagnostic::is_error) {
                     match plan.product {
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
+                        Product::Foreign(_) => drop(doors::native(db, program)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),
                         Product::SharedLibrary => drop(doors::library(db, program)),

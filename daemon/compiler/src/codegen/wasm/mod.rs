@@ -35,6 +35,7 @@ pub use exports::{Crossing, Export, exported_procs};
 pub use externs::is_available;
 pub(in crate::codegen) use externs::{Extern, find as find_extern};
 pub(in crate::codegen) use link::{Linked, link};
+pub(in crate::codegen) use link::not_on_target;
 pub use link::{needs, roots, wasm_code};
 pub use module::program_wasm;
 use wasm_encoder::ValType;
