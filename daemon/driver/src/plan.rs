@@ -103,7 +103,9 @@ impl BuildPlan {
             // One spelling, so that equal programs share their results.
             target: match product {
                 Product::Foreign(machine) => machine.triple().to_owned(),
-                Product::Executable | Product::Wasm(_) | Product::Bytecode | Product::SharedLibrary => String::new(),
+                Product::Executable | Product::Wasm(_) | Product::Bytecode | Product::SharedLibrary => {
+                    String::new()
+                }
             },
             opt_level: request.opt_level.or(profile.opt_level).unwrap_or_default(),
             disabled_passes: sorted(&request.disabled_passes),

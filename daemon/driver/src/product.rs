@@ -47,10 +47,20 @@ const fn foreign(machine: Machine) -> Target {
 /// Targets with their spellings; the first of each is the one in messages. Neither a system's name nor the order of a
 /// triple's parts is the same everywhere, so that common ones are listed, and others parsed.
 const TARGETS: [(Target, &[&str]); 9] = [
-    (HOST, &["x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "x86_64-pc-linux-gnu", "x86_64-linux", "x86_64"]),
+    (
+        HOST,
+        &["x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "x86_64-pc-linux-gnu", "x86_64-linux", "x86_64"],
+    ),
     (
         foreign(Machine::Aarch64Linux),
-        &["aarch64-linux", "aarch64-unknown-linux", "aarch64-linux-gnu", "aarch64-linux-musl", "arm64-linux", "aarch64"],
+        &[
+            "aarch64-linux",
+            "aarch64-unknown-linux",
+            "aarch64-linux-gnu",
+            "aarch64-linux-musl",
+            "arm64-linux",
+            "aarch64",
+        ],
     ),
     (
         foreign(Machine::Riscv64Linux),
@@ -63,7 +73,13 @@ const TARGETS: [(Target, &[&str]); 9] = [
     ),
     (
         foreign(Machine::X86_64Windows),
-        &["x86_64-windows", "x86_64-pc-windows", "x86_64-windows-gnu", "x86_64-windows-msvc", "x86_64-w64-mingw32"],
+        &[
+            "x86_64-windows",
+            "x86_64-pc-windows",
+            "x86_64-windows-gnu",
+            "x86_64-windows-msvc",
+            "x86_64-w64-mingw32",
+        ],
     ),
     (WASM32, &["wasm32", "wasm32-wasi", "wasm32-wasip1", "wasm32-unknown-wasi"]),
     (WASM64, &["wasm64", "wasm64-wasi", "wasm64-wasip1", "wasm64-unknown-wasi"]),
@@ -147,8 +163,12 @@ fn find_target(wanted: &str) -> Result<Target, DriverError> {
         (Architecture::X86_64, OperatingSystem::Linux) => return Ok(HOST),
         (Architecture::Aarch64(_), OperatingSystem::Linux) => Machine::Aarch64Linux,
         (Architecture::Riscv64(_), OperatingSystem::Linux) => Machine::Riscv64Linux,
-        (Architecture::X86_64, OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => Machine::X86_64Macos,
-        (Architecture::Aarch64(_), OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => Machine::Aarch64Macos,
+        (Architecture::X86_64, OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => {
+            Machine::X86_64Macos
+        }
+        (Architecture::Aarch64(_), OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => {
+            Machine::Aarch64Macos
+        }
         (Architecture::X86_64, OperatingSystem::Windows) => Machine::X86_64Windows,
         (Architecture::Aarch64(_), OperatingSystem::Windows) => {
             let message = format!("the target `{wanted}` is not supported yet");
@@ -170,7 +190,11 @@ fn unknown(wanted: &str) -> DriverError {
         _ => String::new(),
     };
     let message = format!("the target `{wanted}` is not supported");
-    bad_input("UNKNOWN_TARGET", message, format!("{meant}supported: {}; see `vitte targets`", names.join(", ")))
+    bad_input(
+        "UNKNOWN_TARGET",
+        message,
+        format!("{meant}supported: {}; see `vitte targets`", names.join(", ")),
+    )
 }
 
 impl Product {

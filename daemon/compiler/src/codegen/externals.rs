@@ -6,9 +6,13 @@ use crate::base::{Machine, Processor, System};
 /// The machine of a triple that [`Machine::triple`] gave, as Cranelift keeps it.
 pub(super) fn machine_of(triple: &Triple) -> Machine {
     match (triple.architecture, triple.operating_system) {
-        (Architecture::X86_64, OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => Machine::X86_64Macos,
+        (Architecture::X86_64, OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => {
+            Machine::X86_64Macos
+        }
         (Architecture::X86_64, OperatingSystem::Windows) => Machine::X86_64Windows,
-        (Architecture::Aarch64(Aarch64Architecture::Aarch64), OperatingSystem::Linux) => Machine::Aarch64Linux,
+        (Architecture::Aarch64(Aarch64Architecture::Aarch64), OperatingSystem::Linux) => {
+            Machine::Aarch64Linux
+        }
         (Architecture::Aarch64(_), _) => Machine::Aarch64Macos,
         (Architecture::Riscv64(_), _) => Machine::Riscv64Linux,
         _ => Machine::X86_64LinuxGnu,
@@ -19,7 +23,9 @@ pub(super) fn machine_of(triple: &Triple) -> Machine {
 pub(super) fn runtime_paths(machine: Machine) -> &'static [&'static str] {
     match machine {
         Machine::X86_64LinuxGnu => &[],
-        Machine::Aarch64Linux | Machine::Riscv64Linux => &["linux.vit", "native.vit", "files.vit", "heap.vit"],
+        Machine::Aarch64Linux | Machine::Riscv64Linux => {
+            &["linux.vit", "native.vit", "files.vit", "heap.vit"]
+        }
         Machine::X86_64Macos | Machine::Aarch64Macos => &["macos.vit", "native.vit", "files.vit", "heap.vit"],
         Machine::X86_64Windows => &["windows.vit", "native.vit", "files.vit", "heap.vit"],
     }
@@ -153,11 +159,58 @@ const WINDOWS_FUNCTIONS: &[&str] = &[
 
 /// What programs can call of `libSystem`, under the names of C, by name: the list that stands for the library.
 const MACOS_FUNCTIONS: &[&str] = &[
-    "__error", "arc4random_buf", "atan", "atan2", "ceil", "clock_gettime_nsec_np", "close", "closedir", "cos", "exp",
-    "fabs", "floor", "fmod", "fsync", "ftruncate", "getcwd", "getenv", "gethostname", "getpid", "isatty", "labs", "log",
-    "log10", "log2", "lseek", "lstat", "mkdir", "mmap", "nearbyint", "open", "opendir", "pow", "pread", "puts", "pwrite",
-    "raise", "readdir", "readlink", "rename", "renamex_np", "rint", "rmdir", "round", "sin", "sqrt", "stat", "symlink",
-    "sysconf", "tan", "trunc", "unlink", "usleep",
+    "__error",
+    "arc4random_buf",
+    "atan",
+    "atan2",
+    "ceil",
+    "clock_gettime_nsec_np",
+    "close",
+    "closedir",
+    "cos",
+    "exp",
+    "fabs",
+    "floor",
+    "fmod",
+    "fsync",
+    "ftruncate",
+    "getcwd",
+    "getenv",
+    "gethostname",
+    "getpid",
+    "isatty",
+    "labs",
+    "log",
+    "log10",
+    "log2",
+    "lseek",
+    "lstat",
+    "mkdir",
+    "mmap",
+    "nearbyint",
+    "open",
+    "opendir",
+    "pow",
+    "pread",
+    "puts",
+    "pwrite",
+    "raise",
+    "readdir",
+    "readlink",
+    "rename",
+    "renamex_np",
+    "rint",
+    "rmdir",
+    "round",
+    "sin",
+    "sqrt",
+    "stat",
+    "symlink",
+    "sysconf",
+    "tan",
+    "trunc",
+    "unlink",
+    "usleep",
 ];
 
 /// Functions of the runtime alone: what `read`, `write` and `_exit` are in `libSystem`, which the runtime wraps.

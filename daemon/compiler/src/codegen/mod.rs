@@ -22,8 +22,8 @@ pub mod wasm; // WebAssembly modules
 
 pub use compile::{clif_text, compile_function};
 pub use externals::library_of;
-pub use native::{NativeProgram, native_program};
 pub use fragment::{Fragment, FragmentTarget, Fragments};
+pub use native::{NativeProgram, native_program};
 pub use object::ObjectFile;
 pub use program::{library_object, machine_code, program_instances, program_object};
 pub use text::{TextStage, emit_text};

@@ -90,7 +90,9 @@ impl Runtime<'_> {
         let item = runtime_paths(self.machine).iter().find_map(|path| {
             let file = db.file(&SourcePath { root: CORE_ROOT.into(), path: (*path).into() });
             let mut items = item_tree(db, file).items.iter().map(|entry| entry.id);
-            items.find(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name && !is_extern(db, *item))
+            items.find(|item| {
+                item.kind(db) == ItemKind::Proc && item.name(db) == name && !is_extern(db, *item)
+            })
         });
         let instance = item.map(|item| Instance::new(db, InstanceKind::Proc(item, Vec::new())));
         self.procs.insert(name.to_owned(), instance);

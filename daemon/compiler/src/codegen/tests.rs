@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::compile::compile_function;
 use super::isa::target_isa;
-use crate::base::Machine;
 use super::object::{FunctionInput, ObjectContext, Position, write_object};
+use crate::base::Machine;
 use crate::base::{Db, FileContents, OptLevel, SourceFile, SourcePath, SourceRoot};
 use crate::consteval::ConstValue;
 use crate::lower::hir::{BinaryOp, UnaryOp};

@@ -16,8 +16,7 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 5] =
-    ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit"];
+pub const WASM_PATHS: [&str; 5] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[

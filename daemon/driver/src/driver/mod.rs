@@ -112,7 +112,9 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Native | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
+            Goal::Object | Goal::Image(_) | Goal::Native | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => {
+                true
+            }
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -549,9 +551,9 @@ fn compile_snapshot(
             }
         }
         Goal::Native if clean => doors::native(db, program).and_then(|parts| {
-            let options =
-                ImageOptions { name: &plan.project.name, strip: plan.debug == DebugInfo::Strip };
-            let bytes = image::write(&parts, options).map_err(|why| doors::not_laid_out(db, program, &why))?;
+            let options = ImageOptions { name: &plan.project.name, strip: plan.debug == DebugInfo::Strip };
+            let bytes =
+                image::write(&parts, options).map_err(|why| doors::not_laid_out(db, program, &why))?;
             made = Some(Made::File(bytes.into()));
             Ok(())
         }),

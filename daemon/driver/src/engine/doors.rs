@@ -3,7 +3,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{Code, Diagnostic, FileContents, Phase, Place, Program, SourceFile, SourcePath, Span};
+use vitte_compiler::base::{
+    Code, Diagnostic, FileContents, Phase, Place, Program, SourceFile, SourcePath, Span,
+};
 pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::{self, TextStage, WasmWidth};
 use vitte_compiler::lower::hir::Abi;

@@ -253,7 +253,9 @@ pub(in crate::codegen) fn not_on_target(
         diagnostic = diagnostic.note(what);
     }
     diagnostic
-        .note("programs for this target have no C library and only the system calls that the runtime has there")
+        .note(
+            "programs for this target have no C library and only the system calls that the runtime has there",
+        )
         .help("build for the host, or do without the calls on this target")
 }
 

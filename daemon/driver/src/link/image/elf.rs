@@ -61,16 +61,17 @@ pub(super) fn write(program: &NativeProgram, options: ImageOptions<'_>) -> Resul
     out.u16(SECTION_HEADER as u16);
     out.u16(section_count);
     out.u16(section_count.saturating_sub(1));
-    let mut segment = |kind: u32, flags: u32, offset: u64, address: u64, filed: u64, held: u64, align: u64| {
-        out.u32(kind);
-        out.u32(flags);
-        out.u64(offset);
-        out.u64(address);
-        out.u64(address);
-        out.u64(filed);
-        out.u64(held);
-        out.u64(align);
-    };
+    let mut segment =
+        |kind: u32, flags: u32, offset: u64, address: u64, filed: u64, held: u64, align: u64| {
+            out.u32(kind);
+            out.u32(flags);
+            out.u64(offset);
+            out.u64(address);
+            out.u64(address);
+            out.u64(filed);
+            out.u64(held);
+            out.u64(align);
+        };
     segment(1, 5, 0, BASE, text_end, text_end, PAGE);
     segment(1, 6, data_offset, data, data_size, state + program.state_bytes - data, PAGE);
     segment(0x6474_e551, 6, 0, 0, 0, 0, 16);

@@ -75,8 +75,7 @@ pub(super) fn write(program: &NativeProgram, options: ImageOptions<'_>) -> Resul
     let edit_offset = data_end.next_multiple_of(PAGE);
     let edit_address = BASE + (state + program.state_bytes).next_multiple_of(PAGE);
     let slots = (0..program.imports.len() as u64).map(|import| BASE + data_offset + import * 8).collect();
-    let addresses =
-        Addresses { text: BASE + text_offset, data: BASE + data, state: BASE + state, slots };
+    let addresses = Addresses { text: BASE + text_offset, data: BASE + data, state: BASE + state, slots };
     let stubs = text_offset + stubs_offset(program);
     let edit = link_edit(program, &addresses, options, edit_offset, data - data_offset);
     let signature_offset = (edit_offset + edit.bytes.len()).next_multiple_of(16);
@@ -106,21 +105,22 @@ pub(super) fn write(program: &NativeProgram, options: ImageOptions<'_>) -> Resul
         out.u32(sections as u32);
         out.u32(0);
     };
-    let section = |out: &mut Bytes, name, of, offset: u64, size: u64, align: u32, flags: u32, index: u32, stub: u32| {
-        out.field(name, 16);
-        out.field(of, 16);
-        out.u64(BASE + offset);
-        out.u64(size);
-        // What is zero has no place in the file.
-        out.u32(if flags == 1 { 0 } else { offset as u32 });
-        out.u32(align);
-        out.u32(0);
-        out.u32(0);
-        out.u32(flags);
-        out.u32(index);
-        out.u32(stub);
-        out.u32(0);
-    };
+    let section =
+        |out: &mut Bytes, name, of, offset: u64, size: u64, align: u32, flags: u32, index: u32, stub: u32| {
+            out.field(name, 16);
+            out.field(of, 16);
+            out.u64(BASE + offset);
+            out.u64(size);
+            // What is zero has no place in the file.
+            out.u32(if flags == 1 { 0 } else { offset as u32 });
+            out.u32(align);
+            out.u32(0);
+            out.u32(0);
+            out.u32(flags);
+            out.u32(index);
+            out.u32(stub);
+            out.u32(0);
+        };
     segment(&mut out, "__PAGEZERO", 0, BASE, 0, 0, 0, 0);
     segment(&mut out, "__TEXT", BASE, data_offset, 0, data_offset, 5, text_sections);
     section(&mut out, "__text", "__TEXT", text_offset, program.text.len() as u64, 4, 0x8000_0400, 0, 0);
@@ -156,7 +156,9 @@ pub(super) fn write(program: &NativeProgram, options: ImageOptions<'_>) -> Resul
     let indirect_count = if has_imports { imports * 2 } else { 0 };
     let indirect = if has_imports { edit.indirect } else { 0 };
     let locals = edit.locals;
-    for value in [0, locals, locals, 0, locals, imports, 0, 0, 0, 0, 0, 0, indirect, indirect_count, 0, 0, 0, 0] {
+    for value in
+        [0, locals, locals, 0, locals, imports, 0, 0, 0, 0, 0, 0, indirect, indirect_count, 0, 0, 0, 0]
+    {
         out.u32(value as u32);
     }
     text_command(&mut out, 0xe, linker_size, &[], LINKER);
