@@ -3,7 +3,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{Db as _, FileContents, Name, Place, Program, SourceFile, SourcePath, Span};
+use vitte_compiler::base::{
+    Code, Db as _, Diagnostic, FileContents, Name, Phase, Place, Program, SourceFile, SourcePath, Span,
+};
 pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::hot::Contract;
 use vitte_compiler::codegen::wasm::Outline;
@@ -16,6 +18,8 @@ use vitte_compiler::{explain as explanations, runtime, syntax, types};
 
 use super::Database;
 use crate::api::Stage;
+
+const NOT_LAID_OUT: Code = Code { code: "LNK0062", key: "LINK_E_NOT_LAID_OUT" };
 
 /// An object file.
 #[derive(Clone, Debug)]
@@ -134,6 +138,22 @@ pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnost
 pub(crate) fn library(db: &Database, program: Program) -> Result<Object, Diagnostics> {
     let object = codegen::library_object(db, program)?;
     Ok(Object { bytes: object.bytes.as_slice().into() })
+}
+
+/// The parts of the program for another machine, or why there are none.
+pub(crate) fn native(db: &Database, program: Program) -> Result<Arc<codegen::NativeProgram>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let roots = codegen::native::roots(db, program);
+    super::parallel::each(db, roots, |db, instance| codegen::native::needs(db, instance, options));
+    codegen::native_program(db, program)
+}
+
+/// That no executable can be made of a program's parts, and why.
+pub(crate) fn not_laid_out(db: &Database, program: Program, why: &str) -> Diagnostics {
+    let place = Place::File(program.entry(db), Span::default());
+    let message = format!("no executable can be made of this program: {why}");
+    let label = "the program that begins here";
+    Arc::from([Diagnostic::error(NOT_LAID_OUT, Phase::Linker, place, message, label)])
 }
 
 /// The program as a WebAssembly module, or why there is none.
