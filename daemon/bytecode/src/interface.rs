@@ -222,11 +222,7 @@ pub struct Layouts {
 impl Layouts {
     /// Lays out `types`, whose references go backwards. A type that is too large gets a fault and a size of zero.
     /// Takes time linear in the number of members.
-    pub fn new(
-        types: &[TypeDefinition],
-        address: AddressType,
-        mut report: impl FnMut(usize, Fault),
-    ) -> Self {
+    pub fn new(types: &[TypeDefinition], address: AddressType, mut report: impl FnMut(usize, Fault)) -> Self {
         let mut layouts = Self { address, defined: Vec::with_capacity(types.len()) };
         for (at, definition) in types.iter().enumerate() {
             let mut layout = layouts.of_definition(definition);

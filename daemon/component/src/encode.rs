@@ -87,7 +87,8 @@ pub fn encode_plugin(core: &[u8]) -> Result<Vec<u8>, EncodeError> {
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let name = export.map_err(malformed)?.name;
-                    let Some(function) = plugin_functions().iter().find(|known| known.export() == name) else {
+                    let Some(function) = plugin_functions().iter().find(|known| known.export() == name)
+                    else {
                         continue;
                     };
                     if function.interface.is_empty() {
@@ -139,7 +140,9 @@ pub fn describe(component: &[u8]) -> Result<Described, EncodeError> {
     for (key, item) in &world.exports {
         let name = resolve.name_world_key(key);
         match item {
-            WorldItem::Function(function) => described.exports.push((name, function_text(&resolve, function))),
+            WorldItem::Function(function) => {
+                described.exports.push((name, function_text(&resolve, function)))
+            }
             WorldItem::Interface { id, .. } => {
                 let functions = resolve.interfaces.get(*id).map(|interface| &interface.functions);
                 for function in functions.into_iter().flat_map(|functions| functions.values()) {

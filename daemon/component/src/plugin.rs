@@ -36,8 +36,10 @@ impl PluginFunction {
 
     /// As a Vitte program writes it: `diagnostics_check`.
     pub fn proc_name(&self) -> String {
-        let name =
-            [&*self.interface, &*self.function].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        let name = [&*self.interface, &*self.function]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>();
         name.join("-").replace('-', "_")
     }
 }

@@ -11,7 +11,7 @@ use vitte_compiler::opt::PASSES;
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
 use crate::link::{DebugInfo, LinkMode};
-use crate::product::{self, Product};
+use crate::product::{self, Backend, Product};
 use crate::project::{Profile, Project, bad_input};
 
 /// Ends the name of a runner of tests.
@@ -96,6 +96,8 @@ pub struct BuildPlan {
     pub target: &'static str,
     /// What is made.
     pub product: Product,
+    /// What generates its code.
+    pub backend: Backend,
     /// Profile name.
     pub profile: String,
     /// Where the executable goes.
@@ -125,6 +127,7 @@ impl BuildPlan {
     pub fn new(request: &BuildRequest) -> Result<Self, DriverError> {
         let target = product::choose(request.target.as_deref(), request.emit.as_deref())?;
         let product = target.product;
+        let backend = Backend::choose(request.backend.as_deref(), product)?;
         if request.scratch.is_some() && !product.is_executable() {
             let message = format!("a {} cannot be run here", product.description());
             let help = "build it with `vitte build`, and run the file with an engine such as `wasmtime`";
@@ -190,6 +193,7 @@ impl BuildPlan {
             options,
             target: target.triple,
             product,
+            backend,
             profile: profile_name,
             output,
             debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
@@ -228,6 +232,7 @@ impl BuildPlan {
         part(env!("CARGO_PKG_VERSION"));
         part(self.target);
         part(self.product.kind());
+        part(self.backend.name());
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
         part(if self.options.tests { "tests" } else { "program" });
@@ -258,6 +263,9 @@ impl BuildPlan {
         }
         line("target", &self.target);
         line("makes", &self.product.description());
+        if self.backend != Backend::default() {
+            line("back end", &self.backend.name());
+        }
         line("profile", &self.profile);
         if self.options.tests {
             line("holds", &"tests");

@@ -8,6 +8,46 @@ use crate::api::DriverError;
 use crate::link::HOST_TARGET;
 use crate::project::bad_input;
 
+/// What generates the code of programs of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Machine code by Cranelift.
+    #[default]
+    Cranelift,
+    /// C source text, and a C compiler of this machine.
+    C17,
+}
+
+impl Backend {
+    /// The one that `wanted` names.
+    ///
+    /// # Errors
+    /// [`DriverError::BadInput`] when there is none of that name, or it does not make `product`.
+    pub(crate) fn choose(wanted: Option<&str>, product: Product) -> Result<Self, DriverError> {
+        match wanted {
+            None | Some("cranelift") => Ok(Self::Cranelift),
+            Some("c17") if product == Product::Executable => Ok(Self::C17),
+            Some("c17") => {
+                let message =
+                    format!("the back end `c17` makes executables, and no {}", product.description());
+                Err(bad_input("BACKEND_AND_PRODUCT", message, "leave out `--backend` or `--emit`"))
+            }
+            Some(other) => {
+                let message = format!("there is no back end `{other}`");
+                Err(bad_input("UNKNOWN_BACKEND", message, "known: cranelift, c17"))
+            }
+        }
+    }
+
+    /// As requests spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::C17 => "c17",
+        }
+    }
+}
+
 /// What a build makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Product {
@@ -19,6 +59,8 @@ pub enum Product {
     Bytecode,
     /// A shared library of the machine, which C and whoever speaks its conventions can load.
     SharedLibrary,
+    /// C source text.
+    CSource,
     /// A WebAssembly component.
     Component,
     /// A package for the loader: what is in it, for all machines, with its manifest.
@@ -64,7 +106,8 @@ const TARGETS: [(&str, Target); 15] = [
 ];
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
-const PRODUCTS: [(&str, Product, Target); 8] = [
+const PRODUCTS: [(&str, Product, Target); 9] = [
+    ("c17", Product::CSource, HOST),
     ("component", Product::Component, PORTABLE),
     ("exe", Product::Executable, HOST),
     ("so", Product::SharedLibrary, HOST),
@@ -124,6 +167,7 @@ impl Product {
             Self::Wasm(_) => "wasm",
             Self::Bytecode => "bytecode",
             Self::SharedLibrary => "shared library",
+            Self::CSource => "C source",
             Self::Component => "component",
             Self::Package(Outline::Module) => "package of a module",
             Self::Package(Outline::Plugin) => "package of a plugin",
@@ -138,6 +182,7 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm64) => "WebAssembly module with a 64-bit memory",
             Self::Bytecode => "module of bytecode",
             Self::SharedLibrary => "shared library",
+            Self::CSource => "file of C source text",
             Self::Component => "WebAssembly component",
             Self::Package(Outline::Module) => "package for the loader",
             Self::Package(Outline::Plugin) => "package of a plugin",
@@ -148,7 +193,7 @@ impl Product {
     pub(crate) fn is_linked(self) -> bool {
         match self {
             Self::Executable | Self::SharedLibrary => true,
-            Self::Wasm(_) | Self::Bytecode | Self::Component | Self::Package(_) => false,
+            Self::Wasm(_) | Self::Bytecode | Self::CSource | Self::Component | Self::Package(_) => false,
         }
     }
 
@@ -170,9 +215,28 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm64) => with(".wasm64.wasm"),
             Self::Bytecode => with(".vitbc"),
             Self::SharedLibrary => with(".so"),
+            Self::CSource => with(".c"),
             Self::Component => with(".component.wasm"),
             Self::Package(Outline::Module) => with(".vitmod"),
             Self::Package(Outline::Plugin) => with(".vitplug"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_back_end_is_chosen_for_what_it_makes() {
+        let code = |wanted, product| match Backend::choose(wanted, product) {
+            Err(DriverError::BadInput { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(Backend::choose(None, Product::Bytecode).unwrap(), Backend::Cranelift);
+        assert_eq!(Backend::choose(Some("c17"), Product::Executable).unwrap(), Backend::C17);
+        assert_eq!(code(Some("c17"), Product::Bytecode), "BACKEND_AND_PRODUCT");
+        assert_eq!(code(Some("llvm"), Product::Executable), "UNKNOWN_BACKEND");
     }
 }

@@ -11,8 +11,8 @@ use wasmtime::component::{self, Component, ComponentExportIndex};
 use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
 
 use crate::bytecode::{Bytecode, Function};
-use crate::console;
 use crate::call::Guest;
+use crate::console;
 use crate::generation::Tier;
 use crate::native::Native;
 use crate::value;

@@ -70,7 +70,16 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Wasm(file);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None, settings: None })
+            Ok(Content {
+                module,
+                version: String::new(),
+                kind,
+                code,
+                digest,
+                signer,
+                seq: None,
+                settings: None,
+            })
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -84,7 +93,16 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None, settings: None })
+            Ok(Content {
+                module,
+                version: String::new(),
+                kind,
+                code,
+                digest,
+                signer,
+                seq: None,
+                settings: None,
+            })
         }
     }
 }
@@ -122,7 +140,16 @@ fn by_table(
     };
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None, settings: None })
+    Ok(Content {
+        module,
+        version: String::new(),
+        kind: Kind::Elf,
+        code,
+        digest,
+        signer,
+        seq: None,
+        settings: None,
+    })
 }
 
 /// A library, whose table is in it or beside it.
@@ -155,7 +182,16 @@ fn library(
     digest.update(&file);
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library: Library::Bytes(file) };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None, settings: None })
+    Ok(Content {
+        module,
+        version: String::new(),
+        kind: Kind::Elf,
+        code,
+        digest,
+        signer,
+        seq: None,
+        settings: None,
+    })
 }
 
 /// Bytecode that follows all rules of its format.

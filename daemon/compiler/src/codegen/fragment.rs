@@ -617,6 +617,11 @@ impl Fragments {
         self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
     }
 
+    /// The instance whose fragment has a number.
+    pub fn instance(&self, number: usize) -> Option<Instance> {
+        self.entries.get(number).map(|entry| entry.instance)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()

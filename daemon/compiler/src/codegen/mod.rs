@@ -3,11 +3,13 @@
 //! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
 //! equal SSA is not compiled again, and neither is SSA that is equal but for names ([`shape`]). What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
+pub mod c17; // C source text
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod fragment; // one function as a linker wants it
+pub mod hot; // what must stay the same in a program that runs
 pub mod isa; // target descriptions
 pub mod object; // one ELF object
 pub mod program; // whole programs, memoised
@@ -17,6 +19,7 @@ pub mod text; // listings
 pub mod vbc; // modules of bytecode
 pub mod wasm; // WebAssembly modules
 
+pub use c17::program_c17;
 pub use compile::{clif_text, compile_function};
 pub use fragment::{Fragment, FragmentTarget, Fragments};
 pub use object::ObjectFile;

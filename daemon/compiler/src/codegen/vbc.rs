@@ -7,8 +7,8 @@
 use std::sync::{Arc, OnceLock};
 
 use vitte_bytecode::{
-    AddressType, BinaryOp, ExportItem, FunctionBody, FunctionBuilder, FunctionId, Instruction, LoadOp, MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value,
-    ValueType, encode,
+    AddressType, BinaryOp, ExportItem, FunctionBody, FunctionBuilder, FunctionId, Instruction, LoadOp,
+    MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value, ValueType, encode,
 };
 use wasm_encoder::ValType;
 
@@ -431,29 +431,8 @@ impl Translation<'_> {
 
     /// Lets the last instruction write to `to` what it writes to `from`.
     fn redirect(&mut self, from: Register, to: Register) -> bool {
-        let result = match self.out.last_mut() {
-            Some(
-                Instruction::Select { result, .. }
-                | Instruction::Move { result, .. }
-                | Instruction::I32Const { result, .. }
-                | Instruction::I64Const { result, .. }
-                | Instruction::F32Const { result, .. }
-                | Instruction::F64Const { result, .. }
-                | Instruction::GlobalGet { result, .. }
-                | Instruction::MemorySize { result }
-                | Instruction::MemoryGrow { result, .. }
-                | Instruction::Unary { result, .. }
-                | Instruction::Binary { result, .. }
-                | Instruction::Load { result, .. },
-            ) => Some(result),
-            Some(
-                Instruction::Call { results, .. }
-                | Instruction::CallImport { results, .. }
-                | Instruction::CallIndirect { results, .. },
-            ) => results.iter_mut().find(|result| **result == from),
-            _ => None,
-        };
-        match result.filter(|result| **result == from) {
+        let mut results = self.out.last_mut().into_iter().flat_map(Instruction::results_mut);
+        match results.find(|result| **result == from) {
             Some(result) => {
                 *result = to;
                 true

@@ -1,9 +1,11 @@
 //! The driver itself: one door for each verb.
+mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
 mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use hot::{HotBuild, HotProgram, Swap};
 pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
@@ -22,16 +24,18 @@ use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
     Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
 };
+use crate::c_compiler::CCompiler;
 use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
 use crate::link::incremental::Unfit;
+use crate::link::incremental::hot::Generation;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
-use crate::product::Product;
+use crate::product::{Backend, Product};
 use crate::project::bad_input;
 
 /// Longest wait for what is being published.
@@ -91,8 +95,12 @@ enum Made {
     Image(Image<Written>),
     /// What needs no linker.
     File(Arc<[u8]>),
+    /// Input for a C compiler.
+    C(Arc<str>),
     /// What goes into a package.
     Parts(Vec<Part>),
+    /// What a process that runs it shall be.
+    Hot(Generation),
 }
 
 /// How far a request wants to go.
@@ -106,12 +114,16 @@ enum Goal<'a> {
     Wasm(WasmWidth),
     /// A module of bytecode.
     Bytecode,
+    /// C source text.
+    C,
     /// A component.
     Component,
     /// All parts of a package.
     Parts(Outline),
     /// An object to make a library of.
     Library,
+    /// What a process that runs it shall be.
+    Hot,
     Text(Stage, Option<&'a str>),
 }
 
@@ -123,9 +135,11 @@ impl Goal<'_> {
             | Goal::Image(_)
             | Goal::Wasm(_)
             | Goal::Bytecode
+            | Goal::C
             | Goal::Component
             | Goal::Parts(_)
-            | Goal::Library => true,
+            | Goal::Library
+            | Goal::Hot => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -228,11 +242,20 @@ impl Driver {
                 self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
             }
             // Nothing of this is linked.
-            Product::Wasm(_) | Product::Bytecode | Product::Component | Product::Package(_) => {
-                self.linkers.select(None).map_err(tool_error)?
-            }
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_) => self.linkers.select(None).map_err(tool_error)?,
         };
-        let linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let mut linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let c_compiler = match plan.backend {
+            Backend::Cranelift => None,
+            Backend::C17 => Some(CCompiler::find(&self.tools).map_err(tool_error)?),
+        };
+        if let Some(compiler) = &c_compiler {
+            linker_name = format!("{linker_name}, {}", compiler.identity());
+        }
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
@@ -257,6 +280,11 @@ impl Driver {
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
         let goal = match plan.product {
+            Product::Executable if plan.backend == Backend::C17 => {
+                linker.prepare();
+                Goal::C
+            }
+            Product::CSource => Goal::C,
             Product::Executable if is_plain => Goal::Image(&self.outputs),
             Product::Executable => {
                 linker.prepare();
@@ -295,7 +323,17 @@ impl Driver {
                     }
                 })
             }
+            // Nothing of it was asked for.
+            Made::Hot(_) => None,
             Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
+            Made::C(text) => match &c_compiler {
+                None => Some(self.outputs.write(&plan, text.as_bytes(), 0, !request.without_digest)?),
+                Some(compiler) => {
+                    let object = compiler.compile(&text, &plan, cancel).map_err(tool_error)?;
+                    let object = doors::Object { bytes: object.into() };
+                    self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
+                }
+            },
             Made::Parts(parts) => {
                 let bytes = self.pack(&plan, parts)?;
                 Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?)
@@ -439,7 +477,9 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_) | Made::Parts(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_) | Made::Hot(_)) | None => {
+                compiled.text.into_bytes()
+            }
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -577,9 +617,14 @@ fn compile_snapshot(
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
-        Goal::Component if clean => doors::component(db, program, Outline::Module)
-            .map(|bytes| made = Some(Made::File(bytes))),
-        Goal::Parts(outline) if clean => parts(db, program, outline).map(|parts| made = Some(Made::Parts(parts))),
+        Goal::C if clean => doors::c17(db, program).map(|text| made = Some(Made::C(text))),
+        Goal::Component if clean => {
+            doors::component(db, program, Outline::Module).map(|bytes| made = Some(Made::File(bytes)))
+        }
+        Goal::Parts(outline) if clean => {
+            parts(db, program, outline).map(|parts| made = Some(Made::Parts(parts)))
+        }
+        Goal::Hot if clean => kept.hot(db, program).map(|generation| made = Some(Made::Hot(generation))),
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -590,9 +635,11 @@ fn compile_snapshot(
         | Goal::Image(_)
         | Goal::Wasm(_)
         | Goal::Bytecode
+        | Goal::C
         | Goal::Component
         | Goal::Parts(_)
         | Goal::Library
+        | Goal::Hot
         | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {

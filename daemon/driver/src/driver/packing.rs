@@ -46,14 +46,19 @@ pub trait Packer: Send + Sync + fmt::Debug {
 pub(super) fn foreign(plan: &BuildPlan) -> Result<Option<Vec<Part>>, DriverError> {
     const CORE: &[u8] = b"\0asm\x01\0\0\0";
     let entry = &plan.project.entry_file;
-    let (Product::Package(_), true) = (plan.product, entry.extension().is_some_and(|end| end == "wasm")) else {
+    let (Product::Package(_), true) = (plan.product, entry.extension().is_some_and(|end| end == "wasm"))
+    else {
         return Ok(None);
     };
     let bytes = vitte_sys::fs::read(entry).map_err(io_error)?;
     let bytes = if bytes.starts_with(CORE) {
         vitte_component::encode_plugin(&bytes).map_err(|error| {
             let message = format!("`{}` is no plugin: {error}", entry.display());
-            bad_input("NO_PLUGIN", message, "export functions of the interfaces of plugins under their full names")
+            bad_input(
+                "NO_PLUGIN",
+                message,
+                "export functions of the interfaces of plugins under their full names",
+            )
         })?
     } else {
         bytes

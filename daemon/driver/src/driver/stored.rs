@@ -12,7 +12,7 @@ use crate::engine::{doors, show};
 use crate::link::DebugInfo;
 use crate::output::Written;
 use crate::plan::BuildPlan;
-use crate::product::Product;
+use crate::product::{Backend, Product};
 use vitte_compiler::codegen::wasm::Outline;
 
 impl Driver {
@@ -167,6 +167,8 @@ impl Driver {
                 let found = kept.check(db, program);
                 if whole && !found.iter().any(Diagnostic::is_error) {
                     match plan.product {
+                        Product::Executable if plan.backend == Backend::C17 => drop(doors::c17(db, program)),
+                        Product::CSource => drop(doors::c17(db, program)),
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),

@@ -419,9 +419,7 @@ fn plugin(fields: &Fields<'_>) -> Result<PluginSettings, DriverError> {
     let Some(plugin) = fields.object("plugin")? else { return Ok(PluginSettings::default()) };
     let seq = match plugin.object.get("seq") {
         None | Some(Value::Null) => None,
-        Some(number) => {
-            Some(number.as_u64().ok_or_else(|| plugin.mistyped("seq", "a whole number from 0"))?)
-        }
+        Some(number) => Some(number.as_u64().ok_or_else(|| plugin.mistyped("seq", "a whole number from 0"))?),
     };
     Ok(PluginSettings {
         id: plugin.optional("id")?.map(String::from),

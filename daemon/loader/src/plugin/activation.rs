@@ -68,10 +68,16 @@ mod tests {
         for text in ["on-call", "on-command:stats", "on-file-type:.vit"] {
             assert_eq!(text.parse::<Activation>().unwrap().to_string(), text);
         }
-        for text in ["", "on-call:", "on-command:", "on-file-type:vit", "on-file-type:.", "on-load", "on-command:a b"] {
+        for text in
+            ["", "on-call:", "on-command:", "on-file-type:vit", "on-file-type:.", "on-load", "on-command:a b"]
+        {
             assert!(text.parse::<Activation>().is_err(), "{text}");
         }
         let vit = ["on-file-type:.vit".parse().unwrap()];
-        assert!(concerns(&vit, "a/main.vit") && !concerns(&vit, "a/main.md") && concerns(&[Activation::OnCall], "x"));
+        assert!(
+            concerns(&vit, "a/main.vit")
+                && !concerns(&vit, "a/main.md")
+                && concerns(&[Activation::OnCall], "x")
+        );
     }
 }

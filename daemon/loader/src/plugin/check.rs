@@ -114,9 +114,9 @@ fn check_component(bytes: &[u8], capabilities: &[String], checked: &mut Checked)
                 checked.contributions.insert(function.interface.clone());
             }
             Some(_) => {}
-            None if name.starts_with(NAMESPACE) => checked
-                .problems
-                .push(format!("`{name}` is nothing that this service knows; it has {NAMESPACE}*@{PLUGIN_VERSION}")),
+            None if name.starts_with(NAMESPACE) => checked.problems.push(format!(
+                "`{name}` is nothing that this service knows; it has {NAMESPACE}*@{PLUGIN_VERSION}"
+            )),
             None => {}
         }
     }

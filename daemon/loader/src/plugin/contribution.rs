@@ -160,7 +160,10 @@ mod tests {
     fn answers_are_read() {
         let answer = r#"ok([{severity: warning, code: "TABS", message: "a \"tab\"", start: 3, end: 900, help: some("x")}])"#;
         let found = diagnostics(answer, 10).unwrap();
-        assert_eq!((found[0].severity, found[0].message.as_str(), found[0].end), (Severity::Warning, "a \"tab\"", 10));
+        assert_eq!(
+            (found[0].severity, found[0].message.as_str(), found[0].end),
+            (Severity::Warning, "a \"tab\"", 10)
+        );
         assert_eq!(text(r#"err("no")"#).unwrap_err(), "no");
         assert_eq!(notes(r#"ok(["a", "b"])"#).unwrap(), ["a", "b"]);
         assert_eq!(panels(r#"[{id: "a", title: "A"}]"#).unwrap()[0].title, "A");

@@ -103,7 +103,9 @@ impl PluginError {
             Self::Quarantined { name, .. } => {
                 format!("unload it and load it again when it is mended: `vitte plugin unload {name}`")
             }
-            Self::NoContribution { name, .. } => format!("`vitte plugin info {name}` shows what it contributes"),
+            Self::NoContribution { name, .. } => {
+                format!("`vitte plugin info {name}` shows what it contributes")
+            }
             Self::Failed { .. } => String::new(),
         }
     }
@@ -259,7 +261,13 @@ impl Plugins {
     /// # Errors
     /// See [`PluginError`].
     pub fn render(&self, name: &ModuleName, title: &str, markdown: &str) -> Result<String, PluginError> {
-        self.ask(name, "documentation", "render", &contribution::texts(&[title, markdown]), contribution::text)
+        self.ask(
+            name,
+            "documentation",
+            "render",
+            &contribution::texts(&[title, markdown]),
+            contribution::text,
+        )
     }
 
     /// The plugin that waits for a command, if one does.
@@ -379,7 +387,11 @@ impl Plugins {
                 let _ = self.loader.unload(name);
             }
         }
-        Err(PluginError::Failed { name: name.clone(), function: function.to_owned(), message: error.to_string() })
+        Err(PluginError::Failed {
+            name: name.clone(),
+            function: function.to_owned(),
+            message: error.to_string(),
+        })
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use vitte_bytecode::{FunctionType, InterfaceType, TypeDefinition};
 use vitte_component::{PluginFunction, encode, plugin_function};
 
+use super::WasmWidth;
 use super::exports::Export;
 use super::externs::System;
 use super::link::{Linked, link};
 use super::module::write;
-use super::WasmWidth;
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
 use crate::base::{Db, Program};
 use crate::codegen::CodegenError;
@@ -103,8 +103,14 @@ fn check_plugin(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<()
             .collect();
         let all = all.into_iter().collect::<Vec<_>>().join(", ");
         wrong.push(
-            Diagnostic::error(NO_CONTRIBUTION, Phase::Linker, place, message, "this file has to export something")
-                .help(format!("export one or more of {all}")),
+            Diagnostic::error(
+                NO_CONTRIBUTION,
+                Phase::Linker,
+                place,
+                message,
+                "this file has to export something",
+            )
+            .help(format!("export one or more of {all}")),
         );
     }
     if wrong.is_empty() { Ok(()) } else { Err(Arc::from(wrong)) }
@@ -115,7 +121,9 @@ fn items(types: &[TypeDefinition], exports: &[&Export]) -> String {
     let mut needed = vec![false; types.len()];
     let mut work: Vec<InterfaceType> = exports
         .iter()
-        .flat_map(|export| export.interface.params.iter().map(|param| param.ty).chain(export.interface.result))
+        .flat_map(|export| {
+            export.interface.params.iter().map(|param| param.ty).chain(export.interface.result)
+        })
         .collect();
     while let Some(ty) = work.pop() {
         let InterfaceType::Defined(at) = ty else { continue };
@@ -189,7 +197,11 @@ fn structure(types: &[TypeDefinition], function: &FunctionType) -> String {
 }
 
 /// A type in words; `named` gives those that stand for themselves.
-fn text(types: &[TypeDefinition], ty: InterfaceType, named: &dyn Fn(&TypeDefinition) -> Option<String>) -> String {
+fn text(
+    types: &[TypeDefinition],
+    ty: InterfaceType,
+    named: &dyn Fn(&TypeDefinition) -> Option<String>,
+) -> String {
     let inside = |ty| text(types, ty, named);
     let InterfaceType::Defined(at) = ty else { return format!("{ty:?}").to_lowercase() };
     let Some(definition) = types.get(at as usize) else { return "?".to_owned() };

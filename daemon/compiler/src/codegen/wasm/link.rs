@@ -65,7 +65,8 @@ impl Roots {
     /// What is wrong with the program, or that nothing of it can be called.
     fn of(db: &dyn Db, program: Program, width: WasmWidth, system: System) -> Result<Self, Diagnostics> {
         let (types, exports) = adapted(db, exported_procs(db, program, width));
-        let library = |types, exports| Ok(Self { main: None, takes_arguments: false, types, exports, system });
+        let library =
+            |types, exports| Ok(Self { main: None, takes_arguments: false, types, exports, system });
         match main_instance(db, program) {
             // Nobody starts a component.
             Ok(_) if system == System::Component && !exports.is_empty() => library(types, exports),
@@ -278,12 +279,12 @@ fn not_on_target(
         diagnostic = diagnostic.note(what);
     }
     let has = match system {
-        System::Wasi => "programs for this target have no C library and no system calls but those of WASI preview 1",
+        System::Wasi => {
+            "programs for this target have no C library and no system calls but those of WASI preview 1"
+        }
         System::Component => "components have no C library and no system calls: they print to their host",
     };
-    diagnostic
-        .note(has)
-        .help("build for the host, or do without the calls on this target")
+    diagnostic.note(has).help("build for the host, or do without the calls on this target")
 }
 
 /// A function of a program.
