@@ -332,7 +332,7 @@ mod plugins {
     }
 
     fn plugins() -> Plugins {
-        Plugins::new(ModuleLoader::new())
+        Plugins::new(ModuleLoader::new(), None)
     }
 
     /// A lone file as a plugin.
@@ -434,6 +434,22 @@ mod plugins {
         plugins.remove(&name).unwrap();
         plugins.add(&path, None).unwrap();
         assert_eq!(plugins.format(&name, "a.vit", "a ").unwrap(), "a ");
+    }
+
+    #[test]
+    fn they_are_known_to_the_next_process() {
+        let folder = TempDir::new().unwrap();
+        let path = tidy(folder.path());
+        let file = folder.path().join("state/plugins.json");
+        let of_process = || Plugins::new(ModuleLoader::new(), Some(file.clone()));
+        let name = of_process().add(&path, Some("tabs".into())).unwrap().checked.name;
+        assert_eq!(of_process().format(&name, "a.vit", "a ").unwrap(), "a ");
+        assert_eq!(of_process().all()[0].path, path);
+        std::fs::write(&file, "[").unwrap();
+        assert!(of_process().is_empty(), "damage costs the note alone");
+        of_process().add(&path, None).unwrap();
+        of_process().remove(&name).unwrap();
+        assert!(of_process().is_empty());
     }
 
     #[test]
