@@ -103,7 +103,7 @@ fn what_is_no_plugin_is_refused_with_the_reasons() {
     let (status, said) = user.fails(&["plugin", "load", "maths.vitmod"]);
     assert!(status == 65 && said.contains("vitte plugin check"), "{status} {said}");
     // It is a module all the same.
-    assert_eq!(user.says(&["load", "maths.vitmod"]), "loaded local:maths generation 1, 1 functions\n");
+    assert_eq!(user.says(&["load", "maths.vitmod"]), "loaded local:maths generation 1, 1 function\n");
     assert_eq!(user.says(&["call", "local:maths", "add(40, 2)"]), "42\n");
     let (status, said) = user.fails(&["plugin", "info", "nobody"]);
     assert!(status == 65 && said.contains("there is no plugin `nobody`"), "{status} {said}");

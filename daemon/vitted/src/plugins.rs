@@ -118,12 +118,21 @@ pub(crate) fn look(
             match answer {
                 Ok(found) => {
                     for one in found {
-                        match one.severity {
-                            Severity::Error => outcome.errors += 1,
-                            Severity::Warning => outcome.warnings += 1,
-                            Severity::Note => {}
-                        }
-                        let diagnostic = resolved(name.as_str(), &shown, &text, one);
+                        let severity = match one.severity {
+                            Severity::Error => "error",
+                            Severity::Warning => "warning",
+                            Severity::Note => {
+                                let Position { line, column, .. } = position(&text, one.start as usize);
+                                let Diagnostic { code, message, .. } = one;
+                                let note = format!("{shown}:{line}:{column}: {name}/{code}: {message}");
+                                events.event(Event::Note(note));
+                                continue;
+                            }
+                        };
+                        let count =
+                            if severity == "error" { &mut outcome.errors } else { &mut outcome.warnings };
+                        *count += 1;
+                        let diagnostic = resolved(name.as_str(), severity, &shown, &text, one);
                         events.event(Event::Diagnostic(Arc::new(diagnostic)));
                     }
                 }
@@ -140,8 +149,8 @@ pub(crate) fn look(
 }
 
 /// With lines and columns.
-fn resolved(plugin: &str, file: &str, text: &str, found: Diagnostic) -> ResolvedDiagnostic {
-    let Diagnostic { severity, code, message, start, end, help } = found;
+fn resolved(plugin: &str, severity: &str, file: &str, text: &str, found: Diagnostic) -> ResolvedDiagnostic {
+    let Diagnostic { severity: _, code, message, start, end, help } = found;
     let (start, end) = (position(text, start as usize), position(text, end as usize));
     let lines = text.lines().skip(start.line.saturating_sub(1) as usize);
     let count = (end.line.saturating_sub(start.line) as usize + 1).min(LINES_MAX);
@@ -154,11 +163,6 @@ fn resolved(plugin: &str, file: &str, text: &str, found: Diagnostic) -> Resolved
             end,
             source_lines: lines.take(count).map(str::to_owned).collect(),
         },
-    };
-    let severity = match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
     };
     ResolvedDiagnostic {
         message_key: format!("{plugin}/{code}"),
