@@ -214,6 +214,15 @@ pub enum Verb {
             Exit status: 0 ok, 65 no key or signature, 77 not trusted, 78 the trust folder cannot be used."
     )]
     Key(KeyVerb),
+    /// Load plugins and ask for what they contribute
+    #[command(
+        subcommand,
+        after_help = "Findings of plugins are shown by `vitte check`; their build steps come before `vitte build`.\n\n\
+            Examples:\n  vitte build --emit vitplug tidy\n  vitte plugin check tidy/target/dev/tidy.vitplug\n  \
+            vitte plugin load tidy/target/dev/tidy.vitplug\n  vitte plugin format example:tidy main.vit\n\n\
+            Exit status: 0 ok, 65 no such plugin, wrong or failed, 77 not trusted."
+    )]
+    Plugin(PluginVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -673,6 +682,82 @@ pub struct CallArgs {
     pub timeout: Option<Duration>,
 }
 
+/// `vitte plugin …`
+#[derive(Debug, Subcommand)]
+pub enum PluginVerb {
+    /// Do every check of a load, and run nothing
+    #[command(after_help = "Example:\n  vitte plugin check target/dev/tidy.vitplug")]
+    Check {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Say which trusted key signed a plugin
+    #[command(after_help = "Example:\n  vitte plugin verify target/dev/tidy.vitplug")]
+    Verify {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check a plugin and load it as soon as it is wanted
+    #[command(after_help = "Example:\n  vitte plugin load target/dev/tidy.vitplug --config tabs")]
+    Load {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it is configured with, in place of what its package says
+        #[arg(long, value_name = "TEXT")]
+        config: Option<String>,
+    },
+    /// Forget plugins
+    #[command(after_help = "Example:\n  vitte plugin unload example:tidy")]
+    Unload {
+        /// Which
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// List plugins, what they contribute and what becomes of them
+    #[command(after_help = "Example:\n  vitte plugin list --json")]
+    List,
+    /// Show a plugin
+    #[command(after_help = "Example:\n  vitte plugin info example:tidy")]
+    Info {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Print a file in a plugin's style
+    #[command(after_help = "Example:\n  vitte plugin format example:tidy main.vit")]
+    Format {
+        /// The plugin
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The file, which is not changed
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a page that a plugin makes of Markdown
+    #[command(after_help = "Example:\n  vitte plugin render example:words README.md > readme.html")]
+    Render {
+        /// The plugin
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The Markdown
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List panels as JSON, or print what one shows
+    #[command(after_help = "Examples:\n  vitte plugin panels\n  vitte plugin panels example:tidy rules")]
+    Panels {
+        /// Of this plugin
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Show this one
+        #[arg(value_name = "PANEL", requires = "name")]
+        panel: Option<String>,
+    },
+}
+
 /// `vitte key …`
 #[derive(Debug, Subcommand)]
 pub enum KeyVerb {
@@ -947,6 +1032,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Call(_)
         | Verb::Inspect { .. }
         | Verb::Key(_)
+        | Verb::Plugin(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version

@@ -4,6 +4,7 @@ mod cache;
 mod daemon;
 mod key;
 mod modules;
+mod plugin;
 mod run;
 mod test;
 mod watch;
@@ -77,6 +78,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
         Verb::Call(args) => block_on(modules::call(&common, args)),
         Verb::Key(verb) => key::run(&common, verb),
+        Verb::Plugin(verb) => block_on(plugin::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),

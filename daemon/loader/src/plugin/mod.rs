@@ -6,15 +6,17 @@
 mod activation; // when
 mod check; // what is checked without running anything
 mod contribution; // what they give
+mod kept; // which there are, from one process to the next
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use activation::{Activation, ParseActivationError};
 pub use check::{Checked, check};
 pub use contribution::{Diagnostic, Panel, Project, Severity};
+pub use vitte_component::PLUGIN_VERSION as INTERFACE_VERSION;
 use vitte_component::PLUGIN_VERSION;
 
 use crate::call::{CallError, CallRequest, Cancel};
@@ -139,9 +141,17 @@ pub struct PluginInfo {
 
 struct Known {
     info: PluginInfo,
+    /// What the user gave to `init`.
+    settings: Option<String>,
     /// When it failed, within [`BUDGET_TIME`].
     recent: VecDeque<Instant>,
     failed_starts: u32,
+}
+
+impl Known {
+    fn new(info: PluginInfo, settings: Option<String>) -> Self {
+        Self { info, settings, recent: VecDeque::new(), failed_starts: 0 }
+    }
 }
 
 /// What a plugin said, or why it did not.
@@ -151,16 +161,65 @@ pub type Answer<T> = (ModuleName, Result<T, PluginError>);
 pub struct Plugins {
     loader: ModuleLoader,
     known: Mutex<BTreeMap<ModuleName, Known>>,
+    /// Where they are noted.
+    file: Option<PathBuf>,
+    /// Set once those that were noted are known.
+    restored: OnceLock<()>,
 }
 
 impl Plugins {
-    /// None yet. They are loaded by `loader`, beside its other modules.
-    pub fn new(loader: ModuleLoader) -> Self {
-        Self { loader, known: Mutex::default() }
+    /// The plugins that are noted in `file`, of which nothing is read yet. They are loaded by `loader`, beside its other
+    /// modules.
+    pub fn new(loader: ModuleLoader, file: Option<PathBuf>) -> Self {
+        Self { loader, known: Mutex::default(), file, restored: OnceLock::new() }
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<ModuleName, Known>> {
+        self.restored.get_or_init(|| {
+            let Some(file) = &self.file else { return };
+            for kept::Kept { path, settings } in kept::read(file) {
+                match self.look_at(&path) {
+                    Ok(info) => {
+                        let name = info.checked.name.clone();
+                        self.loader.configure(&name, settings.clone());
+                        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                        known.entry(name).or_insert_with(|| Known::new(info, settings));
+                    }
+                    Err(error) => {
+                        tracing::warn!(path = %path.display(), %error, "a plugin is not there any more");
+                    }
+                }
+            }
+        });
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which there are, for the next process.
+    fn keep(&self, known: &BTreeMap<ModuleName, Known>) {
+        let Some(file) = &self.file else { return };
+        let kept = known.values().map(|known| kept::Kept {
+            path: known.info.path.clone(),
+            settings: known.settings.clone(),
+        });
+        kept::write(file, &kept.collect::<Vec<_>>());
+    }
+
+    /// Checks what is at `path`.
+    fn look_at(&self, path: &Path) -> Result<PluginInfo, PluginError> {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let checked = check(self.loader.config(), &path)?;
+        if !checked.problems.is_empty() {
+            return Err(PluginError::Unfit { name: checked.name, problems: checked.problems });
+        }
+        Ok(PluginInfo { checked, path, state: PluginState::Waiting, calls: 0, faults: 0 })
+    }
+
+    /// Everything that [`add`](Self::add) checks, whatever is found.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check(&self, path: &Path) -> Result<Checked, LoadError> {
+        check(self.loader.config(), path)
     }
 
     /// Checks a plugin and notes when it is wanted. `settings` is given to its `init` in place of what its package says.
@@ -169,19 +228,15 @@ impl Plugins {
     /// # Errors
     /// See [`PluginError`].
     pub fn add(&self, path: &Path, settings: Option<String>) -> Result<PluginInfo, PluginError> {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let checked = check(self.loader.config(), &path)?;
-        let name = checked.name.clone();
-        if !checked.problems.is_empty() {
-            return Err(PluginError::Unfit { name, problems: checked.problems });
-        }
+        let info = self.look_at(path)?;
+        let name = info.checked.name.clone();
         let mut known = self.known();
         if known.contains_key(&name) {
             return Err(PluginError::Exists(name));
         }
-        self.loader.configure(&name, settings);
-        let info = PluginInfo { checked, path, state: PluginState::Waiting, calls: 0, faults: 0 };
-        known.insert(name, Known { info: info.clone(), recent: VecDeque::new(), failed_starts: 0 });
+        self.loader.configure(&name, settings.clone());
+        known.insert(name, Known::new(info.clone(), settings));
+        self.keep(&known);
         Ok(info)
     }
 
@@ -190,8 +245,12 @@ impl Plugins {
     /// # Errors
     /// [`PluginError::Unknown`].
     pub fn remove(&self, name: &ModuleName) -> Result<PluginInfo, PluginError> {
-        let removed = self.known().remove(name);
-        let info = removed.ok_or_else(|| PluginError::Unknown(name.clone()))?.info;
+        let info = {
+            let mut known = self.known();
+            let removed = known.remove(name).ok_or_else(|| PluginError::Unknown(name.clone()))?;
+            self.keep(&known);
+            removed.info
+        };
         if self.loader.module(name).is_some() {
             if info.checked.exports.iter().any(|(export, _)| export == "shutdown") {
                 // It goes either way.

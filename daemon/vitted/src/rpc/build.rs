@@ -14,6 +14,7 @@ use super::run::{STRINGS_MAX, environment_of};
 use super::stream::{ResponseStream, deadline, events};
 use crate::convert;
 use crate::operation::{NewOperation, OperationKind, WhenUnwatched};
+use crate::plugins;
 use crate::service::Service;
 use crate::status::Refusal;
 use crate::testing::{Choice, run_tests};
@@ -49,7 +50,10 @@ impl BuildService for Build {
         };
         let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
             let outcome = service
-                .drive(&operation, move |driver, sink, cancel| driver.check(&build, sink, cancel))
+                .drive_with(&operation, move |service, sink, cancel| {
+                    let outcome = service.driver.check(&build, sink, cancel)?;
+                    Ok(plugins::look(&service.plugins, &service.driver, &build, sink, outcome))
+                })
                 .await?;
             operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
             Ok(())
@@ -70,7 +74,10 @@ impl BuildService for Build {
         };
         let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
             let outcome = service
-                .drive(&operation, move |driver, sink, cancel| driver.build(&build, sink, cancel))
+                .drive_with(&operation, move |service, sink, cancel| {
+                    plugins::before_build(&service.plugins, &build, sink)?;
+                    service.driver.build(&build, sink, cancel)
+                })
                 .await?;
             operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
             Ok(())
