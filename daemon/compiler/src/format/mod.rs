@@ -157,8 +157,8 @@ impl<'a> Printer<'a> {
         if previous.is_none() && self.text.starts_with('\u{feff}') {
             out.push('\u{feff}');
         }
-        let after_opening =
-            previous.is_none_or(|p| matches!(p.kind, TokenKind::LBrace | TokenKind::LBracket | TokenKind::LParen));
+        let after_opening = previous
+            .is_none_or(|p| matches!(p.kind, TokenKind::LBrace | TokenKind::LBracket | TokenKind::LParen));
         let mut begun = previous.is_some();
         let mut first = true;
         for comment in &gap.comments {
@@ -169,10 +169,12 @@ impl<'a> Printer<'a> {
             }
             out.push_str(comment.text);
             begun = true;
-            first = false;
+            first &= !comment.own_line;
         }
-        let before_closing =
-            matches!(token.kind, TokenKind::RBrace | TokenKind::RBracket | TokenKind::RParen | TokenKind::Eof);
+        let before_closing = matches!(
+            token.kind,
+            TokenKind::RBrace | TokenKind::RBracket | TokenKind::RParen | TokenKind::Eof
+        );
         if token.kind == TokenKind::Eof {
             if begun {
                 out.push('\n');
@@ -228,7 +230,10 @@ impl<'a> Printer<'a> {
             previous.kind,
             TokenKind::Comma | TokenKind::Semi | TokenKind::LBrace | TokenKind::LBracket | TokenKind::LParen
         );
-        (leads && !separated) || trails && token.kind != TokenKind::Eof && !(previous.kind == TokenKind::Give && self.stands_alone(at))
+        (leads && !separated)
+            || trails
+                && token.kind != TokenKind::Eof
+                && !(previous.kind == TokenKind::Give && self.stands_alone(at))
     }
 
     /// Whether a line that follows a bare `give` begins something else.

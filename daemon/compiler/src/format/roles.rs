@@ -31,8 +31,11 @@ pub(super) struct Roles {
 impl Roles {
     /// Looks at every expression once.
     pub(super) fn new(tree: &File, tokens: &[Token]) -> Self {
-        let mut found =
-            Self { tokens: tokens.to_vec(), roles: vec![Role::Plain; tokens.len()], owners: vec![None; tokens.len()] };
+        let mut found = Self {
+            tokens: tokens.to_vec(),
+            roles: vec![Role::Plain; tokens.len()],
+            owners: vec![None; tokens.len()],
+        };
         let index = Index { tokens };
         for (at, token) in tokens.iter().enumerate() {
             // A conditional's `?` knows its `:`.

@@ -4,9 +4,33 @@ use crate::syntax::token::{NO_PARTNER, Token, TokenKind};
 
 /// Words that are no operand where an operator or a bracket follows them, although the lexer has them as names.
 const LEADING_WORDS: [&str; 27] = [
-    "assert", "await", "break", "case", "copy", "defer", "export", "from", "is", "match", "move", "mut",
-    "otherwise", "panic", "ref", "return", "select", "set", "share", "space", "static", "try", "when", "where",
-    "with", "loop", "unsafe",
+    "assert",
+    "await",
+    "break",
+    "case",
+    "copy",
+    "defer",
+    "export",
+    "from",
+    "is",
+    "match",
+    "move",
+    "mut",
+    "otherwise",
+    "panic",
+    "ref",
+    "return",
+    "select",
+    "set",
+    "share",
+    "space",
+    "static",
+    "try",
+    "when",
+    "where",
+    "with",
+    "loop",
+    "unsafe",
 ];
 
 /// Whether it is `=` or ends with it and assigns.
@@ -131,17 +155,17 @@ impl Around<'_> {
     /// Nothing stands before `token`.
     fn tight_before(&self) -> bool {
         match self.token.kind {
-            TokenKind::RParen | TokenKind::RBracket | TokenKind::Comma | TokenKind::Semi | TokenKind::ColonColon => {
-                true
-            }
+            TokenKind::RParen
+            | TokenKind::RBracket
+            | TokenKind::Comma
+            | TokenKind::Semi
+            | TokenKind::ColonColon => true,
             TokenKind::Colon => self.role() != Role::Infix,
             TokenKind::Dot | TokenKind::DotDot | TokenKind::DotDotEq => self.ends_operand(self.previous),
             TokenKind::Lt | TokenKind::Gt | TokenKind::Shr => self.role() != Role::Infix,
             TokenKind::Slash => self.role() != Role::Infix,
             TokenKind::Pipe => self.role() == Role::LambdaClose,
-            TokenKind::Question => {
-                self.role() != Role::Infix && self.ends_operand(self.previous)
-            }
+            TokenKind::Question => self.role() != Role::Infix && self.ends_operand(self.previous),
             TokenKind::LBrace => matches!(self.previous.kind, TokenKind::LParen | TokenKind::LBracket),
             TokenKind::RBrace => {
                 let open = self.token.partner;

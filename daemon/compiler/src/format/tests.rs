@@ -18,7 +18,10 @@ fn becomes(text: &str, wanted: &str) {
 
 #[test]
 fn spaces() {
-    becomes("proc f(a:int,b :int=2)->int{give a+b*-a}\n", "proc f(a: int, b: int = 2) -> int { give a + b * -a }\n");
+    becomes(
+        "proc f(a:int,b :int=2)->int{give a+b*-a}\n",
+        "proc f(a: int, b: int = 2) -> int { give a + b * -a }\n",
+    );
     becomes(
         "proc g<T : A+B>(x:ref  mut [T] ,f:proc( T)->bool)->Option <T>{ }",
         "proc g<T: A + B>(x: ref mut [T], f: proc(T) -> bool) -> Option<T> { }\n",
@@ -32,7 +35,10 @@ fn spaces() {
         "proc k() { for i in 0 .. n-1 { if(not a)and b { give (1) } } let p=Point{x:1,..base} }",
         "proc k() { for i in 0..n - 1 { if (not a) and b { give (1) } } let p = Point { x: 1, ..base } }\n",
     );
-    becomes("proc l() { let a = - - b; let c = x - -y; give &mut  z }", "proc l() { let a = - -b; let c = x - -y; give &mut z }\n");
+    becomes(
+        "proc l() { let a = - - b; let c = x - -y; give &mut  z }",
+        "proc l() { let a = - -b; let c = x - -y; give &mut z }\n",
+    );
 }
 
 #[test]
