@@ -278,6 +278,9 @@ pub struct BuildArgs {
     /// Workspace root; found by upward search if left out
     #[arg(long, value_name = "PATH", env = "VITTE_WORKSPACE", hide_env_values = true)]
     pub root: Option<PathBuf>,
+    /// What generates the code
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<BackendName>,
     /// Linker by name (`embedded`, `cc`, `ld.lld`) or a command
     #[arg(long, value_name = "LINKER")]
     pub linker: Option<String>,
@@ -299,6 +302,25 @@ pub struct BuildArgs {
     /// `--allow`, `--warn` and `--deny` in the order in which they were given.
     #[arg(skip)]
     pub lints: Vec<(LintLevel, String)>,
+}
+
+/// What `--backend` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The compiler's own (the default)
+    Cranelift,
+    /// C source text, compiled by the C compiler of this machine
+    C17,
+}
+
+impl BackendName {
+    /// As the service knows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::C17 => "c17",
+        }
+    }
 }
 
 /// What a lint flag asks for.
@@ -345,6 +367,14 @@ pub enum ProductName {
     Vbc,
     /// Shared library of what the entry file exports
     So,
+    /// C source text of the program
+    C17,
+    /// WebAssembly component of what the entry file exports
+    Component,
+    /// Package for the loader
+    Vitmod,
+    /// Package of a plugin
+    Vitplug,
 }
 
 impl ProductName {
@@ -356,6 +386,10 @@ impl ProductName {
             Self::Wasm64 => "wasm64",
             Self::Vbc => "vbc",
             Self::So => "so",
+            Self::C17 => "c17",
+            Self::Component => "component",
+            Self::Vitmod => "vitmod",
+            Self::Vitplug => "vitplug",
         }
     }
 }
@@ -368,6 +402,10 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Wasm64),
             EmitName::Product(ProductName::Vbc),
             EmitName::Product(ProductName::So),
+            EmitName::Product(ProductName::C17),
+            EmitName::Product(ProductName::Component),
+            EmitName::Product(ProductName::Vitmod),
+            EmitName::Product(ProductName::Vitplug),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),
@@ -428,6 +466,9 @@ pub struct RunArgs {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
+    /// Follow the files: replace procedures that change while the program runs, and keep its state
+    #[arg(long)]
+    pub hot: bool,
     /// End the program after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,

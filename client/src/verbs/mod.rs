@@ -154,6 +154,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         deny_warnings: _,
         stdlib_path,
         root,
+        backend,
         linker,
         dry_run,
         check_cache,
@@ -201,6 +202,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         check_determinism: *check_determinism,
         without_digest: false,
         emit: String::new(),
+        backend: backend.map(cli::BackendName::name).unwrap_or_default().to_owned(),
     })
 }
 

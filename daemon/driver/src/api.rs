@@ -26,7 +26,8 @@ pub struct BuildRequest {
     pub scratch: Option<PathBuf>,
     /// Target triple; the host's when `None`.
     pub target: Option<String>,
-    /// What to make (`exe`, `wasm32`, `wasm64`, `vbc`, `so`); what the target is for when `None`.
+    /// What to make (`exe`, `so`, `wasm32`, `wasm64`, `vbc`, `component`, `vitmod`, `vitplug`, `c17`); what the target is
+    /// for when `None`.
     pub emit: Option<String>,
     /// Profile name: `dev` (default) or `release`.
     pub profile: Option<String>,
@@ -34,6 +35,8 @@ pub struct BuildRequest {
     pub opt_level: Option<OptLevel>,
     /// Passes switched off by name.
     pub disabled_passes: Vec<String>,
+    /// Code generator: `cranelift` (default) or `c17`.
+    pub backend: Option<String>,
     /// Linker by name (`embedded`, `cc`, `ld.lld`, …) or a command template.
     pub linker: Option<String>,
     /// `--allow CODE`, `--warn CODE`, `--deny CODE`; later wins; code, key or `warnings`.

@@ -16,17 +16,23 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 3] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit"];
+pub const WASM_PATHS: [&str; 6] =
+    ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit", "component.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
     ("block.vit", include_str!("block.vit")),
+    ("files.vit", include_str!("files.vit")),
     ("float.vit", include_str!("float.vit")),
     ("handles.vit", include_str!("handles.vit")),
+    ("heap.vit", include_str!("heap.vit")),
     ("kinds.vit", include_str!("kinds.vit")),
+    ("linux.vit", include_str!("linux.vit")),
     ("list.vit", include_str!("list.vit")),
+    ("macos.vit", include_str!("macos.vit")),
     ("map.vit", include_str!("map.vit")),
     ("memory.vit", include_str!("memory.vit")),
+    ("native.vit", include_str!("native.vit")),
     ("number.vit", include_str!("number.vit")),
     ("option.vit", include_str!("option.vit")),
     ("outcome.vit", include_str!("outcome.vit")),
@@ -47,6 +53,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/alloc/collections/tree.vit", include_str!("stdlib/alloc/collections/tree.vit")),
     ("vitte/stdlib/alloc/string.vit", include_str!("stdlib/alloc/string.vit")),
     ("vitte/stdlib/alloc/vec.vit", include_str!("stdlib/alloc/vec.vit")),
+    (WASM_PATHS[5], include_str!("component.vit")),
+    ("windows.vit", include_str!("windows.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
     ("vitte/stdlib/compression.vit", include_str!("stdlib/compression.vit")),
     ("vitte/stdlib/compression/deflate.vit", include_str!("stdlib/compression/deflate.vit")),
