@@ -22,7 +22,7 @@ use vitte_store::Store;
 use self::linking::tool_error;
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
+    Inputs, LineRange, RebuildReport, ResolvedDiagnostic, Stage, SyntaxProblem, Touched,
 };
 use crate::c_compiler::CCompiler;
 use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
@@ -555,6 +555,14 @@ impl Driver {
     /// The long explanation of a code, key or `E0001`-style name, as Markdown. `language` is `en` or `fr`.
     pub fn explain(&self, code: &str, language: &str) -> Option<String> {
         doors::explain(code, language)
+    }
+
+    /// A source text in canonical style; of the lines of a range, if one is given, and the rest as it was.
+    ///
+    /// # Errors
+    /// The syntax errors of a text that does not parse; it is not changed.
+    pub fn format(&self, text: &str, range: Option<LineRange>) -> Result<String, Vec<SyntaxProblem>> {
+        doors::formatted(text, range)
     }
 
     /// Runs the compiler as far as `goal`; reports phases and diagnostics.
