@@ -23,22 +23,21 @@ impl<'a> FileLowering<'a> {
         }
         let generics = types.parameters(&declared.generics);
         let supers = declared.supers.iter().map(|&of| types.ty(of)).collect();
-        let mut associated = Vec::new();
+        let (mut associated, mut defaults) = (Vec::new(), Vec::new());
         let mut seen = HashMap::new();
         for member in &declared.members {
             let ast::MemberKind::Type { name, bounds, ty } = &member.kind else { continue };
-            if let Some(ty) = ty {
-                let span = types.file.tree.ty(*ty).span;
-                types.file.not_supported("default values of associated types", span);
-            }
             if types.file.is_new(&mut seen, name) {
                 let name = types.ident(name);
+                if let Some(ty) = ty {
+                    defaults.push((name.name.clone(), types.ty(*ty)));
+                }
                 associated.push((name, bounds.iter().map(|&of| types.ty(of)).collect()));
             }
         }
         let spans = types.spans;
         let members = self.members(&declared.members, &declared.name.name, id, &mut seen);
-        let hir = TraitHir { name, generics, supers, types: associated, members };
+        let hir = TraitHir { name, generics, supers, types: associated, defaults, members };
         self.finish(id, ItemHir::Trait(hir), spans);
     }
 
@@ -197,7 +196,7 @@ impl<'a> FileLowering<'a> {
             is_test: false,
             is_const: true,
         };
-        ItemHir::Proc(ProcHir { sig: Arc::new(sig), body })
+        ItemHir::Proc(ProcHir { sig: Arc::new(sig), is_unsafe: false, body })
     }
 
     fn is_new(&mut self, seen: &mut HashMap<Name, Span>, name: &ast::Ident) -> bool {

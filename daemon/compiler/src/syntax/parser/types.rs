@@ -37,9 +37,10 @@ impl Parser<'_> {
                     TypeKind::Ref(true, self.ty())
                 }
                 "dyn" | "impl" if self.nth(1).kind == TokenKind::Ident => {
-                    self.bump();
-                    self.ty();
-                    TypeKind::Unsupported("trait objects")
+                    let word = self.bump();
+                    let is_dyn = self.text_of(word) == "dyn";
+                    let of = self.type_before_bar();
+                    if is_dyn { TypeKind::Dyn(of) } else { TypeKind::ImplTrait(of) }
                 }
                 "volatile" | "atomic" if self.type_follows(1) && !self.nth(1).newline => {
                     self.bump();
@@ -65,11 +66,12 @@ impl Parser<'_> {
             }
             TokenKind::Star => {
                 self.bump();
-                if !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1) {
+                let mutable =
+                    !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1);
+                if mutable {
                     self.bump();
                 }
-                self.ty();
-                TypeKind::Unsupported("raw pointers")
+                TypeKind::Pointer(mutable, self.ty())
             }
             TokenKind::Question => {
                 self.bump();

@@ -1,5 +1,5 @@
 //! Bounds and members: which impl a type has, what `value.name` and `Type.name` mean.
-use super::super::traits::{BoundData, TraitRef, file_impls, files_for, generics, impl_data, trait_members};
+use super::super::traits::{BoundData, TraitRef, dyn_traits, file_impls, files_for, generics, impl_data, trait_members};
 use super::super::ty::Ty;
 use super::unify::{Origin, Table};
 use super::{Checker, codes, names};
@@ -94,6 +94,16 @@ impl Env<'_> {
                 }
                 table.unify(&wanted.evidence, &param(bound.evidence));
                 return Answer::Yes(Vec::new());
+            }
+        }
+        if let Ty::Dyn(of, args) = &subject {
+            let known = dyn_traits(self.db, *of, args, &subject);
+            for given in known.iter().filter(|given| given.of == wanted.of.of) {
+                if attempt(table, |table| unify_all(table, &given.args, &wanted.of.args)) {
+                    // Its methods are found in the value.
+                    table.unify(&wanted.evidence, &subject);
+                    return Answer::Yes(Vec::new());
+                }
             }
         }
         let candidates = self.impls_of(table, &wanted.of, wanted.node);
@@ -301,6 +311,15 @@ impl Checker<'_> {
                 traits.push((bound.of.of, member.item));
             }
             self.table.rollback(before);
+        }
+        if let Ty::Dyn(of, args) = &ty {
+            for given in dyn_traits(self.db, *of, args, &ty) {
+                if let Some(member) = trait_members(self.db, given.of).iter().find(|m| m.name == *name)
+                    && !traits.contains(&(given.of, member.item))
+                {
+                    traits.push((given.of, member.item));
+                }
+            }
         }
         for &file in &files {
             for &(of, item) in file_impls(self.db, file).traits.get(name).into_iter().flatten() {
