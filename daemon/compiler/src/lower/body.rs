@@ -128,6 +128,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
         let kind = match &stmt.kind {
             ast::StmtKind::Expr(e) => return Some(Stmt::Expr(self.expr(*e))),
             ast::StmtKind::Let { pat, ty, init, constant } => {
+                self.file.array_length(*ty, *init);
                 let node = self.node(span);
                 let pat = self.pat(*pat);
                 let ty = ty.map(|t| self.ty(t));

@@ -97,6 +97,39 @@ impl<'a> FileLowering<'a> {
         self.push(diagnostic);
     }
 
+    /// Compares the length of a fixed array with the list that it begins with, inner arrays included.
+    pub(super) fn array_length(&mut self, ty: Option<ast::TypeId>, value: Option<ast::ExprId>) {
+        let tree = self.tree;
+        let mut work: Vec<(ast::TypeId, ast::ExprId)> = ty.zip(value).into_iter().collect();
+        while let Some((ty, value)) = work.pop() {
+            let (element, length) = match tree.ty(ty).kind {
+                ast::TypeKind::Array(element, length) => (element, Some(length)),
+                ast::TypeKind::List(element) => (element, None),
+                _ => continue,
+            };
+            let ast::ExprKind::List(items) = &tree.expr(value).kind else { continue };
+            work.extend(items.iter().map(|&item| (element, item)));
+            let Some(length) = length else { continue };
+            let ast::ExprKind::Literal(ast::Literal::Int(wanted, _)) = tree.expr(length).kind else {
+                continue;
+            };
+            if wanted == items.len() as u128 {
+                continue;
+            }
+            let diagnostic = Diagnostic::error(
+                codes::ARRAY_LENGTH,
+                Phase::Sema,
+                self.place(tree.expr(value).span),
+                format!("the array has {wanted} elements, but {} are given", items.len()),
+                "wrong number of elements",
+            )
+            .label(self.place(tree.expr(length).span), "its length is declared here")
+            .note("`[T; N]` holds exactly `N` elements")
+            .help("change the length, or write `[T]` for a list that grows");
+            self.push(diagnostic);
+        }
+    }
+
     fn untyped_static(&mut self, name: &ast::Ident) {
         let diagnostic = Diagnostic::error(
             crate::syntax::codes::EXPECTED_TYPE,
@@ -206,22 +239,26 @@ impl<'a> FileLowering<'a> {
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&form.name);
                 let (generics, bounds) = types.generics(&form.generics, &[]);
+                let defaults = types.defaults(&form.generics);
                 let fields = types.fields(&form.fields, "field");
                 let spans = types.spans;
                 self.extras(&form.extras);
                 if !form.members.is_empty() {
                     self.form_members(form);
                 }
-                self.finish(id, ItemHir::Form(FormHir { name, generics, bounds, kind: form.kind, fields }), spans);
+                let kind = form.kind;
+                let hir = FormHir { name, generics, bounds, defaults, kind, fields };
+                self.finish(id, ItemHir::Form(hir), spans);
             }
             ast::ItemKind::Pick(pick) => {
                 let id = self.declare(ItemKind::Pick, &pick.name.name, &pick.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&pick.name);
                 let (generics, bounds) = types.generics(&pick.generics, &[]);
+                let defaults = types.defaults(&pick.generics);
                 let variants = types.variants(&pick.variants);
                 let spans = types.spans;
-                self.finish(id, ItemHir::Pick(PickHir { name, generics, bounds, variants }), spans);
+                self.finish(id, ItemHir::Pick(PickHir { name, generics, bounds, defaults, variants }), spans);
             }
             ast::ItemKind::Const(constant) => {
                 let id = self.declare(ItemKind::Const, &constant.name.name, &constant.name, exported, false);
@@ -231,10 +268,15 @@ impl<'a> FileLowering<'a> {
                 let mut spans = types.spans;
                 let body =
                     Arc::new(BodyBuilder::value(self, &mut spans, &constant.name.name, constant.value));
+                self.array_length(constant.ty, Some(constant.value));
                 if constant.storage && ty.is_none() {
                     self.untyped_static(&constant.name);
                 }
-                self.finish(id, ItemHir::Const(ConstHir { storage: constant.storage, name, ty, body }), spans);
+                self.finish(
+                    id,
+                    ItemHir::Const(ConstHir { storage: constant.storage, name, ty, body }),
+                    spans,
+                );
             }
             ast::ItemKind::Alias(alias) => {
                 let id = self.declare(ItemKind::Alias, &alias.name.name, &alias.name, exported, false);
@@ -335,6 +377,7 @@ impl<'a> FileLowering<'a> {
         types.in_members = owner.is_some();
         let ident = types.ident(&proc.name);
         let (mut generics, mut bounds) = types.generics(&proc.generics, &proc.wheres);
+        types.no_defaults(&proc.generics);
         types.in_params = true;
         let mut params = Vec::new();
         let mut seen: HashMap<&Name, Span> = HashMap::new();
@@ -506,7 +549,21 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         if let Some(generic) = generics.iter().find(|g| !g.bounds.is_empty()) {
             self.file.not_supported("bounds on the type parameters of a type", generic.name.span);
         }
+        self.no_defaults(generics);
         self.parameters(generics)
+    }
+
+    /// What stands for type parameters that are left out.
+    fn defaults(&mut self, generics: &[ast::Generic]) -> Vec<Option<TypeRef>> {
+        generics.iter().map(|generic| generic.default.map(|ty| self.ty(ty))).collect()
+    }
+
+    /// Reports defaults of type parameters where they mean nothing.
+    pub(super) fn no_defaults(&mut self, generics: &[ast::Generic]) {
+        for default in generics.iter().filter_map(|generic| generic.default) {
+            let span = self.file.tree.ty(default).span;
+            self.file.not_supported("defaults of type parameters other than those of forms and picks", span);
+        }
     }
 
     /// Type parameters and what is asked of them.
@@ -587,6 +644,7 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let default = param
             .default
             .map(|e| Arc::new(BodyBuilder::value(self.file, &mut self.spans, &param.name.name, e)));
+        self.file.array_length(param.ty, param.default);
         Param { name, mode, ty, default }
     }
 
@@ -604,6 +662,7 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
             }
             let name = field.name.as_ref().map(|n| self.ident(n));
             let ty = self.ty(field.ty);
+            self.file.array_length(Some(field.ty), field.default);
             let owner = name.as_ref().map(|n| n.name.clone()).unwrap_or_default();
             let default =
                 field.default.map(|e| Arc::new(BodyBuilder::value(self.file, &mut self.spans, &owner, e)));
@@ -669,10 +728,7 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let count = if same == 0 { String::new() } else { format!(" {}", same + 1) };
         let node = add(&mut self.spans, span);
         let name = Ident { name: Name::new(format!("impl {shown}{count}")), node };
-        let ty = TypeRef {
-            node,
-            kind: TypeRefKind::Path { path: vec![name.clone()], args: Vec::new() },
-        };
+        let ty = TypeRef { node, kind: TypeRefKind::Path { path: vec![name.clone()], args: Vec::new() } };
         let kind = ty.kind.clone();
         self.anonymous.push((name, Bound { ty, of }));
         kind

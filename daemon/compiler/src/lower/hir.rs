@@ -193,6 +193,8 @@ pub struct TraitHir {
     pub name: Ident,
     /// `<T>`.
     pub generics: Vec<Ident>,
+    /// `T: A + B`, from the type parameters.
+    pub bounds: Vec<Bound>,
     /// Traits that its implementors must implement too.
     pub supers: Vec<TypeRef>,
     /// Associated types with their bounds.
@@ -278,6 +280,8 @@ pub struct FormHir {
     pub generics: Vec<Ident>,
     /// `T: A + B`, from the type parameters.
     pub bounds: Vec<Bound>,
+    /// `= T` of each type parameter.
+    pub defaults: Vec<Option<TypeRef>>,
     /// What declares it.
     pub kind: FormKind,
     /// Fields in order; duplicates already reported and dropped.
@@ -306,6 +310,8 @@ pub struct PickHir {
     pub generics: Vec<Ident>,
     /// `T: A + B`, from the type parameters.
     pub bounds: Vec<Bound>,
+    /// `= T` of each type parameter.
+    pub defaults: Vec<Option<TypeRef>>,
     /// Variants in order; duplicates already reported and dropped.
     pub variants: Vec<Variant>,
 }

@@ -18,10 +18,8 @@ impl<'a> FileLowering<'a> {
         let id = self.declare(ItemKind::Trait, &declared.name.name, &declared.name, exported, false);
         let mut types = TypeLowering::new(self);
         let name = types.ident(&declared.name);
-        if let Some(generic) = declared.generics.iter().find(|g| !g.bounds.is_empty()) {
-            types.file.not_supported("bounds on the type parameters of a trait", generic.name.span);
-        }
-        let generics = types.parameters(&declared.generics);
+        types.no_defaults(&declared.generics);
+        let (generics, bounds) = types.generics(&declared.generics, &[]);
         let supers = declared.supers.iter().map(|&of| types.ty(of)).collect();
         let (mut associated, mut defaults) = (Vec::new(), Vec::new());
         let mut seen = HashMap::new();
@@ -37,13 +35,14 @@ impl<'a> FileLowering<'a> {
         }
         let spans = types.spans;
         let members = self.members(&declared.members, &declared.name.name, id, &mut seen);
-        let hir = TraitHir { name, generics, supers, types: associated, defaults, members };
+        let hir = TraitHir { name, generics, bounds, supers, types: associated, defaults, members };
         self.finish(id, ItemHir::Trait(hir), spans);
     }
 
     pub(super) fn impl_decl(&mut self, block: &'a ast::Impl) {
         let mut types = TypeLowering::new(self);
         super::file::add(&mut types.spans, block.head);
+        types.no_defaults(&block.generics);
         let (generics, bounds) = types.generics(&block.generics, &block.wheres);
         let of = block.of.map(|of| types.ty(of));
         let ty = types.ty(block.ty);

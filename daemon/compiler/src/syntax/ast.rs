@@ -209,7 +209,9 @@ pub struct Generic {
     pub name: Ident,
     /// `: A + B`
     pub bounds: Vec<TypeId>,
-    /// Defaults, `const N`: parsed, not supported yet.
+    /// `= T`
+    pub default: Option<TypeId>,
+    /// `const N`: parsed, not supported yet.
     pub extra: Option<Extra>,
 }
 

@@ -356,7 +356,8 @@ impl Printer<'_> {
                 }
             }
             ExprKind::Block(block) | ExprKind::Unsafe(block) => {
-                let word = if matches!(&file.expr(id).kind, ExprKind::Unsafe(_)) { "unsafe" } else { "block" };
+                let word =
+                    if matches!(&file.expr(id).kind, ExprKind::Unsafe(_)) { "unsafe" } else { "block" };
                 self.line(indent, span, &format!("{prefix}{word}"));
                 self.block(indent + 1, block);
             }

@@ -130,6 +130,14 @@ impl<'db> Resolver<'db> {
         resolved
     }
 
+    /// What is wrong with the bounds and defaults of a form's or pick's type parameters.
+    fn parameters(&mut self, defaults: &[Option<crate::lower::hir::TypeRef>]) {
+        self.diagnostics.extend(super::traits::generics_diagnostics(self.db, self.item).iter().cloned());
+        for written in defaults.iter().flatten() {
+            self.ty(written);
+        }
+    }
+
     fn field(&mut self, field: &Field) -> (Option<Name>, Ty) {
         (field.name.as_ref().map(|ident| ident.name.clone()), self.ty(&field.ty))
     }
@@ -214,10 +222,8 @@ fn foreign_signature(
         _ => false,
     };
     let written = sig.params.iter().map(|param| param.ty.node);
-    let mut wrong: Vec<(NodeId, &Ty)> = written
-        .zip(params.iter().map(|param| &param.ty))
-        .filter(|(_, ty)| !fits(ty))
-        .collect();
+    let mut wrong: Vec<(NodeId, &Ty)> =
+        written.zip(params.iter().map(|param| &param.ty)).filter(|(_, ty)| !fits(ty)).collect();
     if let Some(node) = sig.ret.as_ref().map(|ret| ret.node)
         && !fits(ret)
         && !matches!(ret, Ty::Unit | Ty::Never)
@@ -277,6 +283,7 @@ fn resolved_form(db: &dyn Db, item: ItemId) -> Resolved<Arc<FormData>> {
         let (name, ty) = resolver.field(field);
         fields.push((name.unwrap_or_default(), ty));
     }
+    resolver.parameters(&hir.defaults);
     let data = FormData { generics: resolver.generics.clone(), fields };
     resolver.finish(Arc::new(data))
 }
@@ -390,6 +397,7 @@ fn resolved_pick(db: &dyn Db, item: ItemId) -> Resolved<Arc<PickData>> {
         variants.push(VariantData { name: variant.name.name.clone(), fields, ordinal });
     }
     let plain = variants.iter().all(|variant| variant.fields.is_empty());
+    resolver.parameters(&hir.defaults);
     let data = PickData { generics: resolver.generics.clone(), variants, plain };
     resolver.finish(Arc::new(data))
 }

@@ -117,6 +117,7 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
             work.generics.names.extend(names(&declared.generics));
             let args = identity(&work.generics.names);
             work.add(TraitRef { of: item, args }, NodeId(0));
+            work.asked(item, &declared.bounds);
             work.generics.first = work.generics.names.len() as u32;
             return work.finish();
         }
@@ -141,14 +142,7 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
     work.generics.first = work.generics.names.len() as u32;
     work.generics.written = written.len() as u32;
     work.generics.names.extend(written);
-    for bound in &bounds {
-        let (ty, found) = resolve_type(db, item, &work.generics.names, &bound.ty);
-        work.diagnostics.extend(found);
-        let of = work.trait_ref(item, ty, &bound.of);
-        if let Some(of) = of {
-            work.add(of, bound.of.node);
-        }
-    }
+    work.asked(item, &bounds);
     work.finish()
 }
 
@@ -167,6 +161,17 @@ impl Elaboration<'_> {
         let (found, diagnostics) = resolve_trait(self.db, owner, &names, ty, written, SelfTy::Owner);
         self.diagnostics.extend(diagnostics);
         found
+    }
+
+    /// Adds the bounds that an item writes.
+    fn asked(&mut self, item: ItemId, bounds: &[hir::Bound]) {
+        for bound in bounds {
+            let (ty, found) = resolve_type(self.db, item, &self.generics.names, &bound.ty);
+            self.diagnostics.extend(found);
+            if let Some(of) = self.trait_ref(item, ty, &bound.of) {
+                self.add(of, bound.of.node);
+            }
+        }
     }
 
     /// Adds a bound and all that it asks for.

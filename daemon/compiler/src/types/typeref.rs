@@ -264,6 +264,18 @@ impl TypeResolver<'_> {
         let generic_count =
             |count: usize, resolver: &mut Self| resolver.expect_args(ty, name, count, args.len(), Some(item));
         match item.kind(self.db) {
+            ItemKind::Form | ItemKind::Pick if args.len() < generics_of(self.db, item) => {
+                let mut filled = args;
+                while let Some(default) = default_argument(self.db, item, filled.len() as u32) {
+                    filled.push(default.subst(&filled));
+                }
+                let fits = self.expect_args(ty, name, generics_of(self.db, item), filled.len(), Some(item));
+                match (fits, item.kind(self.db)) {
+                    (false, _) => Ty::Error,
+                    (true, ItemKind::Form) => Ty::Form(item, filled.into()),
+                    (true, _) => Ty::Pick(item, filled.into()),
+                }
+            }
             ItemKind::Form => match generic_count(generics_of(self.db, item), self) {
                 true => Ty::Form(item, args.into()),
                 false => Ty::Error,
@@ -476,6 +488,24 @@ pub fn generics_of(db: &dyn Db, item: ItemId) -> usize {
         ItemHir::Impl(hir) => hir.generics.len(),
         ItemHir::Missing | ItemHir::Const(_) | ItemHir::StaticAssert(..) => 0,
     }
+}
+
+/// What stands for a type argument of a form or pick that is left out, over the arguments before it.
+#[salsa::tracked(returns(ref), cycle_result = default_argument_cycle)]
+fn default_argument(db: &dyn Db, item: ItemId, index: u32) -> Option<Ty> {
+    let (names, defaults) = match &**item_hir(db, item) {
+        ItemHir::Form(hir) => (&hir.generics, &hir.defaults),
+        ItemHir::Pick(hir) => (&hir.generics, &hir.defaults),
+        _ => return None,
+    };
+    let written = defaults.get(index as usize)?.as_ref()?;
+    let names: Vec<Name> = names.iter().take(index as usize).map(|ident| ident.name.clone()).collect();
+    Some(resolve_type(db, item, &names, written).0)
+}
+
+/// A default that needs itself.
+fn default_argument_cycle(_db: &dyn Db, _id: salsa::Id, _item: ItemId, _index: u32) -> Option<Ty> {
+    Some(Ty::Error)
 }
 
 /// The number of type constructors in `ty`, or `limit` if there are more.

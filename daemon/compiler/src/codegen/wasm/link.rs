@@ -67,7 +67,7 @@ impl Roots {
                     InstanceKind::Tests(_) => true,
                     InstanceKind::Proc(..)
                     | InstanceKind::Thunk(..)
-        | InstanceKind::DynThunk(..)
+                    | InstanceKind::DynThunk(..)
                     | InstanceKind::Lambda(..)
                     | InstanceKind::Drop(_)
                     | InstanceKind::DropCycle(_)

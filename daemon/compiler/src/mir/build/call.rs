@@ -8,8 +8,8 @@ use super::super::walk::{is_place, root};
 use super::place::Pending;
 use super::{Builder, Loan, in_mode};
 use crate::lower::NodeId;
-use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::lower::hir::LayoutQuery;
+use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
 use crate::types::traits::dispatch;
@@ -147,8 +147,7 @@ impl Builder<'_> {
                 // way there is made unique.
                 // So must what the callee can reach by itself: a static, or what a pointer leads to.
                 let reachable = is_place(&arg.value) && root(&arg.value).is_none();
-                let shared =
-                    self.needs_drop(&ty) && (reachable || self.handed_out(&arg.value, args, modes));
+                let shared = self.needs_drop(&ty) && (reachable || self.handed_out(&arg.value, args, modes));
                 let ends = moved.get(arg.param as usize) == Some(&true);
                 if ends {
                     self.mark_move(&arg.value);

@@ -1,8 +1,8 @@
 //! The file and its declarations.
 use super::*;
 use crate::syntax::ast::{
-    Abi, Alias, Attr, Const, Export, Extra, Field, Form, FormKind, Item, ItemKind, Param, ParamMode, Pick, Proc, Space,
-    Use, UseKind, Variant, Visibility, Where,
+    Abi, Alias, Attr, Const, Export, Extra, Field, Form, FormKind, Item, ItemKind, Param, ParamMode, Pick,
+    Proc, Space, Use, UseKind, Variant, Visibility, Where,
 };
 
 /// What stands before an item's keyword.
@@ -567,9 +567,17 @@ impl Parser<'_> {
         loop {
             let start = self.tok().start;
             let feature = match self.word() {
-                "effects" if self.nth(1).kind == TokenKind::LParen => "`effects` clauses",
                 "requires" if self.nth(1).kind == TokenKind::LParen => "`requires` clauses",
-                "noexcept" => "`noexcept`",
+                // Notes to the reader: every proc may do anything, and a panic ends the program.
+                "effects" if self.nth(1).kind == TokenKind::LParen => {
+                    self.bump();
+                    self.skip_tree();
+                    continue;
+                }
+                "noexcept" => {
+                    self.bump();
+                    continue;
+                }
                 "where" => {
                     self.bump();
                     self.wheres(wheres);
@@ -578,9 +586,7 @@ impl Parser<'_> {
                 _ => return,
             };
             self.bump();
-            if feature != "`noexcept`" {
-                self.skip_tree();
-            }
+            self.skip_tree();
             extras.push(Extra { feature, span: self.span_from(start) });
         }
     }

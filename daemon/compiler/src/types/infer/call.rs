@@ -467,6 +467,7 @@ impl<'a> Checker<'a> {
         );
         let ordered = slots.windows(2).all(|pair| pair[0] < pair[1]);
         if ordered {
+            self.form_bounds(*pick, types, node);
             return expr(ty.clone(), node, ExprKind::Variant { variant: index, fields: values });
         }
         // Named payload out of order: evaluate as written, then build.

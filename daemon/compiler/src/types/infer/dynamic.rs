@@ -89,7 +89,13 @@ impl Checker<'_> {
     }
 
     /// `*p` of a raw pointer.
-    pub(super) fn behind_pointer(&mut self, node: NodeId, value: Expr, mutable: bool, inner: &Arc<Ty>) -> Expr {
+    pub(super) fn behind_pointer(
+        &mut self,
+        node: NodeId,
+        value: Expr,
+        mutable: bool,
+        inner: &Arc<Ty>,
+    ) -> Expr {
         if !self.is_unsafe {
             let diagnostic = self
                 .error(

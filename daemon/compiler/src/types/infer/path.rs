@@ -656,7 +656,14 @@ impl<'a> Checker<'a> {
             let more = if known.len() > 8 { ", …" } else { "" };
             diagnostic = diagnostic.note(format!("its fields are {}{more}", listed.join(", ")));
         }
-        diagnostic = match crate::base::spelling::nearest(&name.name, known.iter().copied()) {
+        let methods = self.member_names(ty);
+        if !methods.is_empty() {
+            let listed: Vec<String> = methods.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let more = if methods.len() > 8 { ", …" } else { "" };
+            diagnostic = diagnostic.note(format!("its members are {}{more}", listed.join(", ")));
+        }
+        let all = known.iter().copied().chain(methods.iter().map(Name::as_str));
+        diagnostic = match crate::base::spelling::nearest(&name.name, all) {
             Some(near) => diagnostic.suggest(
                 self.place(name.node),
                 near,

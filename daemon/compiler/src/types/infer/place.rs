@@ -6,8 +6,8 @@ use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, deref};
 use super::{Checker, Expect, codes, expr, names};
 use crate::base::{Applicability, Name, Place};
-use crate::lower::{ItemId, NodeId};
 use crate::lower::hir::{BinaryOp, ExprId, ExprKind as Hir, Ident};
+use crate::lower::{ItemId, NodeId};
 use crate::types::const_ty;
 
 impl Checker<'_> {
@@ -25,6 +25,10 @@ impl Checker<'_> {
                 expr(element, node, ExprKind::Index(Box::new(base), Box::new(index)))
             }
             Ty::String => expr(Ty::Char, node, ExprKind::StringIndex(Box::new(base), Box::new(index))),
+            Ty::Bytes => {
+                let byte = expr(Ty::Char, node, ExprKind::StringIndex(Box::new(base), Box::new(index)));
+                expr(Ty::Int(IntTy::U8), node, ExprKind::Cast(Box::new(byte)))
+            }
             Ty::Error | Ty::Never => self.poison(node),
             _ => {
                 let shown = self.show(&ty);
@@ -111,15 +115,31 @@ impl Checker<'_> {
             return value;
         }
         if mutable {
-            if !self.is_place(&value) {
-                return self.not_a_place(&value);
-            }
-            if !self.may_change(&value, node) {
-                return self.poison(node);
-            }
+            return match self.mutable_place(value, node) {
+                Ok(reference) | Err(reference) => reference,
+            };
         }
         let ty = Ty::Ref(mutable, Arc::new(value.ty.clone()));
         expr(ty, node, ExprKind::Ref(mutable, Box::new(value)))
+    }
+
+    /// `ref mut` of a place, which may be an entry of a map; what was reported, if it is none.
+    pub(super) fn mutable_place(&mut self, mut value: Expr, node: NodeId) -> Result<Expr, Expr> {
+        let Ok(mut before) = self.map_place(&mut value) else { return Err(self.poison(node)) };
+        if !self.is_place(&value) {
+            return Err(self.not_a_place(&value));
+        }
+        if !self.may_change(&value, node) {
+            return Err(self.poison(node));
+        }
+        let ty = Ty::Ref(true, Arc::new(value.ty.clone()));
+        let reference = expr(ty.clone(), node, ExprKind::Ref(true, Box::new(value)));
+        if before.is_empty() {
+            return Ok(reference);
+        }
+        let stmts = std::mem::take(&mut before);
+        let block = super::super::thir::Block { node, stmts, tail: Some(Box::new(reference)) };
+        Ok(expr(ty, node, ExprKind::Block(block)))
     }
 
     pub(super) fn dereference(&mut self, node: NodeId, value: ExprId) -> Expr {
@@ -212,7 +232,9 @@ impl Checker<'_> {
                             "not in an `unsafe` block",
                         )
                         .label(Place::Node(item, NodeId::default()), format!("`{name}` is declared here"))
-                        .note("everyone shares a static, so a change of it is visible where nobody expects it")
+                        .note(
+                            "everyone shares a static, so a change of it is visible where nobody expects it",
+                        )
                         .help("write it inside of `unsafe { … }`");
                     self.report(diagnostic);
                     return false;

@@ -1,5 +1,7 @@
 //! Bounds and members: which impl a type has, what `value.name` and `Type.name` mean.
-use super::super::traits::{BoundData, TraitRef, dyn_traits, file_impls, files_for, generics, impl_data, trait_members};
+use super::super::traits::{
+    BoundData, TraitRef, dyn_traits, file_impls, files_for, generics, impl_data, trait_members,
+};
 use super::super::ty::Ty;
 use super::unify::{Origin, Table};
 use super::{Checker, codes, names};
@@ -356,6 +358,28 @@ impl Checker<'_> {
                 Err(())
             }
         }
+    }
+
+    /// The names of the members that impls in sight give a type, sorted.
+    pub(super) fn member_names(&mut self, ty: &Ty) -> Vec<Name> {
+        let ty = self.table.shallow(ty);
+        let mut found = Vec::new();
+        for file in files_for(self.db, self.file, &ty, None) {
+            let impls = file_impls(self.db, file);
+            let inherent = impls.inherent.values().flatten().map(|(block, _)| *block);
+            let of_traits = impls.of_traits.values().flatten().copied();
+            for block in inherent.chain(of_traits) {
+                let before = self.table.snapshot();
+                let args = instantiate(self.db, &mut self.table, block, NodeId::default());
+                if self.table.unify(&impl_data(self.db, block).ty.subst(&args), &ty) {
+                    found.extend(impl_data(self.db, block).members.iter().map(|member| member.name.clone()));
+                }
+                self.table.rollback(before);
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     fn ambiguous_member(&mut self, ty: &Ty, name: &Name, first: ItemId, second: ItemId, node: NodeId) {
