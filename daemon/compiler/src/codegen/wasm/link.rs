@@ -77,6 +77,7 @@ impl Roots {
                     InstanceKind::Tests(_) => true,
                     InstanceKind::Proc(..)
                     | InstanceKind::Thunk(..)
+                    | InstanceKind::DynThunk(..)
                     | InstanceKind::Lambda(..)
                     | InstanceKind::Drop(_)
                     | InstanceKind::DropCycle(_)
@@ -503,7 +504,10 @@ impl Linked<'_> {
                     Some(&offset) => offset,
                     None => {
                         let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                        let offset = data.constant(&value, &ty, &mut layouts);
+                        let offset = match context.is_static(*item) {
+                            true => data.place(&value, &ty, &mut layouts),
+                            false => data.constant(&value, &ty, &mut layouts),
+                        };
                         constants.insert(*item, offset);
                         offset
                     }

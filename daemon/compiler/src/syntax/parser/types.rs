@@ -51,9 +51,10 @@ impl Parser<'_> {
                     TypeKind::Ref(true, self.ty())
                 }
                 "dyn" | "impl" if self.nth(1).kind == TokenKind::Ident => {
-                    self.bump();
-                    self.ty();
-                    TypeKind::Unsupported("trait objects")
+                    let word = self.bump();
+                    let is_dyn = self.text_of(word) == "dyn";
+                    let of = self.type_before_bar();
+                    if is_dyn { TypeKind::Dyn(of) } else { TypeKind::ImplTrait(of) }
                 }
                 "volatile" | "atomic" if self.type_follows(1) && !self.nth(1).newline => {
                     self.bump();
@@ -79,11 +80,18 @@ impl Parser<'_> {
             }
             TokenKind::Star => {
                 self.bump();
-                if !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1) {
+                let mutable = !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1);
+                if mutable {
                     self.bump();
                 }
-                self.ty();
-                TypeKind::Unsupported("raw pointers")
+                TypeKind::Pointer(mutable, self.ty())
+            }
+            TokenKind::Ellipsis => {
+                self.bump();
+                if self.type_follows(0) {
+                    self.ty();
+                }
+                TypeKind::Unsupported("variadic parameters")
             }
             TokenKind::Question => {
                 self.bump();
@@ -273,17 +281,14 @@ impl Parser<'_> {
         let start = self.tok().start;
         let constant = self.eat(TokenKind::Const);
         let name = self.ident("a type parameter");
-        let mut feature = constant.then_some("constant parameters");
+        let feature = constant.then_some("constant parameters");
         let mut bounds = Vec::new();
         if self.eat(TokenKind::Colon) {
             bounds = self.bounds();
         }
-        if self.eat(TokenKind::Eq) {
-            self.ty();
-            feature = feature.or(Some("defaults of type parameters"));
-        }
+        let default = self.eat(TokenKind::Eq).then(|| self.ty());
         let extra = feature.map(|feature| Extra { feature, span: self.span_from(start) });
-        Generic { name, bounds, extra }
+        Generic { name, bounds, default, extra }
     }
 
     /// Whether the `<` at the current token opens type arguments of an expression (§5): only type
