@@ -123,6 +123,7 @@ pub(crate) fn is_entry(db: &Database, instance: Instance, entry: Option<ItemId>)
         InstanceKind::Main(_) | InstanceKind::Tests(_) => true,
         InstanceKind::Proc(item, _) => entry == Some(*item),
         InstanceKind::Thunk(..)
+        | InstanceKind::DynThunk(..)
         | InstanceKind::Lambda(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
