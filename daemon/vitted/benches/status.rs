@@ -107,7 +107,7 @@ async fn compare() {
     let places = Rendezvous::new(&environment);
     let identity = Identity::default();
     let modules = ModuleLoader::new();
-    let plugins = Plugins::new(modules.clone(), home.path().join("plugins"));
+    let plugins = Plugins::new(modules.clone(), None);
     let service = Service::new(
         Config::load(None, None).unwrap(),
         identity,
