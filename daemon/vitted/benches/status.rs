@@ -105,12 +105,14 @@ async fn compare() {
     let environment = Environment { runtime_dir: Some(home.path().into()), ..Environment::default() };
     let places = Rendezvous::new(&environment);
     let identity = Identity::default();
+    let modules = ModuleLoader::new();
     let service = Service::new(
         Config::load(None, None).unwrap(),
         identity,
         Driver::new(Vec::new()),
         std::sync::Arc::new(Store::without()),
-        ModuleLoader::new(),
+        modules.clone(),
+        vitte_loader::plugin::Plugins::new(modules, None),
         Watcher::new(WatcherOptions::default()),
     )
     .unwrap();
