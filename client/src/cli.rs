@@ -134,6 +134,14 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
         vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
     Emit(EmitArgs),
+    /// Put source files into canonical style
+    #[command(
+        after_help = "Without a path, all `.vit` and `.vitl` files below this folder; `-` reads standard input and writes \
+            standard output. A file with syntax errors stays as it is.\n\n\
+            Examples:\n  vitte fmt\n  vitte fmt --check src\n  vitte fmt --lines 10:20 src/main.vit\n  vitte fmt - < a.vit > b.vit\n\n\
+            Exit status: 0 all is in canonical style, 1 a file is not (`--check`) or has syntax errors, 65 a file is not text."
+    )]
+    Fmt(FmtArgs),
     /// Explain a diagnostic code
     #[command(
         after_help = "Examples:\n  vitte explain TYP0213\n  vitte explain TYPECK_E_ASSIGN_MISMATCH --lang fr"
@@ -436,6 +444,29 @@ pub struct WhyArgs {
     /// Also say what an edit of this file would build anew
     #[arg(long, value_name = "FILE")]
     pub touch: Option<PathBuf>,
+}
+
+/// `vitte fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Files and folders, or `-`
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; say which files would change (exit status 1)
+    #[arg(long)]
+    pub check: bool,
+    /// Format only these lines of one file, such as `10:20`
+    #[arg(long, value_name = "FIRST:LAST", value_parser = lines)]
+    pub lines: Option<(u32, u32)>,
+}
+
+/// `FIRST:LAST`, both from 1.
+fn lines(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once(':').unwrap_or((text, text));
+    match (parts.0.parse(), parts.1.parse()) {
+        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok((first, last)),
+        _ => Err("expected two line numbers from 1, such as `10:20`".to_owned()),
+    }
 }
 
 /// `vitte run`
@@ -1023,6 +1054,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
+        | Verb::Fmt(_)
         | Verb::Clean
         | Verb::Cache(_)
         | Verb::Load(_)

@@ -64,7 +64,8 @@ fn a_plugin_takes_part_in_checks_and_builds() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "a warning is no error: {said}");
     assert!(said.contains("example:tidy/TAB") && said.contains("main.vit:2:1"), "{said}");
-    let said = String::from_utf8(user.vitte(&["build", "main.vit", "-o", "main", "--verbose"]).stderr).unwrap();
+    let said =
+        String::from_utf8(user.vitte(&["build", "main.vit", "-o", "main", "--verbose"]).stderr).unwrap();
     assert!(user.home.join("main").is_file(), "{said}");
     assert!(said.contains("tidy has seen main"), "{said}");
     user.write("forbidden.vit", "proc main() -> int { give 0 }\n");
@@ -79,7 +80,8 @@ fn a_plugin_takes_part_in_checks_and_builds() {
     assert!(user.says(&["plugin", "panels", "example:tidy", "rules"]).contains("no tabs"));
     let (status, said) = user.fails(&["plugin", "render", "example:tidy", "b.vit"]);
     assert!(status == 65 && said.contains("does not contribute `documentation`"), "{status} {said}");
-    let info: Value = serde_json::from_str(&user.says(&["plugin", "info", "example:tidy", "--json"])).unwrap();
+    let info: Value =
+        serde_json::from_str(&user.says(&["plugin", "info", "example:tidy", "--json"])).unwrap();
     assert_eq!((&info["state"], &info["faults"]), (&"active".into(), &0.into()));
 
     // The next service knows it.
@@ -99,7 +101,10 @@ fn what_is_no_plugin_is_refused_with_the_reasons() {
     let output = user.vitte(&["plugin", "check", "maths.vitmod"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(65), "{said}");
-    assert!(said.contains("it is a module and no plugin") && said.contains("it contributes nothing"), "{said}");
+    assert!(
+        said.contains("it is a module and no plugin") && said.contains("it contributes nothing"),
+        "{said}"
+    );
     let (status, said) = user.fails(&["plugin", "load", "maths.vitmod"]);
     assert!(status == 65 && said.contains("vitte plugin check"), "{status} {said}");
     // It is a module all the same.

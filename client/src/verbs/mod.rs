@@ -2,6 +2,7 @@
 mod build;
 mod cache;
 mod daemon;
+mod fmt;
 mod key;
 mod modules;
 mod plugin;
@@ -60,6 +61,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Emit(args) => block_on(build::emit(&common, args)),
         Verb::Watch(args) => block_on(watch::watch(&common, *args)),
         Verb::Why(args) => block_on(why::why(&common, args)),
+        Verb::Fmt(args) => block_on(fmt::fmt(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = package::create(&args.path, args.name.as_deref())?;

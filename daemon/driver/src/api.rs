@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub use tokio_util::sync::CancellationToken;
 pub use vitte_compiler::base::OptLevel;
+pub use vitte_compiler::format::LineRange;
 
 /// What to compile and how. Everything is explicit: the driver reads no flag and no environment.
 #[derive(Clone, Debug, Default)]
@@ -388,4 +389,17 @@ pub enum DriverError {
     /// Our own fault. Exit status 70.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// An error that keeps a text from being formatted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxProblem {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in Unicode scalars, from 1.
+    pub column: u32,
+    /// Code of the diagnostic.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }

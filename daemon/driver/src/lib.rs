@@ -31,5 +31,5 @@ pub use driver::{
 pub use link::worker_main;
 pub use memory::MemoryUse;
 pub use plan::{BuildPlan, Output, PackagePlan};
-pub use product::{Backend, Product};
+pub use product::{Backend, Product, TargetName};
 pub use vitte_compiler::codegen::wasm::Outline;

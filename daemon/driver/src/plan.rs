@@ -157,7 +157,16 @@ impl BuildPlan {
         }
         let options = Options {
             // One spelling, so that equal programs share their results.
-            target: String::new(),
+            target: match product {
+                Product::Foreign(machine) => machine.triple().to_owned(),
+                Product::Executable
+                | Product::Wasm(_)
+                | Product::Bytecode
+                | Product::SharedLibrary
+                | Product::CSource
+                | Product::Component
+                | Product::Package(_) => String::new(),
+            },
             opt_level: request.opt_level.or(profile.opt_level).unwrap_or_default(),
             disabled_passes: sorted(&request.disabled_passes),
             debug_info: profile.debug_info.unwrap_or(true),

@@ -1,6 +1,8 @@
 //! What a build makes, and for which target: the spellings that requests use, and what they mean.
 use std::path::{Path, PathBuf};
 
+use target_lexicon::{Architecture, OperatingSystem, Triple};
+use vitte_compiler::base::{Machine, System};
 use vitte_compiler::codegen::WasmWidth;
 use vitte_compiler::codegen::wasm::Outline;
 
@@ -51,8 +53,10 @@ impl Backend {
 /// What a build makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Product {
-    /// A program of the machine.
+    /// A program of this machine.
     Executable,
+    /// A program of another machine.
+    Foreign(Machine),
     /// A WebAssembly module for WASI preview 1.
     Wasm(WasmWidth),
     /// A module of the project's own bytecode.
@@ -86,24 +90,85 @@ const BYTECODE: Target = Target { triple: "vitbc", product: Product::Bytecode };
 /// Runs wherever there is a loader, in a package with others.
 const PORTABLE: Target = Target { triple: "wasm32-component", product: Product::Component };
 
-/// Spellings of targets; the first of each is the one in messages.
-const TARGETS: [(&str, Target); 15] = [
-    ("x86_64-unknown-linux-gnu", HOST),
-    ("x86_64-linux-gnu", HOST),
-    ("x86_64-pc-linux-gnu", HOST),
-    ("x86_64-linux", HOST),
-    ("x86_64", HOST),
-    ("wasm32", WASM32),
-    ("wasm32-wasi", WASM32),
-    ("wasm32-wasip1", WASM32),
-    ("wasm32-unknown-wasi", WASM32),
-    ("wasm64", WASM64),
-    ("wasm64-wasi", WASM64),
-    ("wasm64-wasip1", WASM64),
-    ("wasm64-unknown-wasi", WASM64),
-    ("vitbc", BYTECODE),
-    ("wasm32-component", PORTABLE),
+const fn foreign(machine: Machine) -> Target {
+    Target { triple: machine.triple(), product: Product::Foreign(machine) }
+}
+
+/// Targets with their spellings; the first of each is the one in messages. Neither a system's name nor the order of a
+/// triple's parts is the same everywhere, so that common ones are listed, and others parsed.
+const TARGETS: [(Target, &[&str]); 10] = [
+    (
+        HOST,
+        &["x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "x86_64-pc-linux-gnu", "x86_64-linux", "x86_64"],
+    ),
+    (
+        foreign(Machine::Aarch64Linux),
+        &[
+            "aarch64-linux",
+            "aarch64-unknown-linux",
+            "aarch64-linux-gnu",
+            "aarch64-linux-musl",
+            "arm64-linux",
+            "aarch64",
+        ],
+    ),
+    (
+        foreign(Machine::Riscv64Linux),
+        &["riscv64-linux", "riscv64gc-unknown-linux", "riscv64-linux-gnu", "riscv64-linux-musl", "riscv64"],
+    ),
+    (foreign(Machine::X86_64Macos), &["x86_64-apple-darwin", "x86_64-macos", "x86_64-darwin"]),
+    (
+        foreign(Machine::Aarch64Macos),
+        &["aarch64-apple-darwin", "aarch64-macos", "aarch64-darwin", "arm64-apple-darwin", "arm64-macos"],
+    ),
+    (
+        foreign(Machine::X86_64Windows),
+        &[
+            "x86_64-windows",
+            "x86_64-pc-windows",
+            "x86_64-windows-gnu",
+            "x86_64-windows-msvc",
+            "x86_64-w64-mingw32",
+        ],
+    ),
+    (WASM32, &["wasm32", "wasm32-wasi", "wasm32-wasip1", "wasm32-unknown-wasi"]),
+    (WASM64, &["wasm64", "wasm64-wasi", "wasm64-wasip1", "wasm64-unknown-wasi"]),
+    (BYTECODE, &["vitbc"]),
+    (PORTABLE, &["wasm32-component"]),
 ];
+
+/// A target as messages and listings show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetName {
+    /// The name that `--target` takes.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// Triple.
+    pub triple: &'static str,
+    /// What is made for it.
+    pub product: Product,
+}
+
+impl TargetName {
+    /// All targets, the host first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TARGETS.iter().filter_map(|(target, names)| {
+            let (name, aliases) = names.split_first()?;
+            Some(Self { name, aliases, triple: target.triple, product: target.product })
+        })
+    }
+
+    /// The target of that name, alias or triple.
+    ///
+    /// # Errors
+    /// [`DriverError::BadInput`] for unknown ones, with the reason or those that there are.
+    pub fn find(wanted: &str) -> Result<Self, DriverError> {
+        let found = find_target(wanted)?;
+        let mut all = Self::all();
+        all.find(|known| known.triple == found.triple).ok_or_else(|| unknown(wanted))
+    }
+}
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
 const PRODUCTS: [(&str, Product, Target); 9] = [
@@ -144,26 +209,54 @@ pub(crate) fn choose(target: Option<&str>, emit: Option<&str>) -> Result<Target,
 }
 
 fn find_target(wanted: &str) -> Result<Target, DriverError> {
-    if let Some((_, target)) = TARGETS.iter().find(|(name, _)| *name == wanted) {
+    if let Some((target, _)) = TARGETS.iter().find(|(_, names)| names.contains(&wanted)) {
         return Ok(*target);
     }
-    let mut names: Vec<&str> = Vec::new();
-    let mut last = None;
-    for (name, target) in &TARGETS {
-        if last != Some(target.triple) {
-            names.push(name);
+    // Vendors and libraries that are not listed: a program for such a machine runs all the same.
+    let Ok(triple) = wanted.parse::<Triple>() else { return Err(unknown(wanted)) };
+    let machine = match (triple.architecture, triple.operating_system) {
+        (Architecture::X86_64, OperatingSystem::Linux) => return Ok(HOST),
+        (Architecture::Aarch64(_), OperatingSystem::Linux) => Machine::Aarch64Linux,
+        (Architecture::Riscv64(_), OperatingSystem::Linux) => Machine::Riscv64Linux,
+        (Architecture::X86_64, OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => {
+            Machine::X86_64Macos
         }
-        last = Some(target.triple);
-    }
+        (Architecture::Aarch64(_), OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) => {
+            Machine::Aarch64Macos
+        }
+        (Architecture::X86_64, OperatingSystem::Windows) => Machine::X86_64Windows,
+        (Architecture::Aarch64(_), OperatingSystem::Windows) => {
+            let message = format!("the target `{wanted}` is not supported yet");
+            let help = "the code generator cannot express addresses of aarch64 in COFF; x86_64-windows programs run on \
+                        Windows for aarch64 too";
+            return Err(bad_input("UNSUPPORTED_TARGET", message, help));
+        }
+        _ => return Err(unknown(wanted)),
+    };
+    Ok(foreign(machine))
+}
+
+fn unknown(wanted: &str) -> DriverError {
+    let names: Vec<&str> = TARGETS.iter().filter_map(|(_, names)| names.first().copied()).collect();
+    let spellings = TARGETS.iter().flat_map(|(_, names)| names.iter().copied());
+    let nearest = spellings.map(|name| (crate::spelling::distance(wanted, name), name)).min();
+    let meant = match nearest {
+        Some((distance, name)) if distance <= 3 => format!("did you mean `{name}`? "),
+        _ => String::new(),
+    };
     let message = format!("the target `{wanted}` is not supported");
-    Err(bad_input("UNKNOWN_TARGET", message, format!("supported: {}", names.join(", "))))
+    bad_input(
+        "UNKNOWN_TARGET",
+        message,
+        format!("{meant}supported: {}; see `vitte targets`", names.join(", ")),
+    )
 }
 
 impl Product {
     /// What events call it.
     pub(crate) fn kind(self) -> &'static str {
         match self {
-            Self::Executable => "executable",
+            Self::Executable | Self::Foreign(_) => "executable",
             Self::Wasm(_) => "wasm",
             Self::Bytecode => "bytecode",
             Self::SharedLibrary => "shared library",
@@ -178,6 +271,12 @@ impl Product {
     pub(crate) fn description(self) -> &'static str {
         match self {
             Self::Executable => "executable",
+            Self::Foreign(Machine::X86_64LinuxGnu) => "executable for x86-64 Linux",
+            Self::Foreign(Machine::Aarch64Linux) => "executable for aarch64 Linux",
+            Self::Foreign(Machine::Riscv64Linux) => "executable for riscv64 Linux",
+            Self::Foreign(Machine::X86_64Macos) => "executable for x86-64 macOS",
+            Self::Foreign(Machine::Aarch64Macos) => "executable for aarch64 macOS",
+            Self::Foreign(Machine::X86_64Windows) => "executable for x86-64 Windows",
             Self::Wasm(WasmWidth::Wasm32) => "WebAssembly module with a 32-bit memory",
             Self::Wasm(WasmWidth::Wasm64) => "WebAssembly module with a 64-bit memory",
             Self::Bytecode => "module of bytecode",
@@ -189,17 +288,27 @@ impl Product {
         }
     }
 
-    /// Whether a linker of this machine makes it.
+    /// Whether a linker that `--linker` chooses makes it.
     pub(crate) fn is_linked(self) -> bool {
         match self {
             Self::Executable | Self::SharedLibrary => true,
-            Self::Wasm(_) | Self::Bytecode | Self::CSource | Self::Component | Self::Package(_) => false,
+            Self::Foreign(_)
+            | Self::Wasm(_)
+            | Self::Bytecode
+            | Self::CSource
+            | Self::Component
+            | Self::Package(_) => false,
         }
     }
 
-    /// Whether the file is to be started by name.
+    /// Whether it can be started here.
     pub(crate) fn is_executable(self) -> bool {
         self == Self::Executable
+    }
+
+    /// Whether the file is to be started by name, here or elsewhere.
+    pub(crate) fn is_program(self) -> bool {
+        matches!(self, Self::Executable | Self::Foreign(_))
     }
 
     /// Where it goes, when `executable` is where the program of this machine goes. No two products share a place.
@@ -211,6 +320,14 @@ impl Product {
         };
         match self {
             Self::Executable => executable.to_path_buf(),
+            Self::Foreign(machine) => {
+                let name = TARGETS.iter().find(|(target, _)| target.triple == machine.triple());
+                let name = name.and_then(|(_, names)| names.first()).copied().unwrap_or_default();
+                with(&match machine.system() {
+                    System::Windows => format!("-{name}.exe"),
+                    System::Linux | System::Macos => format!("-{name}"),
+                })
+            }
             Self::Wasm(WasmWidth::Wasm32) => with(".wasm"),
             Self::Wasm(WasmWidth::Wasm64) => with(".wasm64.wasm"),
             Self::Bytecode => with(".vitbc"),

@@ -74,7 +74,8 @@ impl Bench {
     fn of(source: &str) -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("m.vit"), source).unwrap();
-        let built = build(folder.path(), "m.vit", "component", None).unwrap_or_else(|messages| panic!("{messages:?}"));
+        let built = build(folder.path(), "m.vit", "component", None)
+            .unwrap_or_else(|messages| panic!("{messages:?}"));
         let loader = ModuleLoader::new();
         let module = loader.load_file(built).unwrap();
         assert_eq!(module.kind, Kind::Component);
@@ -271,7 +272,8 @@ fn random_values_come_back() {
     let bench = Bench::of(TYPES);
     let cases = std::env::var("VITTE_TEST_VALUES").ok().and_then(|count| count.parse().ok()).unwrap_or(200);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let values = (proptest::collection::vec(thing(), 0..12), proptest::collection::vec(any::<u16>(), 0..40), text());
+    let values =
+        (proptest::collection::vec(thing(), 0..12), proptest::collection::vec(any::<u16>(), 0..40), text());
     let mut runner = proptest::test_runner::TestRunner::new(config);
     runner
         .run(&values, |(things, numbers, text)| {
@@ -305,7 +307,10 @@ fn a_package_holds_component_and_bytecode_and_is_always_the_same() {
     let container = vitte_loader::container::Container::read(&bytes).unwrap();
     let manifest = container.manifest();
     let kinds: Vec<ArtifactKind> = manifest.artifacts.iter().map(|artifact| artifact.kind).collect();
-    assert_eq!((manifest.id.as_str(), kinds), ("local:m", vec![ArtifactKind::Vitbc, ArtifactKind::Component]));
+    assert_eq!(
+        (manifest.id.as_str(), kinds),
+        ("local:m", vec![ArtifactKind::Vitbc, ArtifactKind::Component])
+    );
     let joined = manifest.exports.iter().find(|export| export.name == "joined").unwrap();
     assert_eq!(joined.ty, "func(parts: list<string>, between: string) -> string");
     let again = TempDir::new().unwrap();
@@ -314,7 +319,10 @@ fn a_package_holds_component_and_bytecode_and_is_always_the_same() {
     assert!(std::fs::read(second).unwrap() == bytes, "equal inputs give equal bytes");
     let loader = ModuleLoader::with_config(LoaderConfig::default());
     let module = loader.load_file(&first).unwrap();
-    assert_eq!((module.name.as_str(), module.version.as_str(), module.kind), ("local:m", "0.0.0", Kind::Component));
+    assert_eq!(
+        (module.name.as_str(), module.version.as_str(), module.kind),
+        ("local:m", "0.0.0", Kind::Component)
+    );
 }
 
 mod plugins {
@@ -357,7 +365,8 @@ mod plugins {
         let mut answers = plugins.diagnose("a.vit", "let a = 1  \n\tgive a\n");
         let (name, found) = answers.remove(0);
         let found = found.unwrap();
-        let shown: Vec<(&str, u32, u32)> = found.iter().map(|one| (one.code.as_str(), one.start, one.end)).collect();
+        let shown: Vec<(&str, u32, u32)> =
+            found.iter().map(|one| (one.code.as_str(), one.start, one.end)).collect();
         assert_eq!(shown, [("BLANKS", 9, 11), ("TAB", 12, 13)]);
         assert_eq!((found[0].severity, found[0].help.as_deref()), (Severity::Warning, Some("take it out")));
         assert!(plugins.diagnose("a.md", "\t").is_empty(), "it is for programs alone");
@@ -397,7 +406,10 @@ mod plugins {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert!(reason.contains("wasm32-unknown-unknown") || reason.contains("can't find crate"), "{reason}");
+                assert!(
+                    reason.contains("wasm32-unknown-unknown") || reason.contains("can't find crate"),
+                    "{reason}"
+                );
                 eprintln!("SKIP: no standard library of Rust for wasm32-unknown-unknown");
                 return;
             }
@@ -466,7 +478,10 @@ mod plugins {
             assert!(error.to_string().contains("panic"), "{error}");
         }
         let error = plugins.format(&name, "a.vit", "").unwrap_err();
-        assert!(matches!(&error, PluginError::Quarantined { reason, .. } if reason.contains("5 times")), "{error}");
+        assert!(
+            matches!(&error, PluginError::Quarantined { reason, .. } if reason.contains("5 times")),
+            "{error}"
+        );
         assert_eq!(plugins.get(&name).unwrap().faults, 5);
     }
 
@@ -476,7 +491,8 @@ mod plugins {
         let source = "space bad\nexport *\nproc formatter_format(path: string, text: string) -> string { give text }\n";
         let messages = plugin_of(folder.path(), source).unwrap_err();
         assert!(messages[0].contains("`formatter_format` has another type"), "{messages:?}");
-        let messages = plugin_of(folder.path(), "space bad\nexport *\nproc f() -> int { give 1 }\n").unwrap_err();
+        let messages =
+            plugin_of(folder.path(), "space bad\nexport *\nproc f() -> int { give 1 }\n").unwrap_err();
         assert!(messages[0].contains("contributes nothing"), "{messages:?}");
         // A module is no plugin, whatever it exports.
         std::fs::write(folder.path().join("m.vit"), TYPES).unwrap();

@@ -157,7 +157,8 @@ fn run(
         };
         let watcher = Watcher::new(options);
         let executable = executable.into_os_string();
-        let driver = Driver::new(vec![executable.clone(), "worker".into()]).packed_by(Arc::new(plugins::Packing));
+        let driver =
+            Driver::new(vec![executable.clone(), "worker".into()]).packed_by(Arc::new(plugins::Packing));
         let modules = ModuleLoader::with_config(module_settings(&places, executable));
         let store =
             Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));

@@ -3,8 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vitte_driver::{
-    BuildOutcome, BuildRequest, Driver, DriverError, Event, EventSink, FileSpan, Outline, PackagePlan, Packer,
-    Part, PartKind, Position, ResolvedDiagnostic, ResolvedLabel,
+    BuildOutcome, BuildRequest, Driver, DriverError, Event, EventSink, FileSpan, Outline, PackagePlan,
+    Packer, Part, PartKind, Position, ResolvedDiagnostic, ResolvedLabel,
 };
 use vitte_loader::container::{ArtifactKind, Manifest, PackageKind, assemble};
 use vitte_loader::plugin::{Diagnostic, Plugins, Project, Severity};

@@ -22,7 +22,9 @@ use vitte_proto::v1::workspace_service_server::WorkspaceServiceServer;
 
 use crate::connections::Connection;
 use crate::middleware::RequestSpans;
-use crate::rpc::{Build, CacheApi, ModulesApi, OperationsApi, PluginsApi, Run, System, WatchApi, WorkspacesApi};
+use crate::rpc::{
+    Build, CacheApi, ModulesApi, OperationsApi, PluginsApi, Run, System, WatchApi, WorkspacesApi,
+};
 use crate::service::Service;
 
 /// How long clients may take to close their connections once all work has ended.

@@ -169,7 +169,7 @@ impl<'a> Printer<'a> {
             }
             out.push_str(comment.text);
             begun = true;
-            first = false;
+            first &= !comment.own_line;
         }
         let before_closing = matches!(
             token.kind,

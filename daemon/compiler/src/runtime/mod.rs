@@ -16,17 +16,23 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 4] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "component.vit"];
+pub const WASM_PATHS: [&str; 6] =
+    ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit", "component.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
     ("block.vit", include_str!("block.vit")),
+    ("files.vit", include_str!("files.vit")),
     ("float.vit", include_str!("float.vit")),
     ("handles.vit", include_str!("handles.vit")),
+    ("heap.vit", include_str!("heap.vit")),
     ("kinds.vit", include_str!("kinds.vit")),
+    ("linux.vit", include_str!("linux.vit")),
     ("list.vit", include_str!("list.vit")),
+    ("macos.vit", include_str!("macos.vit")),
     ("map.vit", include_str!("map.vit")),
     ("memory.vit", include_str!("memory.vit")),
+    ("native.vit", include_str!("native.vit")),
     ("number.vit", include_str!("number.vit")),
     ("option.vit", include_str!("option.vit")),
     ("outcome.vit", include_str!("outcome.vit")),
@@ -47,8 +53,13 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/alloc/collections/tree.vit", include_str!("stdlib/alloc/collections/tree.vit")),
     ("vitte/stdlib/alloc/string.vit", include_str!("stdlib/alloc/string.vit")),
     ("vitte/stdlib/alloc/vec.vit", include_str!("stdlib/alloc/vec.vit")),
-    (WASM_PATHS[3], include_str!("component.vit")),
+    (WASM_PATHS[5], include_str!("component.vit")),
+    ("windows.vit", include_str!("windows.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
+    ("vitte/stdlib/compression.vit", include_str!("stdlib/compression.vit")),
+    ("vitte/stdlib/compression/deflate.vit", include_str!("stdlib/compression/deflate.vit")),
+    ("vitte/stdlib/compression/inflate.vit", include_str!("stdlib/compression/inflate.vit")),
+    ("vitte/stdlib/compression/lz4.vit", include_str!("stdlib/compression/lz4.vit")),
     ("vitte/stdlib/core/iterator.vit", include_str!("stdlib/core/iterator.vit")),
     ("vitte/stdlib/core/option.vit", include_str!("stdlib/core/option.vit")),
     ("vitte/stdlib/core/ordering.vit", include_str!("stdlib/core/ordering.vit")),
@@ -87,6 +98,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/os/system.vit", include_str!("stdlib/os/system.vit")),
     ("vitte/stdlib/path.vit", include_str!("stdlib/path.vit")),
     ("vitte/stdlib/random.vit", include_str!("stdlib/random.vit")),
+    ("vitte/stdlib/regex.vit", include_str!("stdlib/regex.vit")),
     ("vitte/stdlib/std/time.vit", include_str!("stdlib/std/time.vit")),
     ("vitte/stdlib/strings.vit", include_str!("stdlib/strings.vit")),
     ("vitte/stdlib/strings/builder.vit", include_str!("stdlib/strings/builder.vit")),

@@ -22,13 +22,14 @@ use vitte_store::Store;
 use self::linking::tool_error;
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
+    Inputs, LineRange, RebuildReport, ResolvedDiagnostic, Stage, SyntaxProblem, Touched,
 };
 use crate::c_compiler::CCompiler;
 use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
+use crate::link::image::{self, ImageOptions};
 use crate::link::incremental::Unfit;
 use crate::link::incremental::hot::Generation;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
@@ -110,6 +111,8 @@ enum Goal<'a> {
     Object,
     /// The executable, unless it is in place; an object where the program needs a linker.
     Image(&'a Outputs),
+    /// An executable for another machine.
+    Native,
     /// A WebAssembly module.
     Wasm(WasmWidth),
     /// A module of bytecode.
@@ -139,6 +142,7 @@ impl Goal<'_> {
             | Goal::Component
             | Goal::Parts(_)
             | Goal::Library
+            | Goal::Native
             | Goal::Hot => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
@@ -246,9 +250,18 @@ impl Driver {
             | Product::Bytecode
             | Product::CSource
             | Product::Component
-            | Product::Package(_) => self.linkers.select(None).map_err(tool_error)?,
+            | Product::Package(_)
+            | Product::Foreign(_) => self.linkers.select(None).map_err(tool_error)?,
         };
-        let mut linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let mut linker_name = match plan.product {
+            Product::Executable | Product::SharedLibrary => linker.identity(),
+            Product::Foreign(_) => image::IDENTITY.to_owned(),
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_) => "none".to_owned(),
+        };
         let c_compiler = match plan.backend {
             Backend::Cranelift => None,
             Backend::C17 => Some(CCompiler::find(&self.tools).map_err(tool_error)?),
@@ -290,6 +303,7 @@ impl Driver {
                 linker.prepare();
                 Goal::Object
             }
+            Product::Foreign(_) => Goal::Native,
             Product::Wasm(width) => Goal::Wasm(width),
             Product::Bytecode => Goal::Bytecode,
             Product::Component => Goal::Component,
@@ -543,6 +557,14 @@ impl Driver {
         doors::explain(code, language)
     }
 
+    /// A source text in canonical style; of the lines of a range, if one is given, and the rest as it was.
+    ///
+    /// # Errors
+    /// The syntax errors of a text that does not parse; it is not changed.
+    pub fn format(&self, text: &str, range: Option<LineRange>) -> Result<String, Vec<SyntaxProblem>> {
+        doors::formatted(text, range)
+    }
+
     /// Runs the compiler as far as `goal`; reports phases and diagnostics.
     fn compile(
         &self,
@@ -613,6 +635,13 @@ fn compile_snapshot(
                 Err(diagnostics) => Err(diagnostics),
             }
         }
+        Goal::Native if clean => doors::native(db, program).and_then(|parts| {
+            let options = ImageOptions { name: &plan.project.name, strip: plan.debug == DebugInfo::Strip };
+            let bytes =
+                image::write(&parts, options).map_err(|why| doors::not_laid_out(db, program, &why))?;
+            made = Some(Made::File(bytes.into()));
+            Ok(())
+        }),
         Goal::Wasm(width) if clean => {
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
@@ -633,6 +662,7 @@ fn compile_snapshot(
         Goal::Diagnostics
         | Goal::Object
         | Goal::Image(_)
+        | Goal::Native
         | Goal::Wasm(_)
         | Goal::Bytecode
         | Goal::C

@@ -170,6 +170,7 @@ impl Driver {
                         Product::Executable if plan.backend == Backend::C17 => drop(doors::c17(db, program)),
                         Product::CSource => drop(doors::c17(db, program)),
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
+                        Product::Foreign(_) => drop(doors::native(db, program)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),
                         Product::SharedLibrary => drop(doors::library(db, program)),

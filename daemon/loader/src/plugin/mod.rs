@@ -197,10 +197,9 @@ impl Plugins {
     /// Notes which there are, for the next process.
     fn keep(&self, known: &BTreeMap<ModuleName, Known>) {
         let Some(file) = &self.file else { return };
-        let kept = known.values().map(|known| kept::Kept {
-            path: known.info.path.clone(),
-            settings: known.settings.clone(),
-        });
+        let kept = known
+            .values()
+            .map(|known| kept::Kept { path: known.info.path.clone(), settings: known.settings.clone() });
         kept::write(file, &kept.collect::<Vec<_>>());
     }
 

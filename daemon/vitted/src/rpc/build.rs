@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status};
-use vitte_driver::{BuildRequest, CancellationToken, Driver};
+use vitte_driver::{BuildRequest, CancellationToken, Driver, LineRange, SyntaxProblem};
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_server::BuildService;
 use vitte_proto::v1::event::Kind;
@@ -153,6 +153,28 @@ impl BuildService for Build {
                 .help("codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too")
         })?;
         Ok(Response::new(v1::ExplainResponse { markdown }))
+    }
+
+    async fn format(
+        &self,
+        request: Request<v1::FormatRequest>,
+    ) -> Result<Response<v1::FormatResponse>, Status> {
+        let v1::FormatRequest { text, lines } = request.into_inner();
+        let range = lines.map(|v1::LineRange { first, last }| LineRange { first, last });
+        if range.is_some_and(|range| range.first == 0 || range.last < range.first) {
+            return Err(Refusal::bad_field("lines", "begin at 1 and end where they begin or later").into());
+        }
+        let answer = match self.0.ask(move |driver| driver.format(&text, range)).await? {
+            Ok(text) => v1::FormatResponse { text, problems: Vec::new() },
+            Err(problems) => {
+                let problems = problems.into_iter().map(|problem| {
+                    let SyntaxProblem { line, column, code, message } = problem;
+                    v1::SyntaxProblem { line, column, code, message }
+                });
+                v1::FormatResponse { text: String::new(), problems: problems.collect() }
+            }
+        };
+        Ok(Response::new(answer))
     }
 
     async fn explain_rebuild(

@@ -94,10 +94,12 @@ impl PluginService for PluginsApi {
     ) -> Result<Response<v1::CallPluginResponse>, Status> {
         let v1::CallPluginRequest { name, contribution } = request.into_inner();
         let name = name_of(&name)?;
-        let contribution =
-            contribution.ok_or_else(|| Refusal::bad_field("contribution", "must be one of the known ones"))?;
+        let contribution = contribution
+            .ok_or_else(|| Refusal::bad_field("contribution", "must be one of the known ones"))?;
         let called = self.ask(move |service| match contribution {
-            Contribution::Format(v1::FormatText { path, text }) => service.plugins.format(&name, &path, &text),
+            Contribution::Format(v1::FormatText { path, text }) => {
+                service.plugins.format(&name, &path, &text)
+            }
             Contribution::Render(v1::RenderMarkdown { title, markdown }) => {
                 service.plugins.render(&name, &title, &markdown)
             }

@@ -237,7 +237,7 @@ impl Adapter<'_> {
         if in_memory {
             self.code.get(0);
             self.ins().i64_extend_i32_u();
-            self.runtime("wasi_free", Vec::new(), &[ValType::I64], &[]);
+            self.runtime("heap_free", Vec::new(), &[ValType::I64], &[]);
         }
         self.call(export, &values);
         in_memory || params.iter().any(|layout| layout.has_pointers)

@@ -215,6 +215,8 @@ impl Interface<'_> {
             | Ty::Unit
             | Ty::Never
             | Ty::Ref(..)
+            | Ty::Pointer(..)
+            | Ty::Dyn(..)
             | Ty::Proc(..)
             | Ty::Impl(..)
             | Ty::Param(..)

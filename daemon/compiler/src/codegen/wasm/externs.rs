@@ -18,11 +18,11 @@ pub(in crate::codegen) enum Extern {
 /// C functions that are a few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::codegen) enum Inline {
-    /// `wasm_heap_base() -> usize`
+    /// `memory_base() -> usize`
     HeapBase,
-    /// `wasm_memory_grow(pages) -> isize`: the size before, in pages; negative if there is no more.
+    /// `memory_grow(pages) -> isize`: the size before, in pages; negative if there is no more.
     MemoryGrow,
-    /// `wasm_memory_size() -> usize`, in pages.
+    /// `memory_size() -> usize`, in pages.
     MemorySize,
     /// `memcpy`, and `memmove`, which is the same here.
     Copy,
@@ -60,7 +60,7 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("__errno_location", Extern::Proc("wasi_errno_place")),
     ("_exit", Extern::Proc("wasi_exit")),
     ("abort", Extern::Proc("wasi_abort")),
-    ("calloc", Extern::Proc("wasi_calloc")),
+    ("calloc", Extern::Proc("heap_calloc")),
     ("ceil", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Double))),
     ("ceilf", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Single))),
     ("component_console_write", Extern::Import("write", &[I32, I32, I32], &[])),
@@ -72,17 +72,20 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("fabsf", Extern::Inline(Inline::Float(FloatFunction::Abs, FloatWidth::Single))),
     ("floor", Extern::Inline(Inline::Float(FloatFunction::Floor, FloatWidth::Double))),
     ("floorf", Extern::Inline(Inline::Float(FloatFunction::Floor, FloatWidth::Single))),
-    ("free", Extern::Proc("wasi_free")),
-    ("malloc", Extern::Proc("wasi_malloc")),
-    ("memchr", Extern::Proc("wasi_memchr")),
-    ("memcmp", Extern::Proc("wasi_memcmp")),
+    ("free", Extern::Proc("heap_free")),
+    ("malloc", Extern::Proc("heap_malloc")),
+    ("memchr", Extern::Proc("heap_memchr")),
+    ("memcmp", Extern::Proc("heap_memcmp")),
     ("memcpy", Extern::Inline(Inline::Copy)),
     ("memmove", Extern::Inline(Inline::Copy)),
+    ("memory_base", Extern::Inline(Inline::HeapBase)),
+    ("memory_grow", Extern::Inline(Inline::MemoryGrow)),
+    ("memory_size", Extern::Inline(Inline::MemorySize)),
     ("memset", Extern::Inline(Inline::Fill)),
     ("nearbyint", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Double))),
     ("nearbyintf", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Single))),
     ("read", Extern::Proc("wasi_read")),
-    ("realloc", Extern::Proc("wasi_realloc")),
+    ("realloc", Extern::Proc("heap_realloc")),
     ("rint", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Double))),
     ("rintf", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Single))),
     ("rt_buf_free", Extern::Proc("rt_buf_free")),
@@ -132,7 +135,8 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("rt_random", Extern::Proc("rt_random")),
     ("sqrt", Extern::Inline(Inline::Float(FloatFunction::SquareRoot, FloatWidth::Double))),
     ("sqrtf", Extern::Inline(Inline::Float(FloatFunction::SquareRoot, FloatWidth::Single))),
-    ("strlen", Extern::Proc("wasi_strlen")),
+    ("strlen", Extern::Proc("heap_strlen")),
+    ("system_entries", Extern::Proc("system_entries")),
     ("trunc", Extern::Inline(Inline::Float(FloatFunction::Truncate, FloatWidth::Double))),
     ("truncf", Extern::Inline(Inline::Float(FloatFunction::Truncate, FloatWidth::Single))),
     ("wasi_args_get", Extern::Import("args_get", &[I32, I32], &[I32])),
@@ -162,9 +166,6 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("wasi_path_unlink_file", Extern::Import("path_unlink_file", &[I32, I32, I32], &[I32])),
     ("wasi_proc_exit", Extern::Import("proc_exit", &[I32], &[])),
     ("wasi_random_get", Extern::Import("random_get", &[I32, I32], &[I32])),
-    ("wasm_heap_base", Extern::Inline(Inline::HeapBase)),
-    ("wasm_memory_grow", Extern::Inline(Inline::MemoryGrow)),
-    ("wasm_memory_size", Extern::Inline(Inline::MemorySize)),
     ("wasm_multiply_high", Extern::Proc("wasm_multiply_high")),
     ("write", Extern::Proc("wasi_write")),
 ];

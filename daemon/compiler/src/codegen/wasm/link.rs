@@ -32,7 +32,7 @@ crate::codes! {
 }
 
 /// Bytes of the runtime's state: that of every target, and that of `runtime/wasi.vit`.
-const STATE_BYTES: u64 = 22724;
+const STATE_BYTES: u64 = 22784;
 
 /// The body of one instance. Calls of different instances can run at once.
 ///
@@ -77,6 +77,7 @@ impl Roots {
                     InstanceKind::Tests(_) => true,
                     InstanceKind::Proc(..)
                     | InstanceKind::Thunk(..)
+                    | InstanceKind::DynThunk(..)
                     | InstanceKind::Lambda(..)
                     | InstanceKind::Drop(_)
                     | InstanceKind::DropCycle(_)
@@ -245,12 +246,12 @@ fn reach(db: &dyn Db, program: Program, roots: &Roots, width: WasmWidth) -> Resu
     Ok(reached)
 }
 
-/// C functions that the target has not, each with who calls it.
-fn not_on_target(
+/// C functions that the target has not, each with who calls it. `system` is whom modules ask for services; machines have none.
+pub(in crate::codegen) fn not_on_target(
     db: &dyn Db,
     program: Program,
     missing: &BTreeMap<Name, Instance>,
-    system: System,
+    system: Option<System>,
     target: &str,
 ) -> Diagnostic {
     let names: Vec<String> = missing.keys().map(|name| format!("`{name}`")).collect();
@@ -269,7 +270,7 @@ fn not_on_target(
     let mut diagnostic = Diagnostic::error(NOT_ON_TARGET, Phase::Linker, place, message, "in this program");
     for (name, caller) in missing {
         let caller = debugger_name(db, *caller, &symbol_name(db, *caller));
-        let what = if super::is_available(name) && system == System::Wasi {
+        let what = if super::is_available(name) && system == Some(System::Wasi) {
             format!(
                 "`{caller}` calls `{name}` with other parameters or another result than it has for {target}"
             )
@@ -279,10 +280,12 @@ fn not_on_target(
         diagnostic = diagnostic.note(what);
     }
     let has = match system {
-        System::Wasi => {
-            "programs for this target have no C library and no system calls but those of WASI preview 1"
+        None | Some(System::Wasi) => {
+            "programs for this target have no C library and only the system calls that the runtime has there"
         }
-        System::Component => "components have no C library and no system calls: they print to their host",
+        Some(System::Component) => {
+            "components have no C library and no system calls: they print to their host"
+        }
     };
     diagnostic.note(has).help("build for the host, or do without the calls on this target")
 }
@@ -362,7 +365,7 @@ pub(in crate::codegen) fn link<'a>(
     let roots = Roots::of(db, program, width, system)?;
     let reached = reach(db, program, &roots, width)?;
     if !reached.missing.is_empty() {
-        return Err(Arc::from([not_on_target(db, program, &reached.missing, system, target)]));
+        return Err(Arc::from([not_on_target(db, program, &reached.missing, Some(system), target)]));
     }
     number(db, reached, roots).map_err(|error| {
         let entry = program.entry(db);
@@ -501,7 +504,10 @@ impl Linked<'_> {
                     Some(&offset) => offset,
                     None => {
                         let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                        let offset = data.constant(&value, &ty, &mut layouts);
+                        let offset = match context.is_static(*item) {
+                            true => data.place(&value, &ty, &mut layouts),
+                            false => data.constant(&value, &ty, &mut layouts),
+                        };
                         constants.insert(*item, offset);
                         offset
                     }

@@ -37,6 +37,7 @@ pub use component::{Outline, program_component};
 pub use exports::{Export, Exports, exported_procs};
 pub(in crate::codegen) use externs::{Extern, find as find_extern};
 pub use externs::{System, is_available};
+pub(in crate::codegen) use link::not_on_target;
 pub(in crate::codegen) use link::{Linked, link};
 pub use link::{needs, roots, wasm_code};
 pub use module::program_wasm;
