@@ -17,6 +17,7 @@ pub mod manager; // notes to the service manager
 mod middleware; // a span for every call
 pub mod operation; // long work and its events
 mod pool; // the threads that compile
+pub mod plugins; // what plugins contribute to checks and builds
 mod program; // running what was built
 mod rebuild; // watch mode
 pub mod rpc; // the gRPC services

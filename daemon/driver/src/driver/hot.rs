@@ -106,7 +106,9 @@ impl Driver {
         let outcome = outcome(&compiled.diagnostics, described);
         let made = match compiled.made {
             Some(Made::Hot(generation)) => Some((plan, generation)),
-            Some(Made::Object(_) | Made::Image(_) | Made::File(_)) | None => None,
+            Some(Made::Object(_) | Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_)) | None => {
+                None
+            }
         };
         Ok(HotBuild { outcome, made })
     }

@@ -143,6 +143,14 @@ impl Packed {
                 RelocationKind::Abs64 => {
                     return Err(Unfit(format!("{} holds an absolute address", fragment.symbol)));
                 }
+                RelocationKind::Arm64Call
+                | RelocationKind::Arm64Page
+                | RelocationKind::Arm64PageOffset
+                | RelocationKind::RiscvCall
+                | RelocationKind::RiscvHigh
+                | RelocationKind::RiscvLow(_) => {
+                    return Err(Unfit(format!("{} is code of another machine", fragment.symbol)));
+                }
             }
             let target = match target {
                 FragmentTarget::Function(_) if callee == NO_FUNCTION => {
