@@ -6,6 +6,7 @@ use std::io;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use vitte_driver::DriverError;
+use vitte_loader::plugin::PluginError;
 use vitte_loader::{CallError, CompileError, LoadError, TrustError};
 use vitte_proto::v1;
 use vitte_store::StoreError;
@@ -198,6 +199,19 @@ impl From<LoadError> for Refusal {
             LoadError::AlreadyLoaded { .. } => Code::AlreadyExists,
             LoadError::NotLoaded { .. } => Code::NotFound,
             LoadError::Cancelled { .. } => Code::Cancelled,
+        };
+        Self::new(code, error.code(), error.to_string()).help(error.help())
+    }
+}
+
+impl From<PluginError> for Refusal {
+    fn from(error: PluginError) -> Self {
+        let code = match error {
+            PluginError::Load(error) => return error.into(),
+            PluginError::Unfit { .. } | PluginError::NoContribution { .. } => Code::InvalidArgument,
+            PluginError::Unknown(_) => Code::NotFound,
+            PluginError::Exists(_) => Code::AlreadyExists,
+            PluginError::Quarantined { .. } | PluginError::Failed { .. } => Code::FailedPrecondition,
         };
         Self::new(code, error.code(), error.to_string()).help(error.help())
     }

@@ -16,7 +16,7 @@ use super::object::Position;
 use super::program::{Positions, debugger_name, declaration, entry_instance, has_large_type, internal};
 use super::{CodegenError, MachineCode, machine_code, program_instances};
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Db, Name, OptLevel, Program, SourceFile};
+use crate::base::{Db, Machine, Name, OptLevel, Program, SourceFile};
 use crate::consteval::{ConstValue, const_value};
 use crate::incremental::users::Files;
 use crate::incremental::{Ahead, Edits, InlineBodies, Users, inline_bodies};
@@ -151,7 +151,7 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
             rows: line_rows(code, declared, &mut position),
         }
     });
-    let isa = target_isa(options.level(db))?;
+    let isa = target_isa(options.level(db), options.machine(db))?;
     Ok(Arc::new(Fragment {
         is_main: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_)),
         frame: frame_instructions(code, &*isa)?,
@@ -227,7 +227,7 @@ fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
 /// # Errors
 /// A fault of ours.
 pub fn common_frame(level: OptLevel) -> Result<Vec<u8>, CodegenError> {
-    let isa = target_isa(level)?;
+    let isa = target_isa(level, Machine::default())?;
     let (mut bytes, split) = frame_bytes(&*isa, None)?;
     bytes.truncate(split);
     Ok(bytes)
@@ -621,6 +621,11 @@ impl Fragments {
     /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
     pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
         self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
+    }
+
+    /// The instance whose fragment has a number.
+    pub fn instance(&self, number: usize) -> Option<Instance> {
+        self.entries.get(number).map(|entry| entry.instance)
     }
 
     /// How many there are.

@@ -328,6 +328,15 @@ impl Elf {
             // The linker makes a stub if the symbol turns out to be in a shared library.
             (RelocationKind::Call, Reference::Extern(_)) => R_X86_64_PLT32,
             (RelocationKind::Pc32 | RelocationKind::Call, _) => R_X86_64_PC32,
+            (
+                RelocationKind::Arm64Call
+                | RelocationKind::Arm64Page
+                | RelocationKind::Arm64PageOffset
+                | RelocationKind::RiscvCall
+                | RelocationKind::RiscvHigh
+                | RelocationKind::RiscvLow(_),
+                _,
+            ) => return Err(CodegenError::Internal("code of another machine".to_owned())),
         };
         self.relocate(self.text, offset, symbol, r_type, addend)
     }

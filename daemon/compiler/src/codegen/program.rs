@@ -8,7 +8,7 @@ use super::shape::shape;
 use super::wasm::{Export, WasmWidth, exported_procs};
 use super::{CodegenError, MachineCode, ObjectFile, compile_function};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
-use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
+use crate::base::{Db, FileContents, LineIndex, Machine, Program, SourceFile, Span};
 use crate::consteval::{ConstValue, const_value};
 use crate::lower::{ItemId, NodeId, SourceMap, item_source_map};
 use crate::mono::{Instance, InstanceKind, collect, symbol_name, too_large};
@@ -34,7 +34,7 @@ pub fn machine_code(
     instance: Instance,
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
-    let function = optimised_ssa(db, instance, options);
+    let function = optimised_ssa(db, instance, options.for_every_machine(db));
     db.go_on("codegen");
     let generated = || generated_code(db, instance, options).clone();
     let Some(cache) = db.content_cache() else { return generated() };
@@ -54,8 +54,8 @@ fn generated_code(
     instance: Instance,
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
-    let function = optimised_ssa(db, instance, options);
-    let isa = target_isa(options.level(db))?;
+    let function = optimised_ssa(db, instance, options.for_every_machine(db));
+    let isa = target_isa(options.level(db), options.machine(db))?;
     db.go_on("codegen");
     compile_function(function, &*isa).map(Arc::new)
 }
@@ -224,7 +224,7 @@ pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
 /// What [`library_object`] defines for C.
 pub fn library_exports(db: &dyn Db, program: Program) -> Vec<Export> {
     // Without texts, as where addresses are not those of the canonical ABI.
-    exported_procs(db, program, WasmWidth::Wasm64)
+    exported_procs(db, program, WasmWidth::Wasm64).procs
 }
 
 /// An object file of instances; `exported` are seen from outside by these names.
@@ -249,7 +249,7 @@ fn object_of(
     let entry = program.entry(db);
     let types = DbTypes { db };
     let mut context = DbContext::new(db);
-    let object = target_isa(options.opt_level).and_then(|isa| {
+    let object = target_isa(options.opt_level, Machine::default()).and_then(|isa| {
         let name = entry.path(db).to_string();
         write_object(&functions, &name, options.debug_info, &*isa, &mut Layouts::new(&types), &mut context)
     });

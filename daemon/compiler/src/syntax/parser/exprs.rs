@@ -167,7 +167,7 @@ impl Parser<'_> {
                 }
                 Infix::Cast => {
                     self.bump();
-                    let ty = self.ty();
+                    let ty = self.cast_type();
                     self.add_expr(start, ExprKind::Cast(left, ty))
                 }
                 Infix::Is => {

@@ -1,6 +1,7 @@
 //! Types and generic parameter lists.
 use super::*;
 use crate::syntax::ast::{Extra, Generic};
+use crate::syntax::literal::NUMBER_SUFFIXES;
 
 impl Parser<'_> {
     /// A type; reports `PAR0027` and gives an error node if there is none.
@@ -14,6 +15,19 @@ impl Parser<'_> {
             self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error));
         }
         self.add_type(start, TypeKind::Unsupported("union types"))
+    }
+
+    /// The type of a cast. Behind one that takes no arguments, `<` and `|` are operators: `n as int < 3`.
+    pub(super) fn cast_type(&mut self) -> TypeId {
+        let word = self.word();
+        let plain =
+            NUMBER_SUFFIXES.contains(&word) || matches!(word, "bool" | "byte" | "char" | "rune" | "string");
+        if plain && matches!(self.nth(1).kind, TokenKind::Lt | TokenKind::Pipe) {
+            let start = self.tok().start;
+            let name = self.ident("a type name");
+            return self.add_type(start, TypeKind::Path(vec![name], Vec::new()));
+        }
+        self.ty()
     }
 
     /// A type that a `|` ends.
