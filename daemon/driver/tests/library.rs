@@ -56,6 +56,7 @@ fn modules_have_names_of_their_own() {
         ("wasm32", "tools.wasm", &b"\0asm"[..]),
         ("wasm64", "tools.wasm64.wasm", b"\0asm"),
         ("vbc", "tools.vitbc", b"\0vbc"),
+        ("component", "tools.component.wasm", b"\0asm\x0d"),
     ] {
         let built = build(folder.path(), emit, "embedded").unwrap().unwrap();
         assert_eq!(built, folder.path().join(name));
