@@ -105,12 +105,12 @@ space types
 
 export *
 
-form Point { x: i32  y: f64 }
+form Point { x: i32, y: f64 }
 form One { value: i16 }
-form Shape { name: string  corners: [Point]  open: bool  mark: Option<char> }
-pick Colour { Red  Green  DarkBlue }
-pick Thing { Nothing  Number(value: i64)  Text(value: string)  Pair(left: u8, right: [string])  At(point: Point) }
-form Wide { a: i64 b: i64 c: i64 d: i64 e: i64 f: i64 g: i64 h: i64 i: i64 j: i64 k: i64 l: i64 m: i64 n: i64 o: i64 p: i64 name: string }
+form Shape { name: string, corners: [Point], open: bool, mark: Option<char> }
+pick Colour { Red, Green, DarkBlue }
+pick Thing { Nothing, Number(value: i64), Text(value: string), Pair(left: u8, right: [string]), At(point: Point) }
+form Wide { a: i64, b: i64, c: i64, d: i64, e: i64, f: i64, g: i64, h: i64, i: i64, j: i64, k: i64, l: i64, m: i64, n: i64, o: i64, p: i64, name: string }
 
 proc same_bool(v: bool) -> bool { give v }
 proc same_char(v: char) -> char { give v }
@@ -147,9 +147,9 @@ proc moved(v: Point, by: i32) -> Point {
     give v
 }
 proc renamed(v: Shape, name: string) -> [Shape] {
-    let other = v
-    set other.name = name
-    give [v, other]
+    let all = [v]
+    set v.name = name
+    give all + [v]
 }
 proc joined(parts: [string], between: string) -> string {
     let out = ""

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::fragment::ConstObject;
+use super::object::ObjectContext;
 use crate::consteval::ConstValue;
 use crate::lower::ItemId;
 use crate::ssa::layout::{DATA, IMMORTAL, LENGTH, Layouts, TAG, immediate_variant, value_type};
@@ -118,6 +119,20 @@ impl DataSection {
         let offset = self.bytes.len().next_multiple_of(8) as u64;
         self.bytes.resize(offset as usize + 16, 0);
         self.put_image(offset, &image, layouts.size(ty));
+        offset
+    }
+
+    /// Offset of what code refers to by a top-level `const` or `static`; made once for each `item`.
+    pub fn item(&mut self, item: ItemId, context: &mut dyn ObjectContext, layouts: &mut Layouts<'_>) -> u64 {
+        if let Some(&offset) = self.consts.get(&item) {
+            return offset;
+        }
+        let (value, ty) = context.constant(item).unwrap_or((ConstValue::Unit, Ty::Unit));
+        let offset = match context.is_static(item) {
+            true => self.place(&value, &ty, layouts),
+            false => self.constant(&value, &ty, layouts),
+        };
+        self.consts.insert(item, offset);
         offset
     }
 

@@ -12,14 +12,12 @@ use super::wasm::not_on_target;
 use super::{CodegenError, MachineCode, RelocationKind};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Machine, Name, Processor, Program, SourcePath};
-use crate::consteval::ConstValue;
 use crate::lower::hir::Abi;
 use crate::lower::{ItemId, ItemKind, item_tree, proc_signature};
 use crate::mono::{Instance, InstanceKind, collect, symbol_name};
 use crate::runtime::CORE_ROOT;
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Symbol};
-use crate::types::Ty;
 
 /// Bytes of the runtime's state: that of every target, and that of `runtime/native.vit`.
 const STATE_BYTES: u64 = 23552;
@@ -293,7 +291,6 @@ fn assemble(
     }
     let of = |instance: &Instance, by: &str| offsets.get(instance).copied().ok_or_else(|| lost(by));
     let mut data = DataSection::default();
-    let mut constants: HashMap<ItemId, u64> = HashMap::new();
     let mut references = Vec::new();
     let start = of(&first, "_start")?;
     if let (Some(begin), Some(at)) = (begin, way_in.and_then(|stub| stub.call)) {
@@ -318,15 +315,7 @@ fn assemble(
                 Symbol::Literal(content) => ReferenceTo::Data(data.literal(content)),
                 Symbol::EmptyList => ReferenceTo::Data(data.empty_list()),
                 Symbol::State => ReferenceTo::State,
-                Symbol::Const(item) => ReferenceTo::Data(match constants.get(item) {
-                    Some(known) => *known,
-                    None => {
-                        let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                        let made = data.constant(&value, &ty, layouts);
-                        constants.insert(*item, made);
-                        made
-                    }
-                }),
+                Symbol::Const(item) => ReferenceTo::Data(data.item(*item, &mut context, layouts)),
                 Symbol::Location(source) => ReferenceTo::Data(match context.position(*source) {
                     Some(at) => data.location(&at.file, at.line, at.column),
                     None => data.location(&Arc::from("?"), 0, 0),

@@ -151,15 +151,7 @@ pub fn write_object(
                 Symbol::Literal(content) => (Reference::Data, data.literal(content)),
                 Symbol::EmptyList => (Reference::Data, data.empty_list()),
                 Symbol::State => (Reference::State, 0),
-                Symbol::Const(item) => {
-                    let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                    let is_static = context.is_static(*item);
-                    let offset = elf.constant(*item, |_| match is_static {
-                        true => data.place(&value, &ty, layouts),
-                        false => data.constant(&value, &ty, layouts),
-                    });
-                    (Reference::Data, offset)
-                }
+                Symbol::Const(item) => (Reference::Data, data.item(*item, context, layouts)),
                 Symbol::Location(source) => {
                     let offset = match context.position(*source) {
                         Some(at) => data.location(&at.file, at.line, at.column),
@@ -207,7 +199,6 @@ struct Elf {
     data: Option<(SectionId, SymbolId)>,
     state: Option<SymbolId>,
     externs: HashMap<Name, SymbolId>,
-    constants: HashMap<ItemId, u64>,
 }
 
 impl Elf {
@@ -217,24 +208,7 @@ impl Elf {
         let text_symbol = object.section_symbol(text);
         // Its presence says that the stack need not be executable.
         object.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Linker);
-        Self {
-            object,
-            text,
-            text_symbol,
-            data: None,
-            state: None,
-            externs: HashMap::new(),
-            constants: HashMap::new(),
-        }
-    }
-
-    fn constant(&mut self, item: ItemId, make: impl FnOnce(&mut Self) -> u64) -> u64 {
-        if let Some(&offset) = self.constants.get(&item) {
-            return offset;
-        }
-        let offset = make(self);
-        self.constants.insert(item, offset);
-        offset
+        Self { object, text, text_symbol, data: None, state: None, externs: HashMap::new() }
     }
 
     fn fill_text(&mut self, text: &[u8]) {

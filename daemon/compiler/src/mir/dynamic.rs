@@ -91,13 +91,13 @@ pub(super) fn thunk(db: &dyn Db, item: ItemId, args: &[Ty], methods: u32) -> Mir
         PassMode::Own => Operand::Copy(value),
         PassMode::Borrow => Operand::Borrow(value),
         PassMode::Place if matches!(receiver, Ty::Ref(true, _)) => {
-            copy(g.value(address_of(held.clone()), Rvalue::AddressOf(value)))
+            copy(g.value(address_of(held), Rvalue::AddressOf(value)))
         }
         PassMode::Place => {
             // A form by value that the method changes: a change that ends with the call.
             let own = g.value(held.clone(), Rvalue::Use(Operand::Copy(value)));
             release = needs_drop(db, &held).then_some(own);
-            copy(g.value(address_of(held.clone()), Rvalue::AddressOf(local(own))))
+            copy(g.value(address_of(held), Rvalue::AddressOf(local(own))))
         }
     };
     let others = params.iter().enumerate().skip(1).map(|(i, (_, have))| {

@@ -187,7 +187,7 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     let has_body = sig.abi == Abi::Vitte && proc_has_body(db, item);
     let declared = sig.owner.is_some_and(|owner| owner.kind(db) == ItemKind::Trait);
     if !has_body && sig.abi == Abi::C && item.file(db).path(db).root != CORE_ROOT {
-        foreign_signature(item, &sig, &params, &ret, &mut resolver.diagnostics, |ty| ty_name(db, ty));
+        foreign_signature(item, sig, &params, &ret, &mut resolver.diagnostics, |ty| ty_name(db, ty));
     }
     if !has_body && sig.abi != Abi::C && !declared && item.file(db).path(db).root != CORE_ROOT {
         resolver.diagnostics.push(bodyless_proc(db, item, sig.abi));

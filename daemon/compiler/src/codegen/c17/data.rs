@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use crate::codegen::data::DataSection;
 use crate::codegen::object::{ObjectContext, Position};
-use crate::consteval::ConstValue;
 use crate::lower::ItemId;
 use crate::ssa::layout::Layouts;
-use crate::types::Ty;
 
 /// Longest text that the name of its object shows a part of.
 const NAME_MAX: usize = 24;
@@ -24,7 +22,6 @@ pub(super) struct Data {
     texts: HashMap<Arc<[u8]>, String>,
     places: HashMap<(Arc<str>, u32, u32), String>,
     constants: DataSection,
-    offsets: HashMap<ItemId, u64>,
 }
 
 impl Data {
@@ -80,16 +77,7 @@ impl Data {
         context: &mut dyn ObjectContext,
         layouts: &mut Layouts<'_>,
     ) -> String {
-        let offset = match self.offsets.get(&item) {
-            Some(&offset) => offset,
-            None => {
-                let (value, ty) = context.constant(item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                let offset = self.constants.constant(&value, &ty, layouts);
-                self.offsets.insert(item, offset);
-                offset
-            }
-        };
-        word(offset)
+        word(self.constants.item(item, context, layouts))
     }
 
     /// The declaration that functions need before the definitions are whole, and all definitions.

@@ -15,7 +15,6 @@ use crate::codegen::object::ObjectContext;
 use crate::codegen::program::{
     DbContext, debugger_name, has_large_type, internal, main_instance, program_instances,
 };
-use crate::consteval::ConstValue;
 use crate::lower::hir::Abi;
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree, proc_signature};
 use crate::mono::{Instance, InstanceKind, symbol_name};
@@ -472,7 +471,7 @@ impl Linked<'_> {
         let types = DbTypes { db: self.db };
         let (mut layouts, mut context) = (Layouts::new(&types), DbContext::new(self.db));
         let mut data = DataSection::default();
-        let (mut constants, mut table) = (HashMap::new(), HashMap::new());
+        let mut table = HashMap::new();
         let mut in_table = Vec::new();
         let mut places = Vec::new();
         for reference in self.functions.iter().flat_map(|function| &function.code.references) {
@@ -500,18 +499,7 @@ impl Linked<'_> {
                 }
                 Symbol::Literal(content) => data.literal(content),
                 Symbol::EmptyList => data.empty_list(),
-                Symbol::Const(item) => match constants.get(item) {
-                    Some(&offset) => offset,
-                    None => {
-                        let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                        let offset = match context.is_static(*item) {
-                            true => data.place(&value, &ty, &mut layouts),
-                            false => data.constant(&value, &ty, &mut layouts),
-                        };
-                        constants.insert(*item, offset);
-                        offset
-                    }
-                },
+                Symbol::Const(item) => data.item(*item, &mut context, &mut layouts),
                 Symbol::Location(source) => match context.position(*source) {
                     Some(at) => data.location(&at.file, at.line, at.column),
                     None => data.location(&Arc::from("?"), 0, 0),

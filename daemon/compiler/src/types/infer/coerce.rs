@@ -86,14 +86,9 @@ impl Checker<'_> {
             (_, Ty::Error | Ty::Never) | (Ty::Error, _) => value,
             (Ty::Dyn(..), Ty::Dyn(..)) if self.unify(&target, &source) => value,
             (Ty::Dyn(of, args), _) if !matches!(source, Ty::Ref(..) | Ty::Infer(_) | Ty::Unit) => {
-                self.to_dyn(value, &target, *of, args)
+                self.make_dyn(value, &target, *of, args)
             }
-            (Ty::Pointer(mutable, inner), _) => {
-                match self.to_pointer(value, *mutable, inner, &target, reason) {
-                    Ok(pointer) => pointer,
-                    Err(value) => self.mismatch(&target, &value, reason),
-                }
-            }
+            (Ty::Pointer(mutable, inner), _) => self.make_pointer(value, *mutable, inner, &target, reason),
             (Ty::Ref(to_mut, inner), Ty::Ref(from_mut, from)) => {
                 if *to_mut && !*from_mut {
                     return self.mismatch(&target, &value, reason);
@@ -160,9 +155,7 @@ impl Checker<'_> {
         if !self.unify(inner, &value.ty) {
             return self.mismatch(target, &value, reason);
         }
-        match self.mutable_place(value, node) {
-            Ok(reference) | Err(reference) => reference,
-        }
+        self.mutable_place(value, node)
     }
 
     /// Reports a value where a place is needed.

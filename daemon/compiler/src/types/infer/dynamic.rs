@@ -14,7 +14,7 @@ use crate::types::proc_data;
 
 impl Checker<'_> {
     /// A value as one of the type `dyn of<args>`. What its type must implement is noted.
-    pub(super) fn to_dyn(&mut self, value: Expr, target: &Ty, of: ItemId, args: &Arc<[Ty]>) -> Expr {
+    pub(super) fn make_dyn(&mut self, value: Expr, target: &Ty, of: ItemId, args: &Arc<[Ty]>) -> Expr {
         let node = value.node;
         if matches!(value.ty, Ty::Error | Ty::Never) {
             return value;
@@ -22,12 +22,7 @@ impl Checker<'_> {
         if let Some(problem) = dyn_problem(self.db, of) {
             let name = of.name(self.db).clone();
             let diagnostic = self
-                .error(
-                    codes::NOT_DYN,
-                    node,
-                    format!("no `dyn {name}` value can be made"),
-                    format!("{problem}"),
-                )
+                .error(codes::NOT_DYN, node, format!("no `dyn {name}` value can be made"), problem)
                 .label(Place::Node(of, NodeId::default()), format!("`{name}` is declared here"))
                 .note("through a `dyn` value only methods are called whose signature says all about them")
                 .help("use a type parameter with this bound instead: `proc f<T: Trait>(x: T)`");
@@ -50,42 +45,45 @@ impl Checker<'_> {
         expr(target.clone(), node, ExprKind::Dyn { value: Box::new(value), methods })
     }
 
-    /// A reference, another pointer, or a text for C as a pointer; the value itself if it is none of these.
-    pub(super) fn to_pointer(
+    /// A reference, another pointer, or a text for C as a pointer; reports any other value.
+    pub(super) fn make_pointer(
         &mut self,
         value: Expr,
         mutable: bool,
         inner: &Ty,
         target: &Ty,
         reason: &Reason,
-    ) -> Result<Expr, Expr> {
+    ) -> Expr {
         let node = value.node;
         match self.table.shallow(&value.ty) {
-            Ty::Pointer(from_mutable, from) if !mutable || from_mutable => {
-                if !self.unify(inner, &from) {
-                    return Err(value);
+            Ty::Pointer(from_mutable, from) if (!mutable || from_mutable) && self.unify(inner, &from) => {
+                if mutable == from_mutable {
+                    value
+                } else {
+                    retyped(value, target)
                 }
-                Ok(if mutable == from_mutable { value } else { retyped(value, target) })
             }
-            Ty::Ref(true, from) if self.unify(inner, &from) => Ok(retyped(value, target)),
+            Ty::Ref(true, from) if self.unify(inner, &from) => retyped(value, target),
             Ty::Ref(false, from) if !mutable && self.unify(inner, &from) => match value.kind {
                 // `&x`: of the place itself, not of a copy.
                 ExprKind::Ref(false, place) if self.is_place(&place) => {
                     let ty = Ty::Ref(true, Arc::clone(&from));
-                    Ok(retyped(expr(ty, node, ExprKind::Ref(true, place)), target))
+                    retyped(expr(ty, node, ExprKind::Ref(true, place)), target)
                 }
-                kind => Err(Expr { kind, ..value }),
+                kind => self.mismatch(target, &Expr { kind, ..value }, reason),
             },
-            Ty::String if *inner == Ty::Int(IntTy::U8) && !mutable => match reason {
-                Reason::Argument { callee, .. } if proc_data(self.db, *callee).abi == Abi::C => {
-                    // The call passes the address of its bytes.
-                    let end = expr(Ty::String, node, ExprKind::Str("\0".into()));
-                    Ok(self.core_call("string_concat", Vec::new(), vec![value, end], Ty::String, node))
-                }
-                _ => Err(value),
-            },
-            _ => Err(value),
+            Ty::String if *inner == Ty::Int(IntTy::U8) && !mutable && self.is_for_c(reason) => {
+                // The call passes the address of its bytes.
+                let end = expr(Ty::String, node, ExprKind::Str("\0".into()));
+                self.core_call("string_concat", Vec::new(), vec![value, end], Ty::String, node)
+            }
+            _ => self.mismatch(target, &value, reason),
         }
+    }
+
+    /// Whether a value is an argument of an `extern` proc.
+    fn is_for_c(&self, reason: &Reason) -> bool {
+        matches!(reason, Reason::Argument { callee, .. } if proc_data(self.db, *callee).abi == Abi::C)
     }
 
     /// `*p` of a raw pointer.

@@ -115,31 +115,28 @@ impl Checker<'_> {
             return value;
         }
         if mutable {
-            return match self.mutable_place(value, node) {
-                Ok(reference) | Err(reference) => reference,
-            };
+            return self.mutable_place(value, node);
         }
         let ty = Ty::Ref(mutable, Arc::new(value.ty.clone()));
         expr(ty, node, ExprKind::Ref(mutable, Box::new(value)))
     }
 
-    /// `ref mut` of a place, which may be an entry of a map; what was reported, if it is none.
-    pub(super) fn mutable_place(&mut self, mut value: Expr, node: NodeId) -> Result<Expr, Expr> {
-        let Ok(mut before) = self.map_place(&mut value) else { return Err(self.poison(node)) };
+    /// `ref mut` of a place, which may be an entry of a map; reports anything else.
+    pub(super) fn mutable_place(&mut self, mut value: Expr, node: NodeId) -> Expr {
+        let Ok(stmts) = self.map_place(&mut value) else { return self.poison(node) };
         if !self.is_place(&value) {
-            return Err(self.not_a_place(&value));
+            return self.not_a_place(&value);
         }
         if !self.may_change(&value, node) {
-            return Err(self.poison(node));
+            return self.poison(node);
         }
         let ty = Ty::Ref(true, Arc::new(value.ty.clone()));
         let reference = expr(ty.clone(), node, ExprKind::Ref(true, Box::new(value)));
-        if before.is_empty() {
-            return Ok(reference);
+        if stmts.is_empty() {
+            return reference;
         }
-        let stmts = std::mem::take(&mut before);
         let block = super::super::thir::Block { node, stmts, tail: Some(Box::new(reference)) };
-        Ok(expr(ty, node, ExprKind::Block(block)))
+        expr(ty, node, ExprKind::Block(block))
     }
 
     pub(super) fn dereference(&mut self, node: NodeId, value: ExprId) -> Expr {
