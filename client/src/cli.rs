@@ -966,7 +966,8 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
         Verb::Check(build) | Verb::Parse(build) => build,
-        Verb::Explain { .. }
+        Verb::Fmt(_)
+        | Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
         | Verb::Clean
