@@ -1051,7 +1051,8 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
         Verb::Check(build) | Verb::Parse(build) => build,
-        Verb::Explain { .. }
+        Verb::Fmt(_)
+        | Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
         | Verb::Fmt(_)
