@@ -2,9 +2,11 @@
 mod build;
 mod cache;
 mod daemon;
+mod fmt;
 mod key;
 mod modules;
 mod package;
+mod plugin;
 mod run;
 mod test;
 mod watch;
@@ -60,6 +62,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Emit(args) => block_on(build::emit(&common, args)),
         Verb::Watch(args) => block_on(watch::watch(&common, *args)),
         Verb::Why(args) => block_on(why::why(&common, args)),
+        Verb::Fmt(args) => block_on(fmt::fmt(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = project::create(&args.path, args.name.as_deref())?;
@@ -81,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Toolchains => block_on(package::toolchains(&common)),
         Verb::Buildkit(verb) => block_on(package::run(&common, verb)),
         Verb::Key(verb) => key::run(&common, verb),
+        Verb::Plugin(verb) => block_on(plugin::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
@@ -156,6 +160,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         deny_warnings: _,
         stdlib_path,
         root,
+        backend,
         linker,
         dry_run,
         check_cache,
@@ -203,6 +208,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         check_determinism: *check_determinism,
         without_digest: false,
         emit: String::new(),
+        backend: backend.map(cli::BackendName::name).unwrap_or_default().to_owned(),
     })
 }
 

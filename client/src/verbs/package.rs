@@ -40,7 +40,7 @@ pub async fn targets(common: &Common) -> Result<u8, Failure> {
         }
         let runs = match (host, runner.as_str(), missing.as_str()) {
             (true, ..) => "itself".to_owned(),
-            (_, "", _) if format == "vitbc" => "vitte load".to_owned(),
+            (_, "", _) if libc == "loader" => "vitte load".to_owned(),
             (_, "", _) => "nothing; it is built all the same".to_owned(),
             (_, _, "") => path,
             (_, runner, missing) => format!("{runner}, which is not there: {missing}"),
@@ -91,8 +91,13 @@ pub async fn run(common: &Common, verb: BuildkitVerb) -> Result<u8, Failure> {
             let request = v1::PackageRequest { options: Some(options), ..Default::default() };
             let stream = client(common).await?.package(request).await?.into_inner();
             let mut files = Vec::new();
-            pump(stream, |response: v1::PackageResponse| response.event, &mut report, |kind, _| note(kind, &mut files))
-                .await?;
+            pump(
+                stream,
+                |response: v1::PackageResponse| response.event,
+                &mut report,
+                |kind, _| note(kind, &mut files),
+            )
+            .await?;
             finish(&mut report, "package", &files)
         }
         BuildkitVerb::Cross(what) => {
@@ -101,8 +106,13 @@ pub async fn run(common: &Common, verb: BuildkitVerb) -> Result<u8, Failure> {
             let request = v1::CrossRequest { options: Some(options), ..Default::default() };
             let stream = client(common).await?.cross(request).await?.into_inner();
             let mut files = Vec::new();
-            pump(stream, |response: v1::CrossResponse| response.event, &mut report, |kind, _| note(kind, &mut files))
-                .await?;
+            pump(
+                stream,
+                |response: v1::CrossResponse| response.event,
+                &mut report,
+                |kind, _| note(kind, &mut files),
+            )
+            .await?;
             finish(&mut report, "cross", &files)
         }
         BuildkitVerb::Export { what, formats } => {
@@ -111,14 +121,22 @@ pub async fn run(common: &Common, verb: BuildkitVerb) -> Result<u8, Failure> {
             let request = v1::ExportRequest { options: Some(options), ..Default::default() };
             let stream = client(common).await?.export(request).await?.into_inner();
             let mut files = Vec::new();
-            pump(stream, |response: v1::ExportResponse| response.event, &mut report, |kind, _| note(kind, &mut files))
-                .await?;
+            pump(
+                stream,
+                |response: v1::ExportResponse| response.event,
+                &mut report,
+                |kind, _| note(kind, &mut files),
+            )
+            .await?;
             finish(&mut report, "export", &files)
         }
         BuildkitVerb::Bench { package, target, profile, baseline, save } => {
             let folder = current_folder()?.join(package.unwrap_or_default());
-            let request =
-                v1::BenchRequest { folder: text(&folder)?, targets: target, profile: profile.unwrap_or_default() };
+            let request = v1::BenchRequest {
+                folder: text(&folder)?,
+                targets: target,
+                profile: profile.unwrap_or_default(),
+            };
             let report = client(common).await?.bench(request).await?.into_inner().report;
             bench(common, &report, baseline.as_deref(), save.as_deref())
         }
@@ -181,7 +199,9 @@ const NUMBERS: [(&str, &str); 4] =
     [("cold_ms", "COLD MS"), ("warm_ms", "WARM MS"), ("bytes", "BYTES"), ("peak_bytes", "PEAK BYTES")];
 
 fn bench(common: &Common, report: &str, baseline: Option<&Path>, save: Option<&Path>) -> Result<u8, Failure> {
-    let wrong = |what: &str| Failure::new(Exit::BadInput, format!("{what} is not a report of `vitte buildkit bench`"));
+    let wrong = |what: &str| {
+        Failure::new(Exit::BadInput, format!("{what} is not a report of `vitte buildkit bench`"))
+    };
     let value: Value = serde_json::from_str(report).map_err(|_| wrong("what the service sent"))?;
     let before: Option<Value> = match baseline {
         None => None,

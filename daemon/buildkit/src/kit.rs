@@ -276,7 +276,12 @@ impl BuildKit {
         let recipe = Recipe::read(&self.folder)?;
         if recipe.files_only {
             let message = "the package has no program of its own: `package.program` is `false`";
-            return Err(Error::input("PKG_E_PROGRAM", "package.program", message, "make a package or an archive of it"));
+            return Err(Error::input(
+                "PKG_E_PROGRAM",
+                "package.program",
+                message,
+                "make a package or an archive of it",
+            ));
         }
         let Built { recipe, bytes } = self.build(driver, target, recipe)?;
         let name = format!("{}-{}{}", recipe.name, short_name(target), suffix(target.product));
@@ -389,14 +394,22 @@ impl BuildKit {
 fn short_name(target: TargetName) -> &'static str {
     match target.product {
         Product::Executable => "x86_64-linux",
-        Product::Foreign(_) | Product::Wasm(_) | Product::Bytecode | Product::SharedLibrary => target.name,
+        Product::Foreign(_)
+        | Product::Wasm(_)
+        | Product::Bytecode
+        | Product::SharedLibrary
+        | Product::CSource
+        | Product::Component
+        | Product::Package(_) => target.name,
     }
 }
 
 /// What programs' names end with on a target.
 fn suffix(product: Product) -> &'static str {
     match product {
-        Product::Wasm(_) => ".wasm",
+        Product::Wasm(_) | Product::Component => ".wasm",
+        Product::CSource => ".c",
+        Product::Package(_) => ".vitmod",
         Product::Bytecode => ".vitbc",
         Product::SharedLibrary => ".so",
         Product::Executable | Product::Foreign(_) => match crate::package::system(product) {

@@ -151,7 +151,8 @@ const PACKAGE_FIELDS: [&str; 16] = [
     "completions",
     "icons",
     "changelog",
-    "copyright", "program",
+    "copyright",
+    "program",
 ];
 
 impl Recipe {

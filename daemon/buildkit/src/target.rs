@@ -48,6 +48,7 @@ fn describe(target: TargetName) -> TargetInfo {
     let (format, libc) = match (target.product, triple.binary_format) {
         (Product::Wasm(_), _) => ("wasm", "wasi-p1"),
         (Product::Bytecode, _) => ("vitbc", "loader"),
+        (Product::Component | Product::Package(_), _) => ("component", "loader"),
         (Product::Executable, _) => ("elf", "glibc"),
         (_, BinaryFormat::Macho) => ("macho", "libSystem"),
         (_, BinaryFormat::Coff) => ("coff", "kernel32"),
@@ -72,7 +73,7 @@ fn describe(target: TargetName) -> TargetInfo {
         ("elf", "aarch64") => ("qemu-aarch64", "apt-get install qemu-user"),
         ("elf", "riscv64gc") => ("qemu-riscv64", "apt-get install qemu-user"),
         ("coff", _) => ("wine64", "apt-get install wine64"),
-        ("vitbc", _) => ("", ""),
+        ("vitbc" | "component", _) => ("", ""),
         ("macho", _) => ("", ""),
         _ => ("", ""),
     };

@@ -86,7 +86,7 @@ fn tricks_with_paths_are_refused() {
 
 #[test]
 fn bombs_are_refused_whatever_they_say_of_themselves() {
-    let zeros = vec![0; 8 << 20];
+    let zeros = vec![0; 2 << 20];
     let large = stage(&[("zeros", &zeros)]);
     let many: Vec<String> = (0..50).map(|number| format!("f{number}")).collect();
     let many = stage(&many.iter().map(|name| (name.as_str(), &b"x"[..])).collect::<Vec<_>>());
@@ -106,11 +106,11 @@ fn damage_is_an_error_and_nothing_else() {
     let stage = stage(&[("a", b"some text that is compressed"), ("b/c", &[3; 5000])]);
     for archive in Archive::ALL {
         let bytes = write(&stage, "top", archive, 1_700_000_000).unwrap();
-        for length in (0..bytes.len()).step_by(7) {
+        for length in (0..bytes.len()).step_by(17) {
             let _ = read(&bytes[..length], archive, Limits::default());
         }
         let mut state = 0x1234_5678_u64;
-        for _ in 0..300 {
+        for _ in 0..60 {
             let mut damaged = bytes.clone();
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = (state >> 33) as usize % damaged.len();

@@ -4,10 +4,51 @@ use std::path::{Path, PathBuf};
 use target_lexicon::{Architecture, OperatingSystem, Triple};
 use vitte_compiler::base::{Machine, System};
 use vitte_compiler::codegen::WasmWidth;
+use vitte_compiler::codegen::wasm::Outline;
 
 use crate::api::DriverError;
 use crate::link::HOST_TARGET;
 use crate::project::bad_input;
+
+/// What generates the code of programs of this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Machine code by Cranelift.
+    #[default]
+    Cranelift,
+    /// C source text, and a C compiler of this machine.
+    C17,
+}
+
+impl Backend {
+    /// The one that `wanted` names.
+    ///
+    /// # Errors
+    /// [`DriverError::BadInput`] when there is none of that name, or it does not make `product`.
+    pub(crate) fn choose(wanted: Option<&str>, product: Product) -> Result<Self, DriverError> {
+        match wanted {
+            None | Some("cranelift") => Ok(Self::Cranelift),
+            Some("c17") if product == Product::Executable => Ok(Self::C17),
+            Some("c17") => {
+                let message =
+                    format!("the back end `c17` makes executables, and no {}", product.description());
+                Err(bad_input("BACKEND_AND_PRODUCT", message, "leave out `--backend` or `--emit`"))
+            }
+            Some(other) => {
+                let message = format!("there is no back end `{other}`");
+                Err(bad_input("UNKNOWN_BACKEND", message, "known: cranelift, c17"))
+            }
+        }
+    }
+
+    /// As requests spell it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::C17 => "c17",
+        }
+    }
+}
 
 /// What a build makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +63,12 @@ pub enum Product {
     Bytecode,
     /// A shared library of the machine, which C and whoever speaks its conventions can load.
     SharedLibrary,
+    /// C source text.
+    CSource,
+    /// A WebAssembly component.
+    Component,
+    /// A package for the loader: what is in it, for all machines, with its manifest.
+    Package(Outline),
 }
 
 /// A target, and what is made for it.
@@ -40,13 +87,16 @@ const WASM64: Target = Target { triple: "wasm64-wasip1", product: Product::Wasm(
 /// Runs wherever there is a loader.
 const BYTECODE: Target = Target { triple: "vitbc", product: Product::Bytecode };
 
+/// Runs wherever there is a loader, in a package with others.
+const PORTABLE: Target = Target { triple: "wasm32-component", product: Product::Component };
+
 const fn foreign(machine: Machine) -> Target {
     Target { triple: machine.triple(), product: Product::Foreign(machine) }
 }
 
 /// Targets with their spellings; the first of each is the one in messages. Neither a system's name nor the order of a
 /// triple's parts is the same everywhere, so that common ones are listed, and others parsed.
-const TARGETS: [(Target, &[&str]); 9] = [
+const TARGETS: [(Target, &[&str]); 10] = [
     (
         HOST,
         &["x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "x86_64-pc-linux-gnu", "x86_64-linux", "x86_64"],
@@ -84,6 +134,7 @@ const TARGETS: [(Target, &[&str]); 9] = [
     (WASM32, &["wasm32", "wasm32-wasi", "wasm32-wasip1", "wasm32-unknown-wasi"]),
     (WASM64, &["wasm64", "wasm64-wasi", "wasm64-wasip1", "wasm64-unknown-wasi"]),
     (BYTECODE, &["vitbc"]),
+    (PORTABLE, &["wasm32-component"]),
 ];
 
 /// A target as messages and listings show it.
@@ -120,10 +171,14 @@ impl TargetName {
 }
 
 /// What `--emit` can be asked for besides stages, and for which target that is.
-const PRODUCTS: [(&str, Product, Target); 5] = [
+const PRODUCTS: [(&str, Product, Target); 9] = [
+    ("c17", Product::CSource, HOST),
+    ("component", Product::Component, PORTABLE),
     ("exe", Product::Executable, HOST),
     ("so", Product::SharedLibrary, HOST),
     ("vbc", Product::Bytecode, BYTECODE),
+    ("vitmod", Product::Package(Outline::Module), PORTABLE),
+    ("vitplug", Product::Package(Outline::Plugin), PORTABLE),
     ("wasm32", Product::Wasm(WasmWidth::Wasm32), WASM32),
     ("wasm64", Product::Wasm(WasmWidth::Wasm64), WASM64),
 ];
@@ -205,6 +260,10 @@ impl Product {
             Self::Wasm(_) => "wasm",
             Self::Bytecode => "bytecode",
             Self::SharedLibrary => "shared library",
+            Self::CSource => "C source",
+            Self::Component => "component",
+            Self::Package(Outline::Module) => "package of a module",
+            Self::Package(Outline::Plugin) => "package of a plugin",
         }
     }
 
@@ -222,6 +281,10 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm64) => "WebAssembly module with a 64-bit memory",
             Self::Bytecode => "module of bytecode",
             Self::SharedLibrary => "shared library",
+            Self::CSource => "file of C source text",
+            Self::Component => "WebAssembly component",
+            Self::Package(Outline::Module) => "package for the loader",
+            Self::Package(Outline::Plugin) => "package of a plugin",
         }
     }
 
@@ -229,7 +292,12 @@ impl Product {
     pub(crate) fn is_linked(self) -> bool {
         match self {
             Self::Executable | Self::SharedLibrary => true,
-            Self::Foreign(_) | Self::Wasm(_) | Self::Bytecode => false,
+            Self::Foreign(_)
+            | Self::Wasm(_)
+            | Self::Bytecode
+            | Self::CSource
+            | Self::Component
+            | Self::Package(_) => false,
         }
     }
 
@@ -264,6 +332,28 @@ impl Product {
             Self::Wasm(WasmWidth::Wasm64) => with(".wasm64.wasm"),
             Self::Bytecode => with(".vitbc"),
             Self::SharedLibrary => with(".so"),
+            Self::CSource => with(".c"),
+            Self::Component => with(".component.wasm"),
+            Self::Package(Outline::Module) => with(".vitmod"),
+            Self::Package(Outline::Plugin) => with(".vitplug"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_back_end_is_chosen_for_what_it_makes() {
+        let code = |wanted, product| match Backend::choose(wanted, product) {
+            Err(DriverError::BadInput { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(Backend::choose(None, Product::Bytecode).unwrap(), Backend::Cranelift);
+        assert_eq!(Backend::choose(Some("c17"), Product::Executable).unwrap(), Backend::C17);
+        assert_eq!(code(Some("c17"), Product::Bytecode), "BACKEND_AND_PRODUCT");
+        assert_eq!(code(Some("llvm"), Product::Executable), "UNKNOWN_BACKEND");
     }
 }

@@ -93,7 +93,7 @@ impl Bytecode {
             let wasm = lower(&verified, InternalExports::Yes).wasm;
             let compiled = compiler.compile(&wasm, &|| over.is_cancelled());
             let (Ok(compiled), Ok(engine)) = (compiled, compiler.engine()) else { return };
-            if let Ok(program) = Program::link(engine, &compiled.code) {
+            if let Ok(program) = Program::link(engine, &compiled.code, None) {
                 // Only this thread sets it.
                 let _ = fast.set(program);
             }

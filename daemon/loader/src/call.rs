@@ -8,6 +8,7 @@ use wasmtime::component::Val as ComponentVal;
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline, Val, WasmBacktrace};
 
 use crate::config::LoaderConfig;
+use crate::console::Console;
 use crate::generation::Tier;
 use crate::name::ModuleName;
 use crate::program::{Callee, Export, How, Instance, Program};
@@ -284,6 +285,8 @@ impl fmt::Display for Trap {
 pub(crate) struct Guest {
     limits: StoreLimits,
     stop: Stop,
+    /// What it printed.
+    pub(crate) console: Console,
 }
 
 /// When running code has to stop.
@@ -331,7 +334,7 @@ impl Running {
             .memory_size(config.memory_bytes_max)
             .table_elements(config.table_elements_max)
             .build();
-        let mut store = Store::new(engine, Guest { limits, stop });
+        let mut store = Store::new(engine, Guest { limits, stop, console: Console::default() });
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match context.data().stop.reason() {
             None => Ok(UpdateDeadline::Continue(1)),
@@ -341,7 +344,7 @@ impl Running {
         let instance = program.instantiate(&mut store).map_err(|error| describe(&error))?;
         let mut running = Self { store, instance };
         if let Some(init) = program.init() {
-            running.hook(init, &[])?;
+            running.hook(init, &program.init_arguments())?;
         }
         Ok(running)
     }
@@ -352,12 +355,14 @@ impl Running {
         self.store.set_epoch_deadline(1);
     }
 
-    /// Calls a function.
+    /// Calls a function. A trap says what was printed as an error.
     pub(crate) fn call(&mut self, callee: &Callee, arguments: Given<'_>) -> Result<Gotten, CallError> {
-        match arguments {
+        self.store.data_mut().console.clear();
+        let outcome = match arguments {
             Given::Text(text) => self.call_text(callee, text).map(Gotten::Text),
             Given::Bytes(bytes) => self.call_bytes(callee, bytes).map(Gotten::Bytes),
-        }
+        };
+        outcome.map_err(|error| self.store.data().console.explain(error))
     }
 
     /// Calls a function of one parameter and one result without values in between: a list of 64 KiB as values

@@ -15,6 +15,7 @@
 mod bytecode; // modules of bytecode, on both tiers
 mod call; // one call: arguments in, results out, deadline, limits
 mod config; // what can be set
+mod console; // what guests print
 pub mod container; // packages: manifest, artifacts, digests
 mod error; // why not
 mod event; // what happened, for whoever watches
@@ -25,6 +26,7 @@ mod live; // the instance of a module with state, and its gate
 mod loader; // the door
 mod name; // what a module is called
 mod native; // libraries in processes of their own
+pub mod plugin; // extensions of the tools
 mod program; // linked code and its exports
 mod registry; // which generation serves
 mod sequence; // no way back to older packages

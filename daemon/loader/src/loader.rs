@@ -1,4 +1,5 @@
 //! The door: load, reload, unload, call, look.
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -113,6 +114,8 @@ struct Inner {
     /// Started with the first module.
     threads: OnceLock<Threads>,
     starting: Mutex<()>,
+    /// What users gave to plugins, by name.
+    settings: Mutex<BTreeMap<ModuleName, String>>,
 }
 
 struct Threads {
@@ -149,6 +152,7 @@ impl ModuleLoader {
                 registry,
                 threads: OnceLock::new(),
                 starting: Mutex::default(),
+                settings: Mutex::default(),
             }),
         }
     }
@@ -231,6 +235,21 @@ impl ModuleLoader {
             }
         }
         self.reload(&[request], cancel).map(|mut modules| modules.pop())
+    }
+
+    /// What `init` of the module is given from the next load or reload on, if it takes a configuration; `None` for what
+    /// its package says.
+    pub fn configure(&self, name: &ModuleName, settings: Option<String>) {
+        let mut all = self.inner.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        match settings {
+            Some(settings) => drop(all.insert(name.clone(), settings)),
+            None => drop(all.remove(name)),
+        }
+    }
+
+    /// The settings that it was made with.
+    pub(crate) fn config(&self) -> &LoaderConfig {
+        &self.inner.config
     }
 
     /// Ends the service of a module: new calls find nothing, old ones are given
@@ -358,7 +377,7 @@ impl Inner {
         cancel: &Cancel,
     ) -> Result<Candidate, LoadError> {
         let (content, path, size) = self.read(request)?;
-        let Content { module, version, kind, code, digest, signer, seq } = content;
+        let Content { module, version, kind, code, digest, signer, seq, settings } = content;
         match (self.registry.serving(&module), purpose) {
             (Some(serving), Purpose::Load) => {
                 return Err(LoadError::AlreadyLoaded { module, generation: serving.staged.number });
@@ -370,17 +389,23 @@ impl Inner {
         let incoming = Incoming { module: module.clone(), version, path, kind, size, digest, signer };
         let staged = self.registry.stage(incoming)?;
         let number = staged.number;
-        let made = self.make(staged, code, cancel);
+        let made = self.make(staged, code, settings, cancel);
         if let Err(error) = &made {
             self.registry.advance(&module, number, State::Failed, &error.to_string());
         }
         Ok(Candidate { generation: Arc::new(made?), purpose, seq })
     }
 
-    fn make(&self, staged: Staged, code: Code, cancel: &Cancel) -> Result<Generation, LoadError> {
+    fn make(
+        &self,
+        staged: Staged,
+        code: Code,
+        settings: Option<String>,
+        cancel: &Cancel,
+    ) -> Result<Generation, LoadError> {
         let (module, number) = (staged.module.clone(), staged.number);
         let (program, live) = match code {
-            Code::Wasm(bytes) => self.make_wasm(&staged, &bytes, cancel)?,
+            Code::Wasm(bytes) => self.make_wasm(&staged, &bytes, settings, cancel)?,
             Code::Bytecode(verified) => (self.make_bytecode(&staged, verified, cancel)?, None),
             Code::Native { table, text, library } => {
                 let Some(options) = &self.config.native else {
@@ -404,6 +429,7 @@ impl Inner {
         &self,
         staged: &Staged,
         bytes: &[u8],
+        settings: Option<String>,
         cancel: &Cancel,
     ) -> Result<(Program, Option<Live>), LoadError> {
         let (module, number) = (&staged.module, staged.number);
@@ -425,7 +451,8 @@ impl Inner {
             vitte_wasm_code::Origin::Compiled => "compiled",
         };
         self.registry.advance(module, number, State::Verified, how);
-        let program = Program::link(engine, &compiled.code).map_err(|failure| match failure {
+        let settings = self.settings_of(module).or(settings);
+        let program = Program::link(engine, &compiled.code, settings).map_err(|failure| match failure {
             LinkFailure::Missing(missing) => LoadError::MissingImports { module: module.clone(), missing },
             LinkFailure::Other(message) => LoadError::Link { module: module.clone(), message },
         })?;
@@ -438,6 +465,11 @@ impl Inner {
         })?;
         let live = program.has_state().then(|| Live::new(first));
         Ok((program, live))
+    }
+
+    /// What the user gave for a plugin.
+    fn settings_of(&self, module: &ModuleName) -> Option<String> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).get(module).cloned()
     }
 
     /// A module that serves by interpretation as soon as it is linked. It is compiled meanwhile.

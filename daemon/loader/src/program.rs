@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use vitte_component::CONSOLE;
 use vitte_wasm_code::Code;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::wasm_wave::wasm::DisplayType;
@@ -11,6 +12,7 @@ use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, St
 
 use crate::bytecode::{Bytecode, Function};
 use crate::call::Guest;
+use crate::console;
 use crate::generation::Tier;
 use crate::native::Native;
 use crate::value;
@@ -81,6 +83,8 @@ pub(crate) enum Instance {
 pub(crate) struct Program {
     linked: Linked,
     callees: BTreeMap<String, Callee>,
+    /// What `init` is given, if it takes a configuration.
+    settings: String,
 }
 
 /// Why code cannot be linked.
@@ -98,12 +102,13 @@ impl From<wasmtime::Error> for LinkFailure {
 }
 
 impl Program {
-    /// Links `code` with nothing: modules get no imports.
-    pub(crate) fn link(engine: &Engine, code: &Code) -> Result<Self, LinkFailure> {
-        match code {
+    /// Links `code` with the console alone.
+    pub(crate) fn link(engine: &Engine, code: &Code, settings: Option<String>) -> Result<Self, LinkFailure> {
+        let program = match code {
             Code::Module(module) => Self::link_core(engine, module),
             Code::Component(component) => Self::link_component(engine, component),
-        }
+        };
+        program.map(|program| Self { settings: settings.unwrap_or_default(), ..program })
     }
 
     /// A native library that runs already.
@@ -117,7 +122,7 @@ impl Program {
                 (name.to_owned(), callee)
             })
             .collect();
-        Self { linked: Linked::Native(native), callees }
+        Self { linked: Linked::Native(native), callees, settings: String::new() }
     }
 
     /// The native library that it is, if it is one.
@@ -151,7 +156,7 @@ impl Program {
                 (name, Callee { export, how: How::Bytecode(function), used })
             })
             .collect();
-        Ok(Self { linked: Linked::Bytecode(bytecode), callees })
+        Ok(Self { linked: Linked::Bytecode(bytecode), callees, settings: String::new() })
     }
 
     /// The module of bytecode that it is, if it is one.
@@ -201,7 +206,7 @@ impl Program {
             let how = How::Core { index, params, results };
             callees.insert(export.name.clone(), Callee { export, how, used: AtomicBool::new(false) });
         }
-        Ok(Self { linked: Linked::Core(pre), callees })
+        Ok(Self { linked: Linked::Core(pre), callees, settings: String::new() })
     }
 
     fn link_component(engine: &Engine, component: &Component) -> Result<Self, LinkFailure> {
@@ -219,6 +224,7 @@ impl Program {
                 {
                     linker.instance(name)?;
                 }
+                ComponentItem::ComponentInstance(_) if name == CONSOLE => console::provide(&mut linker)?,
                 ComponentItem::ComponentInstance(instance) => {
                     let members: Vec<&str> = instance.exports(engine).map(|(name, _)| name).collect();
                     missing.push(format!("`{name}` (interface with {})", members.join(", ")));
@@ -262,7 +268,7 @@ impl Program {
                 | ComponentItem::Resource(_) => {}
             }
         }
-        Ok(Self { linked: Linked::Component(pre), callees })
+        Ok(Self { linked: Linked::Component(pre), callees, settings: String::new() })
     }
 
     /// The exported functions by name.
@@ -294,7 +300,9 @@ impl Program {
                 };
                 let (params, results) = (shown(params), shown(results));
                 match name {
-                    INIT | HEALTH => params.is_empty() && results == "result<_, string>",
+                    // Plugins are given a configuration.
+                    INIT => matches!(&*params, "" | "string") && results == "result<_, string>",
+                    HEALTH => params.is_empty() && results == "result<_, string>",
                     SAVE_STATE => params.is_empty() && results == "list<u8>",
                     LOAD_STATE => params == "list<u8>" && results == "result<_, string>",
                     _ => false,
@@ -316,6 +324,16 @@ impl Program {
     /// Whether one instance lives on from call to call, because its state can be saved and loaded.
     pub(crate) fn has_state(&self) -> bool {
         self.hook(SAVE_STATE).is_some() && self.hook(LOAD_STATE).is_some()
+    }
+
+    /// What [`init`](Self::init) is called with.
+    pub(crate) fn init_arguments(&self) -> Vec<component::Val> {
+        match self.init().map(|callee| &callee.how) {
+            Some(How::Component { params, .. }) => {
+                params.iter().map(|_| component::Val::String(self.settings.clone())).collect()
+            }
+            Some(How::Core { .. } | How::Native { .. } | How::Bytecode(_)) | None => Vec::new(),
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Content {
     pub(crate) signer: Option<String>,
     /// Of a signed package: its id and sequence number.
     pub(crate) seq: Option<(String, u64)>,
+    /// Of a plugin: what its manifest gives to `init`.
+    pub(crate) settings: Option<String>,
 }
 
 /// Code, before anything was made of it.
@@ -68,7 +70,16 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Wasm(file);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+            Ok(Content {
+                module,
+                version: String::new(),
+                kind,
+                code,
+                digest,
+                signer,
+                seq: None,
+                settings: None,
+            })
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -82,7 +93,16 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+            Ok(Content {
+                module,
+                version: String::new(),
+                kind,
+                code,
+                digest,
+                signer,
+                seq: None,
+                settings: None,
+            })
         }
     }
 }
@@ -120,7 +140,16 @@ fn by_table(
     };
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+    Ok(Content {
+        module,
+        version: String::new(),
+        kind: Kind::Elf,
+        code,
+        digest,
+        signer,
+        seq: None,
+        settings: None,
+    })
 }
 
 /// A library, whose table is in it or beside it.
@@ -153,7 +182,16 @@ fn library(
     digest.update(&file);
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library: Library::Bytes(file) };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+    Ok(Content {
+        module,
+        version: String::new(),
+        kind: Kind::Elf,
+        code,
+        digest,
+        signer,
+        seq: None,
+        settings: None,
+    })
 }
 
 /// Bytecode that follows all rules of its format.
@@ -240,7 +278,7 @@ fn packed(
 ) -> Result<Content, LoadError> {
     let broken = |source| LoadError::Package { path: path.to_owned(), source };
     let package = Container::read(file).map_err(broken)?;
-    let Manifest { id, version, kind, seq, artifacts, .. } = package.manifest();
+    let Manifest { id, version, kind, seq, artifacts, config: settings, .. } = package.manifest();
     let id: ModuleName = id.parse()?;
     let module = request.name.clone().unwrap_or_else(|| id.clone());
     // The signature inside is over the manifest; one beside the file, over the whole of it.
@@ -269,7 +307,8 @@ fn packed(
                 artifact.kind == *kind && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
             })
         }),
-        PackageKind::Plugin => None,
+        // They run in the sandbox alone.
+        PackageKind::Plugin => artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Component),
     };
     let Some(chosen) = chosen else {
         let offered = artifacts.iter().map(|artifact| format!("`{}` for {}", artifact.path, artifact.target));
@@ -289,7 +328,8 @@ fn packed(
                 Kind::Bytecode => Code::Bytecode(verified(path, bytes)?),
                 _ => Code::Wasm(bytes.to_vec()),
             };
-            Ok(Content { module, version: version.clone(), kind, code, digest, signer, seq })
+            let (version, settings) = (version.clone(), settings.clone());
+            Ok(Content { module, version, kind, code, digest, signer, seq, settings })
         }
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
         Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),

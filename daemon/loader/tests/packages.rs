@@ -65,6 +65,10 @@ fn manifest(seq: u64) -> Manifest {
         artifacts: Vec::new(),
         license: Some("MIT".into()),
         description: None,
+        exports: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use vitte_driver::DriverError;
+use vitte_loader::plugin::PluginError;
 use vitte_loader::{CallError, CompileError, LoadError, TrustError};
 use vitte_proto::v1;
 use vitte_store::StoreError;
@@ -102,9 +103,12 @@ impl From<vitte_buildkit::Error> for Refusal {
                 let message = if message.contains(&field) { message } else { format!("{field}: {message}") };
                 Self::new(Code::InvalidArgument, code, message).help(help)
             }
-            Error::Program(errors) => {
-                Self::new(Code::FailedPrecondition, "PROGRAM_ERRORS", format!("the program has {errors} errors")).help(help)
-            }
+            Error::Program(errors) => Self::new(
+                Code::FailedPrecondition,
+                "PROGRAM_ERRORS",
+                format!("the program has {errors} errors"),
+            )
+            .help(help),
             Error::Io { path, reason } => {
                 let code = match reason.kind() {
                     io::ErrorKind::PermissionDenied => Code::PermissionDenied,
@@ -223,6 +227,19 @@ impl From<LoadError> for Refusal {
             LoadError::AlreadyLoaded { .. } => Code::AlreadyExists,
             LoadError::NotLoaded { .. } => Code::NotFound,
             LoadError::Cancelled { .. } => Code::Cancelled,
+        };
+        Self::new(code, error.code(), error.to_string()).help(error.help())
+    }
+}
+
+impl From<PluginError> for Refusal {
+    fn from(error: PluginError) -> Self {
+        let code = match error {
+            PluginError::Load(error) => return error.into(),
+            PluginError::Unfit { .. } | PluginError::NoContribution { .. } => Code::InvalidArgument,
+            PluginError::Unknown(_) => Code::NotFound,
+            PluginError::Exists(_) => Code::AlreadyExists,
+            PluginError::Quarantined { .. } | PluginError::Failed { .. } => Code::FailedPrecondition,
         };
         Self::new(code, error.code(), error.to_string()).help(error.help())
     }

@@ -115,7 +115,9 @@ fn read_tar(from: impl io::Read, limits: Limits) -> Result<Read, Error> {
                 )?;
             }
             other => {
-                return Err(refused(format!("`{path}` is neither a file nor a folder nor a link: {other:?}")));
+                return Err(refused(format!(
+                    "`{path}` is neither a file nor a folder nor a link: {other:?}"
+                )));
             }
         }
     }

@@ -69,7 +69,9 @@ fn control_files(job: &Job<'_>, architecture: &str, version: &str) -> Result<Sta
     field("Depends", &depends.join(", "));
     field("Homepage", &recipe.homepage);
     field("Description", &recipe.summary);
-    for line in recipe.description.lines().filter(|line| line.trim() != recipe.summary) {
+    // The summary stands already in front of what follows.
+    let is_said = |line: &&str| line.trim().is_empty() || line.trim().eq_ignore_ascii_case(&recipe.summary);
+    for line in recipe.description.lines().skip_while(is_said) {
         let line = line.trim_end();
         let _ = writeln!(control, " {}", if line.trim().is_empty() { "." } else { line });
     }

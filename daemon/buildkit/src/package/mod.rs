@@ -109,7 +109,12 @@ fn machine(product: Product) -> Option<Machine> {
     match product {
         Product::Executable => Some(Machine::default()),
         Product::Foreign(machine) => Some(machine),
-        Product::Wasm(_) | Product::Bytecode | Product::SharedLibrary => None,
+        Product::Wasm(_)
+        | Product::Bytecode
+        | Product::SharedLibrary
+        | Product::CSource
+        | Product::Component
+        | Product::Package(_) => None,
     }
 }
 

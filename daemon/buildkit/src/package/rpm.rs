@@ -26,7 +26,11 @@ pub(super) fn write(job: &Job<'_>) -> Result<Written, Error> {
     let mut builder =
         PackageBuilder::new(&recipe.name, &version, &recipe.license, architecture, &recipe.summary);
     builder.using_config(config).release("1").build_host("localhost");
-    builder.group("Unspecified").default_dir_attrs(Some(0o755), Some("root".into()), Some("root".into()));
+    builder.group("Applications/System").default_dir_attrs(
+        Some(0o755),
+        Some("root".into()),
+        Some("root".into()),
+    );
     let description = if recipe.description.is_empty() { &recipe.summary } else { &recipe.description };
     builder.description(description.as_str());
     if !recipe.homepage.is_empty() {
@@ -41,6 +45,9 @@ pub(super) fn write(job: &Job<'_>) -> Result<Written, Error> {
     if job.product == Product::Executable {
         builder.requires(Dependency::any("libc.so.6()(64bit)"));
     }
+    let who = if recipe.maintainer.is_empty() { recipe.name.as_str() } else { recipe.maintainer.as_str() };
+    let news = format!("- version {version}");
+    builder.add_changelog_entry(format!("{who} - {version}-1"), news, job.time as u32);
     for (path, entry) in job.stage.entries() {
         let place = format!("/{path}");
         match &entry.content {
@@ -50,7 +57,8 @@ pub(super) fn write(job: &Job<'_>) -> Result<Written, Error> {
                 let options = match entry.kind {
                     Kind::Config => options.config().noreplace(),
                     Kind::Doc => options.doc(),
-                    Kind::License => options.license(),
+                    // Checkers want it told as documentation too.
+                    Kind::License => options.license().doc(),
                     Kind::Binary | Kind::Other => options,
                 };
                 builder.with_file_contents(bytes.clone(), options).map_err(failed)?;

@@ -25,7 +25,7 @@ use crate::lower::{ItemId, item_hir};
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
-use crate::types::{Ty, const_ty, program_modules};
+use crate::types::{Ty, const_ty, is_static, program_modules};
 
 /// A function, ready to be laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +169,7 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
+        | InstanceKind::DynThunk(item, _, _)
         | InstanceKind::Lambda(item, ..) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
         }
@@ -189,6 +190,7 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
+        | InstanceKind::DynThunk(item, _, _)
         | InstanceKind::Lambda(item, ..) => Some(item.file(db)),
         InstanceKind::Tests(_)
         | InstanceKind::Drop(_)
@@ -213,7 +215,10 @@ fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
     };
     let types = DbTypes { db };
     let mut data = DataSection::default();
-    let root = data.constant(&value, &ty, &mut Layouts::new(&types));
+    let root = match is_static(db, item) {
+        true => data.place(&value, &ty, &mut Layouts::new(&types)),
+        false => data.constant(&value, &ty, &mut Layouts::new(&types)),
+    };
     Arc::new(ConstObject { bytes: data.bytes, pointers: data.pointers, root })
 }
 
@@ -308,6 +313,7 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     let types: &[Ty] = match instance.kind(db) {
         InstanceKind::Proc(_, types)
         | InstanceKind::Thunk(_, types)
+        | InstanceKind::DynThunk(_, types, _)
         | InstanceKind::Lambda(_, types, _)
         | InstanceKind::DropCycle(types) => types,
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
@@ -615,6 +621,11 @@ impl Fragments {
     /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
     pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
         self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
+    }
+
+    /// The instance whose fragment has a number.
+    pub fn instance(&self, number: usize) -> Option<Instance> {
+        self.entries.get(number).map(|entry| entry.instance)
     }
 
     /// How many there are.

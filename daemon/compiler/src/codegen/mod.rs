@@ -3,11 +3,13 @@
 //! [`machine_code`] depends on one function's SSA and the options only, never on where text stands:
 //! equal SSA is not compiled again, and neither is SSA that is equal but for names ([`shape`]). What does depend on it (line tables, panic locations) is filled in
 //! by [`program_object`].
+pub mod c17; // C source text
 pub mod compile; // one function to machine code
 pub mod data; // literals, constants, panic locations
 pub mod debug; // DWARF
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod fragment; // one function as a linker wants it
+pub mod hot; // what must stay the same in a program that runs
 mod entry; // the way into a program
 pub mod isa; // target descriptions
 mod externals; // what C functions are on each machine
@@ -20,6 +22,7 @@ pub mod text; // listings
 pub mod vbc; // modules of bytecode
 pub mod wasm; // WebAssembly modules
 
+pub use c17::program_c17;
 pub use compile::{clif_text, compile_function};
 pub use externals::library_of;
 pub use fragment::{Fragment, FragmentTarget, Fragments};

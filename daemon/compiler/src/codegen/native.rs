@@ -137,7 +137,7 @@ pub fn native_program(db: &dyn Db, program: Program) -> Result<Arc<NativeProgram
     };
     let reached = reach(db, program, main, first, options, &mut runtime)?;
     if !reached.missing.is_empty() {
-        return Err(Arc::from([not_on_target(db, program, &reached.missing, machine.triple())]));
+        return Err(Arc::from([not_on_target(db, program, &reached.missing, None, machine.triple())]));
     }
     let types = DbTypes { db };
     let mut layouts = Layouts::new(&types);

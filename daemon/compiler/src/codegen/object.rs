@@ -86,6 +86,9 @@ pub trait ObjectContext {
     fn position(&mut self, source: Source) -> Option<Position>;
     /// A top-level const's value and type.
     fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)>;
+
+    /// Whether it is a `static`: then code asks for the address of its place.
+    fn is_static(&self, item: ItemId) -> bool;
 }
 
 /// Makes an object of functions, in the order given; the same input gives the same bytes.
@@ -150,7 +153,12 @@ pub fn write_object(
                 Symbol::State => (Reference::State, 0),
                 Symbol::Const(item) => {
                     let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                    (Reference::Data, elf.constant(*item, |_| data.constant(&value, &ty, layouts)))
+                    let is_static = context.is_static(*item);
+                    let offset = elf.constant(*item, |_| match is_static {
+                        true => data.place(&value, &ty, layouts),
+                        false => data.constant(&value, &ty, layouts),
+                    });
+                    (Reference::Data, offset)
                 }
                 Symbol::Location(source) => {
                     let offset = match context.position(*source) {

@@ -161,6 +161,10 @@ impl ObjectContext for Context<'_> {
         Some(Position { file: Arc::from("test.vit"), line: source.node.0 + 1, column: 1 })
     }
 
+    fn is_static(&self, _item: ItemId) -> bool {
+        false
+    }
+
     fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)> {
         self.program.consts.get(&item).cloned()
     }

@@ -16,7 +16,8 @@ pub const PRELUDE_PATH: &str = "prelude.vit";
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
 
 /// The modules of what programs for WebAssembly have instead of a C library and `ffi_syscalls`.
-pub const WASM_PATHS: [&str; 5] = ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit"];
+pub const WASM_PATHS: [&str; 6] =
+    ["wasi.vit", "wasi_files.vit", "wasm_calls.vit", "files.vit", "heap.vit", "component.vit"];
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
@@ -44,10 +45,47 @@ pub const FILES: &[(&str, &str)] = &[
     (WASM_PATHS[0], include_str!("wasi.vit")),
     (WASM_PATHS[1], include_str!("wasi_files.vit")),
     (WASM_PATHS[2], include_str!("wasm_calls.vit")),
+    ("vitte/stdlib/alloc/allocator.vit", include_str!("stdlib/alloc/allocator.vit")),
+    ("vitte/stdlib/alloc/collections.vit", include_str!("stdlib/alloc/collections.vit")),
+    ("vitte/stdlib/alloc/collections/deque.vit", include_str!("stdlib/alloc/collections/deque.vit")),
+    ("vitte/stdlib/alloc/collections/hash.vit", include_str!("stdlib/alloc/collections/hash.vit")),
+    ("vitte/stdlib/alloc/collections/heap.vit", include_str!("stdlib/alloc/collections/heap.vit")),
+    ("vitte/stdlib/alloc/collections/tree.vit", include_str!("stdlib/alloc/collections/tree.vit")),
+    ("vitte/stdlib/alloc/string.vit", include_str!("stdlib/alloc/string.vit")),
+    ("vitte/stdlib/alloc/vec.vit", include_str!("stdlib/alloc/vec.vit")),
+    (WASM_PATHS[5], include_str!("component.vit")),
     ("windows.vit", include_str!("windows.vit")),
     ("vitte/stdlib/bytes.vit", include_str!("stdlib/bytes.vit")),
+    ("vitte/stdlib/compression.vit", include_str!("stdlib/compression.vit")),
+    ("vitte/stdlib/compression/deflate.vit", include_str!("stdlib/compression/deflate.vit")),
+    ("vitte/stdlib/compression/inflate.vit", include_str!("stdlib/compression/inflate.vit")),
+    ("vitte/stdlib/compression/lz4.vit", include_str!("stdlib/compression/lz4.vit")),
+    ("vitte/stdlib/core/iterator.vit", include_str!("stdlib/core/iterator.vit")),
+    ("vitte/stdlib/core/option.vit", include_str!("stdlib/core/option.vit")),
+    ("vitte/stdlib/core/ordering.vit", include_str!("stdlib/core/ordering.vit")),
+    ("vitte/stdlib/core/result.vit", include_str!("stdlib/core/result.vit")),
+    ("vitte/stdlib/core/string.vit", include_str!("stdlib/core/string.vit")),
+    ("vitte/stdlib/crypto.vit", include_str!("stdlib/crypto.vit")),
+    ("vitte/stdlib/crypto/checksum.vit", include_str!("stdlib/crypto/checksum.vit")),
+    ("vitte/stdlib/crypto/hmac.vit", include_str!("stdlib/crypto/hmac.vit")),
+    ("vitte/stdlib/crypto/legacy.vit", include_str!("stdlib/crypto/legacy.vit")),
+    ("vitte/stdlib/crypto/padding.vit", include_str!("stdlib/crypto/padding.vit")),
+    ("vitte/stdlib/crypto/sha2.vit", include_str!("stdlib/crypto/sha2.vit")),
+    ("vitte/stdlib/encoding.vit", include_str!("stdlib/encoding.vit")),
+    ("vitte/stdlib/encoding/base64.vit", include_str!("stdlib/encoding/base64.vit")),
+    ("vitte/stdlib/encoding/hex.vit", include_str!("stdlib/encoding/hex.vit")),
+    ("vitte/stdlib/encoding/percent.vit", include_str!("stdlib/encoding/percent.vit")),
+    ("vitte/stdlib/encoding/utf8.vit", include_str!("stdlib/encoding/utf8.vit")),
     ("vitte/stdlib/io.vit", include_str!("stdlib/io.vit")),
     ("vitte/stdlib/io/buffered.vit", include_str!("stdlib/io/buffered.vit")),
+    ("vitte/stdlib/json.vit", include_str!("stdlib/json.vit")),
+    ("vitte/stdlib/list.vit", include_str!("stdlib/list.vit")),
+    ("vitte/stdlib/logging.vit", include_str!("stdlib/logging.vit")),
+    ("vitte/stdlib/math.vit", include_str!("stdlib/math.vit")),
+    ("vitte/stdlib/math/arithmetic.vit", include_str!("stdlib/math/arithmetic.vit")),
+    ("vitte/stdlib/math/float.vit", include_str!("stdlib/math/float.vit")),
+    ("vitte/stdlib/math/integer.vit", include_str!("stdlib/math/integer.vit")),
+    ("vitte/stdlib/math/matrix.vit", include_str!("stdlib/math/matrix.vit")),
     ("vitte/stdlib/os.vit", include_str!("stdlib/os.vit")),
     ("vitte/stdlib/os/descriptor.vit", include_str!("stdlib/os/descriptor.vit")),
     ("vitte/stdlib/os/directory.vit", include_str!("stdlib/os/directory.vit")),
@@ -58,6 +96,18 @@ pub const FILES: &[(&str, &str)] = &[
     ("vitte/stdlib/os/process.vit", include_str!("stdlib/os/process.vit")),
     ("vitte/stdlib/os/simple.vit", include_str!("stdlib/os/simple.vit")),
     ("vitte/stdlib/os/system.vit", include_str!("stdlib/os/system.vit")),
+    ("vitte/stdlib/path.vit", include_str!("stdlib/path.vit")),
+    ("vitte/stdlib/random.vit", include_str!("stdlib/random.vit")),
+    ("vitte/stdlib/regex.vit", include_str!("stdlib/regex.vit")),
+    ("vitte/stdlib/std/time.vit", include_str!("stdlib/std/time.vit")),
+    ("vitte/stdlib/strings.vit", include_str!("stdlib/strings.vit")),
+    ("vitte/stdlib/strings/builder.vit", include_str!("stdlib/strings/builder.vit")),
+    ("vitte/stdlib/strings/case.vit", include_str!("stdlib/strings/case.vit")),
+    ("vitte/stdlib/strings/layout.vit", include_str!("stdlib/strings/layout.vit")),
+    ("vitte/stdlib/strings/parsing.vit", include_str!("stdlib/strings/parsing.vit")),
+    ("vitte/stdlib/strings/search.vit", include_str!("stdlib/strings/search.vit")),
+    ("vitte/stdlib/strings/unicode.vit", include_str!("stdlib/strings/unicode.vit")),
+    ("vitte/stdlib/testing.vit", include_str!("stdlib/testing.vit")),
 ];
 
 /// The text of a file of the root `core`, if there is one at `path`.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::archive::checked_name;
 use crate::name::ModuleName;
+use crate::plugin::Activation;
 
 /// The version of the format that is read and written.
 const FORMAT: u64 = 1;
@@ -34,6 +35,31 @@ pub struct Manifest {
     /// What it is for, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it exports: functions with their types, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportedFunction>,
+    /// When a plugin is made: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activation: Vec<String>,
+    /// What a plugin's `init` is given, where the user gave nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// What it may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}
+
+/// A function that a package exports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedFunction {
+    /// Its name.
+    pub name: String,
+    /// Its type in WIT; types stand where they are used, without names.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// SHA-256 of that text in hexadecimal: equal if values can cross.
+    pub hash: String,
 }
 
 /// What a package is.
@@ -115,7 +141,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        let Self { format, id, version, kind: _, seq: _, artifacts, license: _, description: _ } = self;
+        let Self { format, id, version, kind, activation, artifacts, .. } = self;
         let broken = |message: String| Err(ManifestError(message));
         if *format != FORMAT {
             return broken(format!("its format is {format}; this version reads {FORMAT}"));
@@ -128,6 +154,14 @@ impl Manifest {
         }
         if artifacts.len() > ARTIFACTS_MAX {
             return broken(format!("it has {} artifacts; at most {ARTIFACTS_MAX} are read", artifacts.len()));
+        }
+        for event in activation {
+            if *kind != PackageKind::Plugin {
+                return broken("only plugins have an `activation`".to_owned());
+            }
+            if let Err(error) = event.parse::<Activation>() {
+                return broken(error.to_string());
+            }
         }
         let mut seen = BTreeSet::new();
         for Artifact { path, kind: _, target, size: _, sha256 } in artifacts {

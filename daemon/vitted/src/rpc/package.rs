@@ -128,8 +128,17 @@ impl PackagesApi {
         goal: Goal,
     ) -> Result<Subscription, Status> {
         let options = options.ok_or_else(|| Refusal::bad_field("options", "is missing"))?;
-        let v1::PackageOptions { cwd, package, target, profile, out, formats, key, key_password, source_date } =
-            options;
+        let v1::PackageOptions {
+            cwd,
+            package,
+            target,
+            profile,
+            out,
+            formats,
+            key,
+            key_password,
+            source_date,
+        } = options;
         let cwd = absolute("options.cwd", &cwd)?;
         let out = absolute("options.out", &out)?;
         let formats = match (goal, formats.is_empty()) {
@@ -137,9 +146,14 @@ impl PackagesApi {
             _ => formats,
         };
         if goal == Goal::Archives
-            && let Some(other) = formats.iter().find(|name| vitte_buildkit::archive::Archive::named(name).is_none())
+            && let Some(other) =
+                formats.iter().find(|name| vitte_buildkit::archive::Archive::named(name).is_none())
         {
-            return Err(Refusal::bad_field("options.formats", &format!("holds `{other}`, which is no archive")).into());
+            return Err(Refusal::bad_field(
+                "options.formats",
+                &format!("holds `{other}`, which is no archive"),
+            )
+            .into());
         }
         let mut kit = BuildKit::new()
             .in_folder(cwd)
@@ -182,7 +196,9 @@ impl PackagesApi {
                         Goal::Program => kit.cross_by(driver, &out),
                     };
                     match made {
-                        Err(vitte_buildkit::Error::Build(DriverError::Cancelled)) => Err(DriverError::Cancelled),
+                        Err(vitte_buildkit::Error::Build(DriverError::Cancelled)) => {
+                            Err(DriverError::Cancelled)
+                        }
                         made => Ok(made),
                     }
                 })

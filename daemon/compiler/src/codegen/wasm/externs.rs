@@ -28,6 +28,8 @@ pub(in crate::codegen) enum Inline {
     Copy,
     /// `memset`.
     Fill,
+    /// `component_trap() -> never`
+    Trap,
     /// One operation on one float; by the code of the instruction.
     Float(FloatFunction, FloatWidth),
 }
@@ -61,6 +63,8 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("calloc", Extern::Proc("heap_calloc")),
     ("ceil", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Double))),
     ("ceilf", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Single))),
+    ("component_console_write", Extern::Import("write", &[I32, I32, I32], &[])),
+    ("component_trap", Extern::Inline(Inline::Trap)),
     ("copysign", Extern::Inline(Inline::Float(FloatFunction::CopySign, FloatWidth::Double))),
     ("copysignf", Extern::Inline(Inline::Float(FloatFunction::CopySign, FloatWidth::Single))),
     ("exit", Extern::Proc("wasi_exit")),
@@ -163,13 +167,43 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("wasi_proc_exit", Extern::Import("proc_exit", &[I32], &[])),
     ("wasi_random_get", Extern::Import("random_get", &[I32, I32], &[I32])),
     ("wasm_multiply_high", Extern::Proc("wasm_multiply_high")),
-    ("wasm_text_end", Extern::Proc("wasm_text_end")),
-    ("wasm_text_in", Extern::Proc("wasm_text_in")),
-    ("wasm_text_out", Extern::Proc("wasm_text_out")),
     ("write", Extern::Proc("wasi_write")),
 ];
 
-/// What the C function `name` becomes; `None` if there is nothing like it.
+/// Whom a module asks for services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum System {
+    /// WASI preview 1.
+    Wasi,
+    /// The host of a component: its console, and nothing else.
+    Component,
+}
+
+impl System {
+    /// The module that programs import from.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Wasi => super::WASI,
+            Self::Component => super::CONSOLE,
+        }
+    }
+
+    /// What the C function `name` becomes here; `None` if there is nothing like it.
+    pub(in crate::codegen) fn find(self, name: &str) -> Option<Extern> {
+        match (self, find(name)?) {
+            (Self::Component, import @ Extern::Import(..)) => match name {
+                "component_console_write" => Some(import),
+                "wasi_fd_write" => Some(Extern::Proc("component_fd_write")),
+                "wasi_fd_read" => Some(Extern::Proc("component_fd_read")),
+                "wasi_proc_exit" => Some(Extern::Proc("component_proc_exit")),
+                _ => None,
+            },
+            (_, found) => Some(found),
+        }
+    }
+}
+
+/// What the C function `name` becomes in modules for WASI; `None` if there is nothing like it.
 pub(in crate::codegen) fn find(name: &str) -> Option<Extern> {
     let at = EXTERNS.binary_search_by_key(&name, |(known, _)| known).ok()?;
     EXTERNS.get(at).map(|(_, becomes)| *becomes)
@@ -188,6 +222,7 @@ impl Inline {
             Self::MemoryGrow => (&[I64], &[I64]),
             Self::Copy => (&[I64, I64, I64], &[I64]),
             Self::Fill => (&[I64, I32, I64], &[I64]),
+            Self::Trap => (&[], &[]),
             Self::Float(FloatFunction::CopySign, FloatWidth::Double) => (&[F64, F64], &[F64]),
             Self::Float(FloatFunction::CopySign, FloatWidth::Single) => (&[F32, F32], &[F32]),
             Self::Float(_, FloatWidth::Double) => (&[F64], &[F64]),
