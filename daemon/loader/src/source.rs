@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use object::{Object, ObjectSection};
 use sha2::{Digest, Sha256};
 use vitte_native_code::table::Table;
-use vitte_trust::{Signer, TrustStore, signature_path};
+use vitte_trust::{Capability, Signer, TrustStore, Wanted, signature_path};
 
 use crate::config::LoaderConfig;
-use crate::container::{ArtifactKind, Container, ContainerError, Manifest, PackageKind};
+use crate::container::{ArtifactKind, Container, ContainerError, Dependency, Manifest, PackageKind};
 use crate::error::LoadError;
 use crate::kind::{Kind, identify};
 use crate::loader::{LoadRequest, hexadecimal};
@@ -33,6 +33,25 @@ pub(crate) struct Content {
     pub(crate) signer: Option<String>,
     /// Of a signed package: its id and sequence number.
     pub(crate) seq: Option<(String, u64)>,
+    /// Of a package: what its manifest says of others.
+    pub(crate) packaged: Option<Packaged>,
+    /// What the policy allows the key that signed it at most, if it says so.
+    pub(crate) ceiling: Option<Vec<Capability>>,
+}
+
+/// What a manifest says of other packages and of the system.
+#[derive(Clone, Debug)]
+pub(crate) struct Packaged {
+    pub(crate) deps: Vec<Dependency>,
+    pub(crate) capabilities: Vec<Wanted>,
+}
+
+impl Content {
+    /// What comes without a package.
+    fn bare(module: ModuleName, kind: Kind, code: Code, digest: String, signer: Option<String>) -> Self {
+        let version = String::new();
+        Self { module, version, kind, code, digest, signer, seq: None, packaged: None, ceiling: None }
+    }
 }
 
 /// Code, before anything was made of it.
@@ -60,6 +79,23 @@ pub(crate) fn content(
     path: &Path,
     file: Vec<u8>,
 ) -> Result<Content, LoadError> {
+    let mut content = uncapped(config, sequences, request, path, file)?;
+    if let (Some(signer), Some(folder)) = (&content.signer, &config.trust) {
+        let policy = TrustStore::new(folder).policy();
+        let mut policy =
+            policy.map_err(|source| LoadError::Trust { module: content.module.clone(), source })?;
+        content.ceiling = policy.keys.remove(signer).and_then(|key| key.capabilities);
+    }
+    Ok(content)
+}
+
+fn uncapped(
+    config: &LoaderConfig,
+    sequences: &Sequences,
+    request: &LoadRequest,
+    path: &Path,
+    file: Vec<u8>,
+) -> Result<Content, LoadError> {
     let kind = identify(&file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
     let module = || request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
     match kind {
@@ -68,7 +104,7 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Wasm(file);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+            Ok(Content::bare(module, kind, code, digest, signer))
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -82,7 +118,7 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content { module, version: String::new(), kind, code, digest, signer, seq: None })
+            Ok(Content::bare(module, kind, code, digest, signer))
         }
     }
 }
@@ -120,7 +156,7 @@ fn by_table(
     };
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+    Ok(Content::bare(module, Kind::Elf, code, digest, signer))
 }
 
 /// A library, whose table is in it or beside it.
@@ -153,7 +189,7 @@ fn library(
     digest.update(&file);
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library: Library::Bytes(file) };
-    Ok(Content { module, version: String::new(), kind: Kind::Elf, code, digest, signer, seq: None })
+    Ok(Content::bare(module, Kind::Elf, code, digest, signer))
 }
 
 /// Bytecode that follows all rules of its format.
@@ -240,7 +276,7 @@ fn packed(
 ) -> Result<Content, LoadError> {
     let broken = |source| LoadError::Package { path: path.to_owned(), source };
     let package = Container::read(file).map_err(broken)?;
-    let Manifest { id, version, kind, seq, artifacts, .. } = package.manifest();
+    let Manifest { id, version, kind, seq, artifacts, deps, capabilities, .. } = package.manifest();
     let id: ModuleName = id.parse()?;
     let module = request.name.clone().unwrap_or_else(|| id.clone());
     // The signature inside is over the manifest; one beside the file, over the whole of it.
@@ -289,7 +325,10 @@ fn packed(
                 Kind::Bytecode => Code::Bytecode(verified(path, bytes)?),
                 _ => Code::Wasm(bytes.to_vec()),
             };
-            Ok(Content { module, version: version.clone(), kind, code, digest, signer, seq })
+            let capabilities = capabilities.iter().filter_map(|text| text.parse().ok()).collect();
+            let packaged = Some(Packaged { deps: deps.clone(), capabilities });
+            let version = version.clone();
+            Ok(Content { version, seq, packaged, ..Content::bare(module, kind, code, digest, signer) })
         }
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
         Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),

@@ -12,6 +12,9 @@ const FORMAT: u64 = 1;
 /// Most artifacts.
 const ARTIFACTS_MAX: usize = 4000;
 
+/// Most packages that one needs.
+const DEPS_MAX: usize = 256;
+
 /// What a package says of itself. Field names on disk are these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,12 +31,38 @@ pub struct Manifest {
     pub seq: u64,
     /// Its files, sorted by path.
     pub artifacts: Vec<Artifact>,
+    /// Packages that it needs, sorted by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deps: Vec<Dependency>,
+    /// What of the system it wants, sorted, as [`Wanted`](vitte_trust::Wanted) is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// What has it loaded, where others depend on it; with them if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activation: Vec<String>,
     /// An SPDX expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
     /// What it is for, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// A package that another one needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// What it is called.
+    pub id: String,
+    /// Which versions will do: `1.2.3` and `^1.2.3` for that and what is compatible with it, `=1.2.3` for that alone,
+    /// `*` for all.
+    pub req: String,
+    /// Whether the package does without, if there is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// Whether it is loaded only when it is first called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lazy: bool,
 }
 
 /// What a package is.
@@ -115,7 +144,19 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        let Self { format, id, version, kind: _, seq: _, artifacts, license: _, description: _ } = self;
+        let Self {
+            format,
+            id,
+            version,
+            kind: _,
+            seq: _,
+            artifacts,
+            deps,
+            capabilities,
+            activation,
+            license: _,
+            description: _,
+        } = self;
         let broken = |message: String| Err(ManifestError(message));
         if *format != FORMAT {
             return broken(format!("its format is {format}; this version reads {FORMAT}"));
@@ -128,6 +169,35 @@ impl Manifest {
         }
         if artifacts.len() > ARTIFACTS_MAX {
             return broken(format!("it has {} artifacts; at most {ARTIFACTS_MAX} are read", artifacts.len()));
+        }
+        if let Some(pair) = deps.windows(2).find(|pair| matches!(pair, [a, b] if a.id >= b.id)) {
+            let names: Vec<&str> = pair.iter().map(|dep| dep.id.as_str()).collect();
+            return broken(format!("its deps are not sorted by id, each once: {}", names.join(", ")));
+        }
+        if deps.len() > DEPS_MAX {
+            return broken(format!("it has {} deps; at most {DEPS_MAX} are read", deps.len()));
+        }
+        for Dependency { id: dep, req, .. } in deps {
+            if dep == id {
+                return broken("it depends on itself".to_owned());
+            }
+            if let Err(error) = dep.parse::<ModuleName>() {
+                return broken(error.to_string());
+            }
+            if let Err(message) = crate::resolve::Requirement::parse(req) {
+                return broken(format!("the version of `{dep}` that it needs cannot be read: {message}"));
+            }
+        }
+        if !capabilities.is_sorted_by(|a, b| a < b) {
+            return broken("its capabilities are not sorted, each once".to_owned());
+        }
+        for capability in capabilities {
+            if let Err(error) = capability.parse::<vitte_trust::Wanted>() {
+                return broken(error.to_string());
+            }
+        }
+        if !activation.is_sorted_by(|a, b| a < b) || activation.iter().any(String::is_empty) {
+            return broken("its activation events are not sorted, each once".to_owned());
         }
         let mut seen = BTreeSet::new();
         for Artifact { path, kind: _, target, size: _, sha256 } in artifacts {

@@ -9,7 +9,7 @@ mod manifest; // what is in it, and who says so
 use sha2::{Digest, Sha256};
 
 pub use archive::ArchiveError;
-pub use manifest::{Artifact, ArtifactKind, Manifest, ManifestError, PackageKind};
+pub use manifest::{Artifact, ArtifactKind, Dependency, Manifest, ManifestError, PackageKind};
 
 use crate::loader::hexadecimal;
 
