@@ -134,6 +134,14 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  vitte emit --stage mir hello.vit\n  \
         vitte emit --stage asm --filter main hello.vit\n  vitte emit --stage obj -o hello.o hello.vit")]
     Emit(EmitArgs),
+    /// Put source files into canonical style
+    #[command(
+        after_help = "Without a path, all `.vit` and `.vitl` files below this folder; `-` reads standard input and writes \
+            standard output. A file with syntax errors stays as it is.\n\n\
+            Examples:\n  vitte fmt\n  vitte fmt --check src\n  vitte fmt --lines 10:20 src/main.vit\n  vitte fmt - < a.vit > b.vit\n\n\
+            Exit status: 0 all is in canonical style, 1 a file is not (`--check`) or has syntax errors, 65 a file is not text."
+    )]
+    Fmt(FmtArgs),
     /// Explain a diagnostic code
     #[command(
         after_help = "Examples:\n  vitte explain TYP0213\n  vitte explain TYPECK_E_ASSIGN_MISMATCH --lang fr"
@@ -221,6 +229,15 @@ pub enum Verb {
             Exit status: 0 ok, 65 no key or signature, 77 not trusted, 78 the trust folder cannot be used."
     )]
     Key(KeyVerb),
+    /// Load plugins and ask for what they contribute
+    #[command(
+        subcommand,
+        after_help = "Findings of plugins are shown by `vitte check`; their build steps come before `vitte build`.\n\n\
+            Examples:\n  vitte build --emit vitplug tidy\n  vitte plugin check tidy/target/dev/tidy.vitplug\n  \
+            vitte plugin load tidy/target/dev/tidy.vitplug\n  vitte plugin format example:tidy main.vit\n\n\
+            Exit status: 0 ok, 65 no such plugin, wrong or failed, 77 not trusted."
+    )]
+    Plugin(PluginVerb),
     /// Say what this machine offers and what is missing
     Doctor,
     /// Look after the service
@@ -277,6 +294,9 @@ pub struct BuildArgs {
     /// Workspace root; found by upward search if left out
     #[arg(long, value_name = "PATH", env = "VITTE_WORKSPACE", hide_env_values = true)]
     pub root: Option<PathBuf>,
+    /// What generates the code
+    #[arg(long, value_name = "BACKEND")]
+    pub backend: Option<BackendName>,
     /// Linker by name (`embedded`, `cc`, `ld.lld`) or a command
     #[arg(long, value_name = "LINKER")]
     pub linker: Option<String>,
@@ -298,6 +318,25 @@ pub struct BuildArgs {
     /// `--allow`, `--warn` and `--deny` in the order in which they were given.
     #[arg(skip)]
     pub lints: Vec<(LintLevel, String)>,
+}
+
+/// What `--backend` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// The compiler's own (the default)
+    Cranelift,
+    /// C source text, compiled by the C compiler of this machine
+    C17,
+}
+
+impl BackendName {
+    /// As the service knows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cranelift => "cranelift",
+            Self::C17 => "c17",
+        }
+    }
 }
 
 /// What a lint flag asks for.
@@ -344,6 +383,14 @@ pub enum ProductName {
     Vbc,
     /// Shared library of what the entry file exports
     So,
+    /// C source text of the program
+    C17,
+    /// WebAssembly component of what the entry file exports
+    Component,
+    /// Package for the loader
+    Vitmod,
+    /// Package of a plugin
+    Vitplug,
 }
 
 impl ProductName {
@@ -355,6 +402,10 @@ impl ProductName {
             Self::Wasm64 => "wasm64",
             Self::Vbc => "vbc",
             Self::So => "so",
+            Self::C17 => "c17",
+            Self::Component => "component",
+            Self::Vitmod => "vitmod",
+            Self::Vitplug => "vitplug",
         }
     }
 }
@@ -367,6 +418,10 @@ impl ValueEnum for EmitName {
             EmitName::Product(ProductName::Wasm64),
             EmitName::Product(ProductName::Vbc),
             EmitName::Product(ProductName::So),
+            EmitName::Product(ProductName::C17),
+            EmitName::Product(ProductName::Component),
+            EmitName::Product(ProductName::Vitmod),
+            EmitName::Product(ProductName::Vitplug),
             EmitName::Stage(StageName::Tokens),
             EmitName::Stage(StageName::Ast),
             EmitName::Stage(StageName::Hir),
@@ -398,12 +453,38 @@ pub struct WhyArgs {
     pub touch: Option<PathBuf>,
 }
 
+/// `vitte fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Files and folders, or `-`
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; say which files would change (exit status 1)
+    #[arg(long)]
+    pub check: bool,
+    /// Format only these lines of one file, such as `10:20`
+    #[arg(long, value_name = "FIRST:LAST", value_parser = lines)]
+    pub lines: Option<(u32, u32)>,
+}
+
+/// `FIRST:LAST`, both from 1.
+fn lines(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once(':').unwrap_or((text, text));
+    match (parts.0.parse(), parts.1.parse()) {
+        (Ok(first), Ok(last)) if 0 < first && first <= last => Ok((first, last)),
+        _ => Err("expected two line numbers from 1, such as `10:20`".to_owned()),
+    }
+}
+
 /// `vitte run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// What to build.
     #[command(flatten)]
     pub build: BuildArgs,
+    /// Follow the files: replace procedures that change while the program runs, and keep its state
+    #[arg(long)]
+    pub hot: bool,
     /// End the program after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
@@ -652,6 +733,82 @@ pub struct CallArgs {
     /// End it after this time, such as `5`, `1.5s` or `200ms` (exit status 75)
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+}
+
+/// `vitte plugin …`
+#[derive(Debug, Subcommand)]
+pub enum PluginVerb {
+    /// Do every check of a load, and run nothing
+    #[command(after_help = "Example:\n  vitte plugin check target/dev/tidy.vitplug")]
+    Check {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Say which trusted key signed a plugin
+    #[command(after_help = "Example:\n  vitte plugin verify target/dev/tidy.vitplug")]
+    Verify {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check a plugin and load it as soon as it is wanted
+    #[command(after_help = "Example:\n  vitte plugin load target/dev/tidy.vitplug --config tabs")]
+    Load {
+        /// The package
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it is configured with, in place of what its package says
+        #[arg(long, value_name = "TEXT")]
+        config: Option<String>,
+    },
+    /// Forget plugins
+    #[command(after_help = "Example:\n  vitte plugin unload example:tidy")]
+    Unload {
+        /// Which
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// List plugins, what they contribute and what becomes of them
+    #[command(after_help = "Example:\n  vitte plugin list --json")]
+    List,
+    /// Show a plugin
+    #[command(after_help = "Example:\n  vitte plugin info example:tidy")]
+    Info {
+        /// Which
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Print a file in a plugin's style
+    #[command(after_help = "Example:\n  vitte plugin format example:tidy main.vit")]
+    Format {
+        /// The plugin
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The file, which is not changed
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a page that a plugin makes of Markdown
+    #[command(after_help = "Example:\n  vitte plugin render example:words README.md > readme.html")]
+    Render {
+        /// The plugin
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The Markdown
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List panels as JSON, or print what one shows
+    #[command(after_help = "Examples:\n  vitte plugin panels\n  vitte plugin panels example:tidy rules")]
+    Panels {
+        /// Of this plugin
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Show this one
+        #[arg(value_name = "PANEL", requires = "name")]
+        panel: Option<String>,
+    },
 }
 
 /// `vitte key …`
@@ -919,6 +1076,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
+        | Verb::Fmt(_)
         | Verb::Clean
         | Verb::Cache(_)
         | Verb::Load(_)
@@ -928,6 +1086,7 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Call(_)
         | Verb::Inspect { .. }
         | Verb::Key(_)
+        | Verb::Plugin(_)
         | Verb::Doctor
         | Verb::Daemon(_)
         | Verb::Version

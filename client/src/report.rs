@@ -122,6 +122,8 @@ impl Report {
             | Kind::ProgramStarted(_)
             | Kind::ProgramOutput(_)
             | Kind::ProgramExited(_)
+            | Kind::ProgramSwapped(_)
+            | Kind::ProgramRestarting(_)
             | Kind::RoundStarted(_)
             | Kind::RoundFinished(_)
             | Kind::TestsStarted(_)
@@ -130,6 +132,14 @@ impl Report {
             | Kind::OperationFinished(_) => {}
         }
         Ok(())
+    }
+
+    /// Another build of the same command follows: it has a count of errors of its own.
+    pub fn begin_again(&mut self) {
+        (self.errors_seen, self.warnings_seen) = (0, 0);
+        self.outcome = Outcome::default();
+        self.timings.clear();
+        self.kept.clear();
     }
 
     /// Redraws the progress line; call it now and then.
@@ -357,6 +367,18 @@ fn event_json(event: &v1::Event) -> Value {
                 None => json!({}),
             };
             ("program_exited", fields)
+        }
+        Some(Kind::ProgramSwapped(v1::ProgramSwapped { generation, procedures, moved, elapsed })) => {
+            let fields = json!({
+                "generation": generation,
+                "procedures": procedures,
+                "moved": moved,
+                "swap_seconds": seconds(elapsed.as_ref()),
+            });
+            ("program_swapped", fields)
+        }
+        Some(Kind::ProgramRestarting(restarting)) => {
+            ("program_restarting", json!({"reason": restarting.reason}))
         }
         Some(Kind::RoundStarted(v1::RoundStarted { number, changed, changed_total })) => {
             ("round_started", json!({"round": number, "changed": changed, "changed_total": changed_total}))

@@ -89,7 +89,7 @@ fn supervise() -> Result<i32, Failure> {
         adopting.map_err(at(STAGE_DEATH_SIGNAL))?;
     }
     let landlock = usize::from(plan.flags & FLAG_LANDLOCK != 0);
-    close_from(FIRST_EXTRA_FD as usize + landlock + plan.cgroups as usize, 0);
+    close_from(FIRST_EXTRA_FD as usize + landlock + (plan.cgroups + plan.handed) as usize, 0);
     if plan.namespaces != 0 {
         enter_namespaces(&image)?;
     }
@@ -309,6 +309,9 @@ fn restrict(image: &Image, supervisor: usize) -> Result<(), Failure> {
         syscall!(unified::LANDLOCK_RESTRICT_SELF, FIRST_EXTRA_FD, 0).map_err(at(STAGE_LANDLOCK))?;
     }
     close_from(REPORT_FD as usize, CLOSE_RANGE_CLOEXEC);
+    if plan.handed != 0 {
+        syscall!(number::DUP3, groups + plan.cgroups as usize, HANDED_FD, 0).map_err(at(STAGE_EXEC))?;
+    }
     let none = 0u64;
     const SIG_SETMASK: usize = 2;
     syscall!(number::SIGPROCMASK, SIG_SETMASK, addr_of!(none), 0, 8).map_err(at(STAGE_EXEC))?;

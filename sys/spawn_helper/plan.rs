@@ -13,6 +13,9 @@ pub const PLAN_FD: i32 = 4;
 /// The first of the other inherited descriptors: the Landlock ruleset if there is one, then the
 /// `cgroup.procs` files.
 pub const FIRST_EXTRA_FD: i32 = 5;
+/// Under which number a program finds the descriptor that it was handed ([`Plan::handed`]): above all that
+/// the helper itself uses.
+pub const HANDED_FD: i32 = 9;
 /// The signal, SIGRTMAX-2, that tells the helper to kill all it has started, then itself. It is also
 /// its parent-death signal. The last two numbers do not exist under qemu's user emulation, which shifts
 /// them past the end.
@@ -63,6 +66,8 @@ pub struct Plan {
     pub filter_count: u64,
     /// How many descriptors after the ruleset are `cgroup.procs` files.
     pub cgroups: u64,
+    /// 1 when the descriptor after those becomes the program's [`HANDED_FD`].
+    pub handed: u64,
 }
 
 /// A resource limit, for `prlimit64`.

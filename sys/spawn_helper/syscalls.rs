@@ -27,6 +27,7 @@ pub mod number {
     pub const EXIT_GROUP: usize = 231;
     pub const OPENAT: usize = 257;
     pub const UNSHARE: usize = 272;
+    pub const DUP3: usize = 292;
     pub const PRLIMIT: usize = 302;
 }
 /// See above.
@@ -55,6 +56,7 @@ pub mod number {
     pub const EXIT_GROUP: usize = 94;
     pub const OPENAT: usize = 56;
     pub const UNSHARE: usize = 97;
+    pub const DUP3: usize = 24;
     pub const PRLIMIT: usize = 261;
 }
 /// The calls that came after numbers were unified.

@@ -2,6 +2,10 @@
 //!
 //! A mapping of somebody else's file is not offered: whoever truncates that file kills its readers
 //! with SIGBUS. Read the file, or share a [`SealedFile`], which nobody can change or shorten any more.
+mod live; // code that is replaced while another process runs it
+
+pub use live::LiveCode;
+
 use std::fs::File;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;

@@ -11,7 +11,7 @@ mod child; // a started program as its parent sees it
 mod command; // what to start
 
 pub use child::{Child, Ended, Termination, end_group, end_notifier, peek_end, signal_group};
-pub use command::{Command, Limits, SpawnError, Stage, Stdio, spawn};
+pub use command::{Command, HANDED_DESCRIPTOR, Limits, SpawnError, Stage, Stdio, spawn};
 pub(crate) use command::{Failure, Target, at};
 
 /// The effective user id of this process.

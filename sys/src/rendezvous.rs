@@ -133,6 +133,11 @@ impl Rendezvous {
         self.state.as_ref().map(|folder| folder.join("package-sequences.json"))
     }
 
+    /// The plugins that are loaded when they are wanted, with the log.
+    pub fn plugins(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|folder| folder.join("plugins.json"))
+    }
+
     /// The secret that vouches for compiled modules in the cache; apart from it, with the log.
     pub fn module_code_key(&self) -> Option<PathBuf> {
         self.state.as_ref().map(|folder| folder.join("module-code.key"))

@@ -236,7 +236,7 @@ mod tests {
         speak(&Notifier::new(path.as_os_str(), None).unwrap(), &manager);
         drop(manager);
         // A child that another test forks meanwhile holds the socket open until it executes its program.
-        let gone = SystemClock.mono() + Duration::from_secs(60);
+        let gone = SystemClock.mono().after(Duration::from_secs(60));
         let error = loop {
             match Notifier::new(path.as_os_str(), None).unwrap().ready() {
                 Err(error) => break error,

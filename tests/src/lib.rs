@@ -4,12 +4,14 @@
 #![forbid(unsafe_code)]
 
 pub mod binaries;
+pub mod corpus;
 pub mod diff;
 pub mod events;
 pub mod generator;
 pub mod home;
 pub mod process;
 pub mod random;
+pub mod random_program;
 #[cfg(target_os = "linux")]
 pub mod services;
 pub mod setting;

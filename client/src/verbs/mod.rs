@@ -2,8 +2,10 @@
 mod build;
 mod cache;
 mod daemon;
+mod fmt;
 mod key;
 mod modules;
+mod plugin;
 mod run;
 mod test;
 mod watch;
@@ -59,6 +61,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Emit(args) => block_on(build::emit(&common, args)),
         Verb::Watch(args) => block_on(watch::watch(&common, *args)),
         Verb::Why(args) => block_on(why::why(&common, args)),
+        Verb::Fmt(args) => block_on(fmt::fmt(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
             let name = package::create(&args.path, args.name.as_deref())?;
@@ -77,6 +80,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
         Verb::Call(args) => block_on(modules::call(&common, args)),
         Verb::Key(verb) => key::run(&common, verb),
+        Verb::Plugin(verb) => block_on(plugin::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),
         Verb::Daemon(verb) => daemon::run(&common, verb),
         Verb::Version => print_line(&format!("vitte {}", env!("CARGO_PKG_VERSION"))).map(|()| 0),
@@ -152,6 +156,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         deny_warnings: _,
         stdlib_path,
         root,
+        backend,
         linker,
         dry_run,
         check_cache,
@@ -199,6 +204,7 @@ fn options(args: &BuildArgs) -> Result<v1::BuildOptions, Failure> {
         check_determinism: *check_determinism,
         without_digest: false,
         emit: String::new(),
+        backend: backend.map(cli::BackendName::name).unwrap_or_default().to_owned(),
     })
 }
 

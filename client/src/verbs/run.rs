@@ -40,7 +40,7 @@ const SIGHUP: u32 = 1;
 /// # Errors
 /// When the program could not be run for another reason than errors in it.
 pub async fn run(common: &Common, args: RunArgs) -> Result<u8, Failure> {
-    let RunArgs { build, timeout, args } = args;
+    let RunArgs { build, hot, timeout, args } = args;
     let options = options(&build)?;
     let subject = subject(&options).to_owned();
     let mut report = Report::new(common, Stdout::Programs, &options.cwd);
@@ -58,6 +58,7 @@ pub async fn run(common: &Common, args: RunArgs) -> Result<u8, Failure> {
         forward_stdin: true,
         request_id: String::new(),
         on_disconnect: v1::OnDisconnect::Cancel.into(),
+        hot,
     };
     let channel = channel(common).await?;
     let (requests, queue) = mpsc::channel(INPUT_QUEUE);
@@ -67,7 +68,7 @@ pub async fn run(common: &Common, args: RunArgs) -> Result<u8, Failure> {
     let signals = Signals::watch()?;
     let stream = RunServiceClient::new(channel.clone()).run(ReceiverStream::new(queue)).await?.into_inner();
     let exited =
-        Session { channel, requests, signals, operation: String::new(), started: false, interrupts: 0 }
+        Session { channel, requests, signals, operation: String::new(), generation: 0, interrupts: 0 }
             .follow(stream, &mut report, common.json)
             .await?;
     if let Some(how) = exited {
@@ -168,7 +169,8 @@ struct Session {
     requests: mpsc::Sender<v1::RunRequest>,
     signals: Signals,
     operation: String,
-    started: bool,
+    /// How often the program has become another; 0 before it runs, 1 for what was started.
+    generation: u64,
     interrupts: u32,
 }
 
@@ -202,9 +204,33 @@ impl Session {
                     self.operation.clone_from(&event.operation);
                     match &event.kind {
                         Some(Kind::ProgramStarted(_)) => {
-                            self.started = true;
                             report.clear_progress();
-                            forward_stdin(self.requests.clone())?;
+                            // Once: what is read later is for the process that runs then.
+                            if std::mem::replace(&mut self.generation, 1) == 0 {
+                                forward_stdin(self.requests.clone())?;
+                            }
+                        }
+                        Some(Kind::ProgramSwapped(swapped)) => {
+                            self.generation = swapped.generation;
+                            if report.speaks_to_people() {
+                                report.say(&describe_swap(swapped));
+                            }
+                        }
+                        Some(Kind::ProgramRestarting(restarting)) if report.speaks_to_people() => {
+                            report.say(&format!("hot: restarted: {}", restarting.reason));
+                        }
+                        Some(Kind::Note(note)) if self.generation > 0 && report.speaks_to_people() => {
+                            report.say(&format!("hot: {}", note.message));
+                        }
+                        Some(Kind::BuildFinished(finished)) if self.generation > 0 => {
+                            let (errors, generation) = (finished.errors, self.generation);
+                            report.event(event)?;
+                            if errors > 0 && report.speaks_to_people() {
+                                let errors = if errors == 1 { "1 error".into() } else { format!("{errors} errors") };
+                                report.say(&format!("hot: {errors}; generation {generation} runs on"));
+                            }
+                            report.begin_again();
+                            continue;
                         }
                         Some(Kind::ProgramOutput(piece)) if !json => {
                             pending = Some(piece.clone());
@@ -215,7 +241,7 @@ impl Session {
                     }
                     report.event(event)?;
                 }
-                _ = tick.tick(), if !self.started => report.tick(),
+                _ = tick.tick(), if self.generation == 0 => report.tick(),
             }
         }
         if let Some(output) = output {
@@ -230,13 +256,13 @@ impl Session {
             let size = vitte_sys::terminal::size(io::stdout());
             let size =
                 size.map(|size| v1::TerminalSize { rows: size.rows.into(), columns: size.columns.into() });
-            if let Some(size) = size.filter(|_| self.started) {
+            if let Some(size) = size.filter(|_| self.generation > 0) {
                 // A full queue means that the program does not read its input; it will not miss a resize.
                 let _ = self.requests.try_send(v1::RunRequest { input: Some(Input::Resize(size)) });
             }
             return Ok(());
         };
-        if !self.started {
+        if self.generation == 0 {
             return Err(Failure::silent(128 + signal as u8));
         }
         if signal == SIGINT {
@@ -251,6 +277,20 @@ impl Session {
         let _ = RunServiceClient::new(self.channel.clone()).signal(request).await;
         Ok(())
     }
+}
+
+/// One line for each swap.
+fn describe_swap(swapped: &v1::ProgramSwapped) -> String {
+    let v1::ProgramSwapped { generation, procedures, moved, elapsed } = swapped;
+    let elapsed = elapsed.unwrap_or_default();
+    let milliseconds = elapsed.seconds * 1000 + i64::from(elapsed.nanos) / 1_000_000;
+    let what = match (procedures, moved) {
+        (0, 1) => "1 procedure moved in its file".to_owned(),
+        (0, moved) => format!("{moved} procedures moved in their files"),
+        (1, _) => "1 procedure swapped".to_owned(),
+        (procedures, _) => format!("{procedures} procedures swapped"),
+    };
+    format!("hot: generation {generation}: {what} in {milliseconds} ms")
 }
 
 async fn reserve(

@@ -165,6 +165,76 @@ impl Instruction {
         matches!(self, Self::Unreachable | Self::Br { .. } | Self::BrTable { .. } | Self::Return { .. })
     }
 
+    /// The registers that it writes, in order.
+    pub fn results(&self) -> &[Register] {
+        match self {
+            Self::Unreachable
+            | Self::Block
+            | Self::Loop
+            | Self::If { .. }
+            | Self::Else
+            | Self::End
+            | Self::Br { .. }
+            | Self::BrIf { .. }
+            | Self::BrTable { .. }
+            | Self::Return { .. }
+            | Self::GlobalSet { .. }
+            | Self::MemoryCopy { .. }
+            | Self::MemoryFill { .. }
+            | Self::Store { .. } => &[],
+            Self::Call { results, .. }
+            | Self::CallImport { results, .. }
+            | Self::CallIndirect { results, .. } => results,
+            Self::Select { result, .. }
+            | Self::Move { result, .. }
+            | Self::I32Const { result, .. }
+            | Self::I64Const { result, .. }
+            | Self::F32Const { result, .. }
+            | Self::F64Const { result, .. }
+            | Self::GlobalGet { result, .. }
+            | Self::MemorySize { result }
+            | Self::MemoryGrow { result, .. }
+            | Self::Unary { result, .. }
+            | Self::Binary { result, .. }
+            | Self::Load { result, .. } => std::slice::from_ref(result),
+        }
+    }
+
+    /// The registers that it writes, to name others.
+    pub fn results_mut(&mut self) -> &mut [Register] {
+        match self {
+            Self::Unreachable
+            | Self::Block
+            | Self::Loop
+            | Self::If { .. }
+            | Self::Else
+            | Self::End
+            | Self::Br { .. }
+            | Self::BrIf { .. }
+            | Self::BrTable { .. }
+            | Self::Return { .. }
+            | Self::GlobalSet { .. }
+            | Self::MemoryCopy { .. }
+            | Self::MemoryFill { .. }
+            | Self::Store { .. } => &mut [],
+            Self::Call { results, .. }
+            | Self::CallImport { results, .. }
+            | Self::CallIndirect { results, .. } => results,
+            Self::Select { result, .. }
+            | Self::Move { result, .. }
+            | Self::I32Const { result, .. }
+            | Self::I64Const { result, .. }
+            | Self::F32Const { result, .. }
+            | Self::F64Const { result, .. }
+            | Self::GlobalGet { result, .. }
+            | Self::MemorySize { result }
+            | Self::MemoryGrow { result, .. }
+            | Self::Unary { result, .. }
+            | Self::Binary { result, .. }
+            | Self::Load { result, .. } => std::slice::from_mut(result),
+        }
+    }
+
     /// Its name in the disassembly.
     pub fn name(&self) -> &'static str {
         match self {

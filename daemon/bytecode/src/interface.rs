@@ -201,20 +201,20 @@ pub(crate) fn is_kebab(name: &str) -> bool {
 
 /// How values of a type lie in memory and in registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub struct Layout {
     /// Bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Bytes; a power of two.
-    pub(crate) align: u64,
+    pub align: u64,
     /// Types in registers; cut behind one more than the canonical ABI ever passes so.
-    flat: Vec<ValueType>,
+    pub flat: Vec<ValueType>,
     /// Whether values have parts elsewhere in memory.
-    pub(crate) has_pointers: bool,
+    pub has_pointers: bool,
 }
 
 /// Layouts of all definitions of a module.
 #[derive(Debug)]
-pub(crate) struct Layouts {
+pub struct Layouts {
     address: AddressType,
     defined: Vec<Layout>,
 }
@@ -222,11 +222,7 @@ pub(crate) struct Layouts {
 impl Layouts {
     /// Lays out `types`, whose references go backwards. A type that is too large gets a fault and a size of zero.
     /// Takes time linear in the number of members.
-    pub(crate) fn new(
-        types: &[TypeDefinition],
-        address: AddressType,
-        mut report: impl FnMut(usize, Fault),
-    ) -> Self {
+    pub fn new(types: &[TypeDefinition], address: AddressType, mut report: impl FnMut(usize, Fault)) -> Self {
         let mut layouts = Self { address, defined: Vec::with_capacity(types.len()) };
         for (at, definition) in types.iter().enumerate() {
             let mut layout = layouts.of_definition(definition);
@@ -243,7 +239,7 @@ impl Layouts {
     }
 
     /// Layout of a type. A definition that does not exist, which was reported where it was read, has none.
-    pub(crate) fn of(&self, ty: InterfaceType) -> Layout {
+    pub fn of(&self, ty: InterfaceType) -> Layout {
         let scalar = |size, flat| Layout { size, align: size, flat: vec![flat], has_pointers: false };
         match ty {
             InterfaceType::Bool | InterfaceType::S8 | InterfaceType::U8 => scalar(1, ValueType::I32),

@@ -22,7 +22,7 @@ pub use decode::sections;
 pub use encode::encode;
 pub use error::{AbiMismatch, Fault, Problem, Report};
 pub use instruction::{Instruction, Register};
-pub use interface::{Case, Field, FunctionType, InterfaceType, TypeDefinition};
+pub use interface::{Case, Field, FunctionType, InterfaceType, Layout, Layouts, TypeDefinition};
 pub use interpreter::{
     CallError, Caller, Compiled, Config, Frame, Host, HostError, Instance, InstantiateError, Interrupter,
     Memory, NoImports, Trap, TrapKind,

@@ -8,6 +8,7 @@
 
 pub mod base; // files, spans, names, diagnostics, the database trait
 pub mod syntax; // lexer, parser, syntax tree
+pub mod format; // the canonical style of a source text
 pub mod lower; // syntax tree -> item tree and HIR
 pub mod types; // modules, signatures, type check: HIR -> THIR
 #[allow(missing_docs)] // salsa writes constructors without docs

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub use tokio_util::sync::CancellationToken;
 pub use vitte_compiler::base::OptLevel;
+pub use vitte_compiler::format::LineRange;
 
 /// What to compile and how. Everything is explicit: the driver reads no flag and no environment.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,8 @@ pub struct BuildRequest {
     pub scratch: Option<PathBuf>,
     /// Target triple; the host's when `None`.
     pub target: Option<String>,
-    /// What to make (`exe`, `wasm32`, `wasm64`, `vbc`, `so`); what the target is for when `None`.
+    /// What to make (`exe`, `so`, `wasm32`, `wasm64`, `vbc`, `component`, `vitmod`, `vitplug`, `c17`); what the target is
+    /// for when `None`.
     pub emit: Option<String>,
     /// Profile name: `dev` (default) or `release`.
     pub profile: Option<String>,
@@ -33,6 +35,8 @@ pub struct BuildRequest {
     pub opt_level: Option<OptLevel>,
     /// Passes switched off by name.
     pub disabled_passes: Vec<String>,
+    /// Code generator: `cranelift` (default) or `c17`.
+    pub backend: Option<String>,
     /// Linker by name (`embedded`, `cc`, `ld.lld`, …) or a command template.
     pub linker: Option<String>,
     /// `--allow CODE`, `--warn CODE`, `--deny CODE`; later wins; code, key or `warnings`.
@@ -385,4 +389,17 @@ pub enum DriverError {
     /// Our own fault. Exit status 70.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// An error that keeps a text from being formatted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxProblem {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in Unicode scalars, from 1.
+    pub column: u32,
+    /// Code of the diagnostic.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod api; // requests, outcomes, events, errors: the doors of this crate
+mod c_compiler; // the C compiler of this machine, for the back end `c17`
 mod cache; // results of whole programs in the content store
 mod changes; // which files may have changed, by whoever watches them
 mod determinism; // whether a program gives the same bytes elsewhere
@@ -24,8 +25,11 @@ mod spelling; // how far apart two names are
 
 pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
-pub use driver::{Driver, TestBuild, TestProgram, TestProgramKind};
+pub use driver::{
+    Driver, HotBuild, HotProgram, Packer, Part, PartKind, Swap, TestBuild, TestProgram, TestProgramKind,
+};
 pub use link::worker_main;
 pub use memory::MemoryUse;
-pub use plan::{BuildPlan, Output};
-pub use product::Product;
+pub use plan::{BuildPlan, Output, PackagePlan};
+pub use product::{Backend, Product, TargetName};
+pub use vitte_compiler::codegen::wasm::Outline;

@@ -178,7 +178,7 @@ pub(crate) fn check(plan: &BuildPlan) -> Result<(), DriverError> {
 
 /// Puts the file in place, unless exactly it is there already. `is_other`: it is known not to be.
 fn put(path: &Path, bytes: &[u8], is_other: bool, plan: &BuildPlan) -> Result<(), DriverError> {
-    let executable = plan.product.is_executable();
+    let executable = plan.product.is_program();
     let same_size =
         !is_other && std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == bytes.len() as u64);
     if same_size

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_compiler::explain;
 use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
 use crate::engine::Folders;
 use crate::link::{DebugInfo, LinkMode};
-use crate::product::{self, Product};
+use crate::product::{self, Backend, Product};
 use crate::project::{Profile, Project, bad_input};
 
 /// Ends the name of a runner of tests.
@@ -34,6 +35,56 @@ impl Display for Output {
     }
 }
 
+/// What the manifest of a package for the loader says besides its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagePlan {
+    /// Module or plugin.
+    pub outline: Outline,
+    /// What it is called: `plugin.id`, else `local:NAME`.
+    pub id: String,
+    /// Semantic version.
+    pub version: String,
+    /// Grows with each release: `plugin.seq`, else made of the version.
+    pub seq: u64,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Its licence.
+    pub license: Option<String>,
+    /// When a plugin is made: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
+    pub activation: Vec<String>,
+    /// What a plugin's `init` is given where the user gave nothing.
+    pub config: Option<String>,
+    /// What it may use.
+    pub capabilities: Vec<String>,
+}
+
+impl PackagePlan {
+    fn new(outline: Outline, project: &Project) -> Self {
+        let manifest = project.package.as_ref().map(|package| &package.manifest);
+        let version = manifest.map_or_else(|| "0.0.0".to_owned(), |manifest| manifest.version.clone());
+        let plugin = manifest.map(|manifest| manifest.plugin.clone()).unwrap_or_default();
+        Self {
+            outline,
+            id: plugin.id.unwrap_or_else(|| format!("local:{}", project.name)),
+            seq: plugin.seq.unwrap_or_else(|| sequence(&version)),
+            version,
+            description: manifest.and_then(|manifest| manifest.description.clone()),
+            license: manifest.and_then(|manifest| manifest.license.clone()),
+            activation: plugin.activation,
+            config: plugin.config,
+            capabilities: manifest.map(|manifest| manifest.capabilities.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// A number that grows with the version: six digits for each part.
+fn sequence(version: &str) -> u64 {
+    let core = version.split(['-', '+']).next().unwrap_or_default();
+    core.split('.').fold(0, |number: u64, part| {
+        number.saturating_mul(1_000_000).saturating_add(part.parse::<u64>().unwrap_or(0).min(999_999))
+    })
+}
+
 /// What a build will do. Made from request, manifest and defaults; nothing is decided after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildPlan {
@@ -45,6 +96,8 @@ pub struct BuildPlan {
     pub target: &'static str,
     /// What is made.
     pub product: Product,
+    /// What generates its code.
+    pub backend: Backend,
     /// Profile name.
     pub profile: String,
     /// Where the executable goes.
@@ -61,6 +114,8 @@ pub struct BuildPlan {
     pub link_flags: Vec<String>,
     /// Lint levels in order: the package's, then the request's.
     pub lints: Vec<(LintLevel, String)>,
+    /// What a package for the loader says, where one is made.
+    pub package: Option<PackagePlan>,
 }
 
 impl BuildPlan {
@@ -72,6 +127,7 @@ impl BuildPlan {
     pub fn new(request: &BuildRequest) -> Result<Self, DriverError> {
         let target = product::choose(request.target.as_deref(), request.emit.as_deref())?;
         let product = target.product;
+        let backend = Backend::choose(request.backend.as_deref(), product)?;
         if request.scratch.is_some() && !product.is_executable() {
             let message = format!("a {} cannot be run here", product.description());
             let help = "build it with `vitte build`, and run the file with an engine such as `wasmtime`";
@@ -101,7 +157,16 @@ impl BuildPlan {
         }
         let options = Options {
             // One spelling, so that equal programs share their results.
-            target: String::new(),
+            target: match product {
+                Product::Foreign(machine) => machine.triple().to_owned(),
+                Product::Executable
+                | Product::Wasm(_)
+                | Product::Bytecode
+                | Product::SharedLibrary
+                | Product::CSource
+                | Product::Component
+                | Product::Package(_) => String::new(),
+            },
             opt_level: request.opt_level.or(profile.opt_level).unwrap_or_default(),
             disabled_passes: sorted(&request.disabled_passes),
             debug_info: profile.debug_info.unwrap_or(true),
@@ -137,6 +202,7 @@ impl BuildPlan {
             options,
             target: target.triple,
             product,
+            backend,
             profile: profile_name,
             output,
             debug: if profile.strip.unwrap_or(false) { DebugInfo::Strip } else { DebugInfo::Keep },
@@ -145,6 +211,10 @@ impl BuildPlan {
             libraries: link.libraries,
             link_flags: link.flags,
             lints,
+            package: match product {
+                Product::Package(outline) => Some(PackagePlan::new(outline, &project)),
+                _ => None,
+            },
             project,
         })
     }
@@ -171,6 +241,7 @@ impl BuildPlan {
         part(env!("CARGO_PKG_VERSION"));
         part(self.target);
         part(self.product.kind());
+        part(self.backend.name());
         part(&self.project.entry.to_string());
         part(&format!("{:?} {} {}", self.options.opt_level, self.options.debug_info, self.options.strict));
         part(if self.options.tests { "tests" } else { "program" });
@@ -182,6 +253,9 @@ impl BuildPlan {
         }
         for list in [&self.libraries, &self.link_flags] {
             part(&list.join("\0"));
+        }
+        if let Some(package) = &self.package {
+            part(&format!("{package:?}"));
         }
         crate::digest::hex(&hash.finalize())
     }
@@ -198,6 +272,9 @@ impl BuildPlan {
         }
         line("target", &self.target);
         line("makes", &self.product.description());
+        if self.backend != Backend::default() {
+            line("back end", &self.backend.name());
+        }
         line("profile", &self.profile);
         if self.options.tests {
             line("holds", &"tests");

@@ -72,6 +72,15 @@ impl Group {
 /// [`DriverError::BadInput`] when the executable or the working directory is missing,
 /// [`DriverError::Io`] when the system refuses.
 pub async fn spawn(spec: RunSpec) -> Result<RunningProgram, DriverError> {
+    spawn_handed(spec, None).await
+}
+
+/// As [`spawn`], and hands the program a descriptor: see
+/// [`HANDED_DESCRIPTOR`](vitte_sys::process::HANDED_DESCRIPTOR).
+///
+/// # Errors
+/// As [`spawn`].
+pub async fn spawn_handed(spec: RunSpec, handed: Option<OwnedFd>) -> Result<RunningProgram, DriverError> {
     let RunSpec { executable, args, env, cwd, timeout } = spec;
     if !cwd.is_dir() {
         return Err(DriverError::BadInput {
@@ -90,6 +99,9 @@ pub async fn spawn(spec: RunSpec) -> Result<RunningProgram, DriverError> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    if let Some(descriptor) = handed {
+        command.hand_over(descriptor);
+    }
     // Blocks until the program runs: not on a thread that serves others.
     let spawned =
         tokio::task::spawn_blocking(move || vitte_sys::process::spawn(command, Limits::default())).await;

@@ -9,6 +9,7 @@ use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline, V
 
 use crate::canonical;
 use crate::config::LoaderConfig;
+use crate::console::Console;
 use crate::context::Context;
 use crate::generation::Tier;
 use crate::guest::{
@@ -389,6 +390,8 @@ pub(crate) struct Guest {
     /// The call that runs; modules without imports need none.
     context: Option<Arc<Context>>,
     pub(crate) system: System,
+    /// What it printed.
+    pub(crate) console: Console,
 }
 
 impl Guest {
@@ -463,7 +466,8 @@ impl Running {
             .memory_size(config.memory_bytes_max)
             .table_elements(config.table_elements_max)
             .build();
-        let mut store = Store::new(engine, Guest { limits, stop, context, system });
+        let mut store =
+            Store::new(engine, Guest { limits, stop, context, system, console: Console::default() });
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match context.data().stop.reason() {
             None => Ok(UpdateDeadline::Continue(1)),
@@ -473,7 +477,7 @@ impl Running {
         let instance = program.instantiate(&mut store).map_err(|error| describe(&error))?;
         let mut running = Self { store, instance };
         if let Some(init) = program.init() {
-            running.hook(init, &[])?;
+            running.hook(init, &program.init_arguments())?;
         }
         Ok(running)
     }
@@ -491,13 +495,15 @@ impl Running {
         self.store.data_mut().context = None;
     }
 
-    /// Calls a function.
+    /// Calls a function. A trap says what was printed as an error.
     pub(crate) fn call(&mut self, callee: &Callee, arguments: Given<'_>) -> Result<Gotten, CallError> {
-        match arguments {
+        self.store.data_mut().console.clear();
+        let outcome = match arguments {
             Given::Text(text) => self.call_text(callee, text).map(Gotten::Text),
             Given::Bytes(bytes) => self.call_bytes(callee, bytes).map(Gotten::Bytes),
             Given::Values(agreed, values) => self.call_values(callee, agreed, values).map(Gotten::Values),
-        }
+        };
+        outcome.map_err(|error| self.store.data().console.explain(error))
     }
 
     /// Calls a function with values of the type that was agreed on.

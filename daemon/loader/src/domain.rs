@@ -190,9 +190,11 @@ impl Process {
     pub(crate) fn tell(&self, open: &BTreeSet<u32>, library: u32, function: &str, how: Option<&Ending>) {
         let Some(registry) = self.registry.upgrade() else { return };
         let members = self.members();
-        let by = members.live.get(&library).map(|(module, _)| module.as_str()).unwrap_or("a module that left");
+        let by =
+            members.live.get(&library).map(|(module, _)| module.as_str()).unwrap_or("a module that left");
         let how = how.map_or_else(|| "being stopped".to_owned(), ToString::to_string);
-        let reason = format!("its process ended by {how} in `{function}` of `{by}`; the next call starts it anew");
+        let reason =
+            format!("its process ended by {how} in `{function}` of `{by}`; the next call starts it anew");
         let told: Vec<(ModuleName, u64)> =
             open.iter().filter_map(|open| members.live.get(open)).cloned().collect();
         drop(members);

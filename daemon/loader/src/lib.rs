@@ -16,6 +16,7 @@ mod bytecode; // modules of bytecode, on both tiers
 mod canonical; // values in registers and memory
 mod call; // one call: arguments in, results out, deadline, limits
 mod config; // what can be set
+mod console; // what guests print
 pub mod container; // packages: manifest, artifacts, digests
 mod context; // what a call carries through modules
 mod domain; // processes of native libraries
@@ -32,6 +33,7 @@ mod loader; // the door
 mod lock; // which dependencies were chosen
 mod name; // what a module is called
 mod native; // libraries in processes of their own
+pub mod plugin; // extensions of the tools
 mod program; // linked code and its exports
 mod registry; // which generation serves
 mod resolve; // which dependencies can be had together

@@ -120,10 +120,10 @@ impl Native {
         stop: &Stop,
     ) -> Result<Self, LoadError> {
         let module = &staged.module;
-        let key = staged.signer.as_ref().map(|signer| Key {
-            signer: signer.clone(),
-            capabilities: capabilities.to_vec(),
-        });
+        let key = staged
+            .signer
+            .as_ref()
+            .map(|signer| Key { signer: signer.clone(), capabilities: capabilities.to_vec() });
         // Whoever shares a process sees the copies of those it shares it with, and of nobody else.
         let folder = match &key {
             Some(key) => options.folder.join(folder_of(key)),
@@ -317,9 +317,7 @@ impl Native {
             Err(error) => {
                 self.after(running, "constructors", Some(&error));
                 Err(match error {
-                    RunnerError::Ended(how) => {
-                        Opening::Ended(crashed(&self.module, "constructors", &how))
-                    }
+                    RunnerError::Ended(how) => Opening::Ended(crashed(&self.module, "constructors", &how)),
                     RunnerError::Stopped => Opening::Ended(stop.reason().unwrap_or(CallError::Cancelled)),
                     RunnerError::Start(why) | RunnerError::Refused(why) | RunnerError::Failed(why) => {
                         Opening::Refused(why)

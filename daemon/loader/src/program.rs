@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use vitte_bytecode::ValueType;
+use vitte_component::CONSOLE;
 
 use vitte_wasm_code::Code;
 use wasmtime::component::types::ComponentItem;
@@ -14,6 +15,7 @@ use wasmtime::{Engine, ExternType, InstancePre, Linker, MemoryType, Module, Modu
 
 use crate::bytecode::{Bytecode, Function};
 use crate::call::Guest;
+use crate::console;
 use crate::generation::Tier;
 use crate::guest::{ALLOCATOR, Core, INTERNAL_MEMORY, MEMORY, from_engine, to_engine};
 use crate::import::{Binding, Exports, Import};
@@ -94,6 +96,8 @@ pub(crate) struct Program {
     bindings: Arc<Bindings>,
     /// What of the system its instances see, and under which name; `None` if it does not ask.
     system: Option<(ModuleName, Settings)>,
+    /// What `init` is given, if it takes a configuration.
+    settings: String,
 }
 
 /// The imports of a module and what answers them, sorted.
@@ -198,6 +202,7 @@ impl Unlinked {
         for (name, import) in ty.imports(engine) {
             match import.ty {
                 ComponentItem::Type(_) => {}
+                ComponentItem::ComponentInstance(_) if name == CONSOLE => {}
                 ComponentItem::ComponentInstance(instance) => {
                     let mut import = |member: &str, signature| {
                         let (module, name) = (name.to_owned(), member.to_owned());
@@ -300,17 +305,15 @@ impl Unlinked {
             UnlinkedCode::Core(module) => link_core(engine, &module, &bindings, asks_the_system)
                 .map(Linked::Core)
                 .map_err(|error| format!("{error:#}"))?,
-            UnlinkedCode::Component(component) => {
-                link_component(engine, &component, &imports, &bindings)
-                    .map(Linked::Component)
-                    .map_err(|error| format!("{error:#}"))?
-            }
+            UnlinkedCode::Component(component) => link_component(engine, &component, &imports, &bindings)
+                .map(Linked::Component)
+                .map_err(|error| format!("{error:#}"))?,
             UnlinkedCode::Bytecode(compiled) => {
                 Linked::Bytecode(Bytecode::new(compiled, Arc::clone(&bindings)))
             }
         };
         let system = asks_the_system.then_some(system);
-        Ok(Program { linked, callees, bindings, system })
+        Ok(Program { linked, callees, bindings, system, settings: String::new() })
     }
 }
 
@@ -363,9 +366,16 @@ fn link_component(
 ) -> wasmtime::Result<component::InstancePre<Guest>> {
     let mut linker = component::Linker::<Guest>::new(engine);
     for (name, import) in component.component_type().imports(engine) {
-        // Also one of types alone has to be there.
-        if matches!(import.ty, ComponentItem::ComponentInstance(_)) {
-            linker.instance(name)?;
+        match import.ty {
+            ComponentItem::ComponentInstance(_) if name == CONSOLE => console::provide(&mut linker)?,
+            // Also one of types alone has to be there.
+            ComponentItem::ComponentInstance(_) => drop(linker.instance(name)?),
+            ComponentItem::ComponentFunc(_)
+            | ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
         }
     }
     for Import { module, name, .. } in imports {
@@ -425,6 +435,11 @@ impl Program {
         Unlinked::of_code(engine, code).link(engine, bindings, system)
     }
 
+    /// The same, with what `init` is given if it takes a configuration.
+    pub(crate) fn configured(self, settings: Option<String>) -> Self {
+        Self { settings: settings.unwrap_or_default(), ..self }
+    }
+
     /// What of the system its instances see, if it asks.
     pub(crate) fn system(&self) -> Option<&(ModuleName, Settings)> {
         self.system.as_ref()
@@ -452,7 +467,13 @@ impl Program {
                 (name.to_owned(), Callee { export, signature, how: How::Native { place }, used })
             })
             .collect();
-        Self { linked: Linked::Native(native), callees, bindings: Arc::default(), system: None }
+        Self {
+            linked: Linked::Native(native),
+            callees,
+            bindings: Arc::default(),
+            system: None,
+            settings: String::new(),
+        }
     }
 
     /// The native library that it is, if it is one.
@@ -514,7 +535,9 @@ impl Program {
                 };
                 let (params, results) = (shown(params), shown(results));
                 match name {
-                    INIT | HEALTH => params.is_empty() && results == "result<_, string>",
+                    // Plugins are given a configuration.
+                    INIT => matches!(&*params, "" | "string") && results == "result<_, string>",
+                    HEALTH => params.is_empty() && results == "result<_, string>",
                     SAVE_STATE => params.is_empty() && results == "list<u8>",
                     LOAD_STATE => params == "list<u8>" && results == "result<_, string>",
                     _ => false,
@@ -536,6 +559,16 @@ impl Program {
     /// Whether one instance lives on from call to call, because its state can be saved and loaded.
     pub(crate) fn has_state(&self) -> bool {
         self.hook(SAVE_STATE).is_some() && self.hook(LOAD_STATE).is_some()
+    }
+
+    /// What [`init`](Self::init) is called with.
+    pub(crate) fn init_arguments(&self) -> Vec<component::Val> {
+        match self.init().map(|callee| &callee.how) {
+            Some(How::Component { params, .. }) => {
+                params.iter().map(|_| component::Val::String(self.settings.clone())).collect()
+            }
+            Some(How::Core { .. } | How::Native { .. } | How::Bytecode(_)) | None => Vec::new(),
+        }
     }
 }
 

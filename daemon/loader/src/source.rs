@@ -33,6 +33,8 @@ pub(crate) struct Content {
     pub(crate) signer: Option<String>,
     /// Of a signed package: its id and sequence number.
     pub(crate) seq: Option<(String, u64)>,
+    /// Of a plugin: what its manifest gives to `init`.
+    pub(crate) settings: Option<String>,
     /// Of a package: what its manifest says of others.
     pub(crate) packaged: Option<Packaged>,
     /// What the policy allows the key that signed it at most, if it says so.
@@ -50,7 +52,18 @@ impl Content {
     /// What comes without a package.
     fn bare(module: ModuleName, kind: Kind, code: Code, digest: String, signer: Option<String>) -> Self {
         let version = String::new();
-        Self { module, version, kind, code, digest, signer, seq: None, packaged: None, ceiling: None }
+        Self {
+            module,
+            version,
+            kind,
+            code,
+            digest,
+            signer,
+            seq: None,
+            settings: None,
+            packaged: None,
+            ceiling: None,
+        }
     }
 }
 
@@ -276,7 +289,8 @@ fn packed(
 ) -> Result<Content, LoadError> {
     let broken = |source| LoadError::Package { path: path.to_owned(), source };
     let package = Container::read(file).map_err(broken)?;
-    let Manifest { id, version, kind, seq, artifacts, deps, capabilities, .. } = package.manifest();
+    let Manifest { id, version, kind, seq, artifacts, deps, capabilities, config: settings, .. } =
+        package.manifest();
     let id: ModuleName = id.parse()?;
     let module = request.name.clone().unwrap_or_else(|| id.clone());
     // The signature inside is over the manifest; one beside the file, over the whole of it.
@@ -305,7 +319,8 @@ fn packed(
                 artifact.kind == *kind && (artifact.target == "any" || artifact.target.starts_with("wasm32"))
             })
         }),
-        PackageKind::Plugin => None,
+        // They run in the sandbox alone.
+        PackageKind::Plugin => artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Component),
     };
     let Some(chosen) = chosen else {
         let offered = artifacts.iter().map(|artifact| format!("`{}` for {}", artifact.path, artifact.target));
@@ -327,8 +342,14 @@ fn packed(
             };
             let capabilities = capabilities.iter().filter_map(|text| text.parse().ok()).collect();
             let packaged = Some(Packaged { deps: deps.clone(), capabilities });
-            let version = version.clone();
-            Ok(Content { version, seq, packaged, ..Content::bare(module, kind, code, digest, signer) })
+            let (version, settings) = (version.clone(), settings.clone());
+            Ok(Content {
+                version,
+                seq,
+                settings,
+                packaged,
+                ..Content::bare(module, kind, code, digest, signer)
+            })
         }
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
         Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),

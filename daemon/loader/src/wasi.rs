@@ -113,9 +113,16 @@ enum Open {
     /// Standard input, which is at its end.
     Input,
     /// Standard output or error, with the line that is not ended yet.
-    Output { what: &'static str, line: Vec<u8> },
+    Output {
+        what: &'static str,
+        line: Vec<u8>,
+    },
     /// A folder that was granted.
-    Folder { root: Root, access: Access, name: PathBuf },
+    Folder {
+        root: Root,
+        access: Access,
+        name: PathBuf,
+    },
     File(File),
 }
 
@@ -132,7 +139,8 @@ impl System {
         for capability in &settings.capabilities {
             match capability {
                 Capability::Args => {
-                    system.arguments = settings.arguments.iter().map(|text| text.as_bytes().to_vec()).collect();
+                    system.arguments =
+                        settings.arguments.iter().map(|text| text.as_bytes().to_vec()).collect();
                 }
                 Capability::Env(_) => {
                     // What is not text cannot be handed over.
@@ -140,7 +148,9 @@ impl System {
                         Some((name.into_string().ok()?, value.into_string().ok()?))
                     });
                     let named = variables.filter(|(name, _)| capability.admits_variable(name));
-                    system.variables.extend(named.map(|(name, value)| format!("{name}={value}").into_bytes()));
+                    system
+                        .variables
+                        .extend(named.map(|(name, value)| format!("{name}={value}").into_bytes()));
                 }
                 Capability::Fs { access, path } => {
                     let root = Root::open(path).map_err(|error| {
@@ -322,7 +332,8 @@ impl<'a, 'c> At<'a, 'c> {
             return Err(Errno::Invalid);
         }
         let at = |index: u32, offset: u32| (at as u32).saturating_add(8 * index + offset);
-        let buffers = (0..count as u32).map(|index| Ok((self.number(at(index, 0))?, self.number(at(index, 4))?)));
+        let buffers =
+            (0..count as u32).map(|index| Ok((self.number(at(index, 0))?, self.number(at(index, 4))?)));
         let buffers = buffers.collect::<Result<Vec<_>, Errno>>()?;
         let total = buffers.iter().try_fold(0_u32, |total, (_, length)| total.checked_add(*length));
         match total {
@@ -435,37 +446,45 @@ pub(crate) fn link_core(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 /// What works on files and streams.
 fn link_files(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     type C<'c> = Caller<'c, Guest>;
-    linker.func_wrap(WASI_1, "fd_write", |mut caller: C<'_>, fd: i32, from: i32, count: i32, stored: i32| {
-        answer(At::new(&mut caller).and_then(|mut at| {
-            let mut written = 0_u32;
-            for (start, length) in at.buffers(from, count)? {
-                let bytes = at.bytes(start, length)?;
-                at.system().write(fd, &bytes)?;
-                written = written.saturating_add(length);
-            }
-            at.put(stored as u32, &written.to_le_bytes())
-        }))
-    })?;
-    linker.func_wrap(WASI_1, "fd_read", |mut caller: C<'_>, fd: i32, into: i32, count: i32, stored: i32| {
-        answer(At::new(&mut caller).and_then(|mut at| {
-            let mut total = 0_u32;
-            for (start, length) in at.buffers(into, count)? {
-                let mut bytes = vec![0; length as usize];
-                let got = match at.system().get(fd)? {
-                    Open::Input => 0,
-                    Open::File(file) => file.read(&mut bytes).map_err(|error| Errno::of(error.kind()))?,
-                    Open::Output { .. } => return Err(Errno::BadDescriptor),
-                    Open::Folder { .. } => return Err(Errno::IsDirectory),
-                };
-                at.put(start, bytes.get(..got).unwrap_or_default())?;
-                total = total.saturating_add(got as u32);
-                if got < length as usize {
-                    break;
+    linker.func_wrap(
+        WASI_1,
+        "fd_write",
+        |mut caller: C<'_>, fd: i32, from: i32, count: i32, stored: i32| {
+            answer(At::new(&mut caller).and_then(|mut at| {
+                let mut written = 0_u32;
+                for (start, length) in at.buffers(from, count)? {
+                    let bytes = at.bytes(start, length)?;
+                    at.system().write(fd, &bytes)?;
+                    written = written.saturating_add(length);
                 }
-            }
-            at.put(stored as u32, &total.to_le_bytes())
-        }))
-    })?;
+                at.put(stored as u32, &written.to_le_bytes())
+            }))
+        },
+    )?;
+    linker.func_wrap(
+        WASI_1,
+        "fd_read",
+        |mut caller: C<'_>, fd: i32, into: i32, count: i32, stored: i32| {
+            answer(At::new(&mut caller).and_then(|mut at| {
+                let mut total = 0_u32;
+                for (start, length) in at.buffers(into, count)? {
+                    let mut bytes = vec![0; length as usize];
+                    let got = match at.system().get(fd)? {
+                        Open::Input => 0,
+                        Open::File(file) => file.read(&mut bytes).map_err(|error| Errno::of(error.kind()))?,
+                        Open::Output { .. } => return Err(Errno::BadDescriptor),
+                        Open::Folder { .. } => return Err(Errno::IsDirectory),
+                    };
+                    at.put(start, bytes.get(..got).unwrap_or_default())?;
+                    total = total.saturating_add(got as u32);
+                    if got < length as usize {
+                        break;
+                    }
+                }
+                at.put(stored as u32, &total.to_le_bytes())
+            }))
+        },
+    )?;
     linker.func_wrap(WASI_1, "fd_close", |mut caller: C<'_>, fd: i32| {
         let open = &mut caller.data_mut().system.open;
         match usize::try_from(fd).ok().and_then(|fd| open.get_mut(fd)).and_then(Option::take) {
@@ -529,9 +548,7 @@ fn link_files(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             let (is_folder, size) = match at.system().get(fd)? {
                 Open::Input | Open::Output { .. } => (false, 0),
                 Open::Folder { .. } => (true, 0),
-                Open::File(file) => {
-                    (false, file.metadata().map_err(|error| Errno::of(error.kind()))?.len())
-                }
+                Open::File(file) => (false, file.metadata().map_err(|error| Errno::of(error.kind()))?.len()),
             };
             at.put_stat(into, is_folder, size)
         }))
@@ -546,18 +563,22 @@ fn link_files(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             Open::Input | Open::Output { .. } | Open::File(_) => Err(Errno::BadDescriptor),
         }))
     })?;
-    linker.func_wrap(WASI_1, "fd_prestat_dir_name", |mut caller: C<'_>, fd: i32, into: i32, length: i32| {
-        answer(At::new(&mut caller).and_then(|mut at| match at.system().get(fd)? {
-            Open::Folder { name, .. } => {
-                let name = name.as_os_str().as_encoded_bytes().to_vec();
-                if name.len() > length as u32 as usize {
-                    return Err(Errno::Invalid);
+    linker.func_wrap(
+        WASI_1,
+        "fd_prestat_dir_name",
+        |mut caller: C<'_>, fd: i32, into: i32, length: i32| {
+            answer(At::new(&mut caller).and_then(|mut at| match at.system().get(fd)? {
+                Open::Folder { name, .. } => {
+                    let name = name.as_os_str().as_encoded_bytes().to_vec();
+                    if name.len() > length as u32 as usize {
+                        return Err(Errno::Invalid);
+                    }
+                    at.put(into as u32, &name)
                 }
-                at.put(into as u32, &name)
-            }
-            Open::Input | Open::Output { .. } | Open::File(_) => Err(Errno::BadDescriptor),
-        }))
-    })?;
+                Open::Input | Open::Output { .. } | Open::File(_) => Err(Errno::BadDescriptor),
+            }))
+        },
+    )?;
     link_paths(linker)
 }
 

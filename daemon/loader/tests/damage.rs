@@ -77,9 +77,6 @@ fn manifest() -> Manifest {
         kind: PackageKind::Module,
         seq: 1,
         artifacts: Vec::new(),
-        deps: Vec::new(),
-        capabilities: Vec::new(),
-        activation: Vec::new(),
         license: Some("MIT".into()),
         description: Some("Says it".into()),
     }

@@ -529,12 +529,6 @@ fn a_crash_takes_its_trust_domain_and_nothing_else() {
     assert_eq!(bench.says("b", "count()"), "2");
 }
 
-fn vitte_trust_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".minisig");
-    name.into()
-}
-
 /// Resident memory of this process, in bytes, where the system tells.
 fn resident() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -566,11 +560,13 @@ fn loads_and_unloads_of_all_kinds_leave_no_memory() {
         kind: PackageKind::Module,
         seq: 1,
         artifacts: Vec::new(),
-        deps: Vec::new(),
-        capabilities: Vec::new(),
-        activation: Vec::new(),
         license: None,
         description: None,
+        exports: Vec::new(),
+        deps: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     };
     let artifacts = vec![("main.wasm".to_owned(), ArtifactKind::Wasm, "any".to_owned(), module.clone())];
     let package = pack::<ContainerError>(manifest, artifacts, |_, _| Ok(None)).unwrap();

@@ -64,10 +64,12 @@ fn manifest(seq: u64) -> Manifest {
         seq,
         artifacts: Vec::new(),
         deps: Vec::new(),
-        capabilities: Vec::new(),
-        activation: Vec::new(),
         license: Some("MIT".into()),
         description: None,
+        exports: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     }
 }
 
@@ -149,7 +151,9 @@ fn constant(number: u32) -> String {
 
 /// `g` is `f` of another module.
 fn passes_on(from: &str) -> String {
-    format!(r#"(module (import "{from}" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))"#)
+    format!(
+        r#"(module (import "{from}" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))"#
+    )
 }
 
 #[test]

@@ -46,7 +46,8 @@ impl Bench {
     }
 
     fn says(&self, module: &str, function: &str) -> String {
-        self.call(module, function, Duration::from_secs(20)).unwrap_or_else(|error| panic!("{function}: {error}"))
+        self.call(module, function, Duration::from_secs(20))
+            .unwrap_or_else(|error| panic!("{function}: {error}"))
     }
 }
 
@@ -72,7 +73,8 @@ fn what_is_not_granted_is_named_with_who_denied_it() {
     let info = bench.loader.module(&"clock".parse().unwrap()).unwrap();
     let capabilities: Vec<String> = info.capabilities.iter().map(ToString::to_string).collect();
     assert_eq!(capabilities, ["clocks", "random"]);
-    let network = r#"(module (import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32))))"#;
+    let network =
+        r#"(module (import "wasi_snapshot_preview1" "sock_shutdown" (func (param i32 i32) (result i32))))"#;
     let error = bench.load("network", network, &["network"]).unwrap_err();
     assert!(error.to_string().contains("no module is given it"), "{error}");
     // A settings file can grant as well, and a reload keeps what was granted.
@@ -148,11 +150,17 @@ fn arguments_are_seen_if_they_are_granted() {
             (drop (call $variables (i32.const 0) (i32.const 4))) (i32.load (i32.const 0)))
         (func (export "leave") (call $exit (i32.const 3))))"#;
     bench.load("without", counts, &[]).unwrap();
-    assert_eq!((bench.says("without", "count"), bench.says("without", "variables")), ("0".into(), "0".into()));
+    assert_eq!(
+        (bench.says("without", "count"), bench.says("without", "variables")),
+        ("0".into(), "0".into())
+    );
     bench.load("with", counts, &["args", "env:PATH"]).unwrap();
     assert_eq!((bench.says("with", "count"), bench.says("with", "variables")), ("3".into(), "1".into()));
     let error = bench.call("with", "leave", Duration::from_secs(20)).unwrap_err();
-    assert_eq!((error.code(), error.to_string().as_str()), ("MODULE_EXITED", "it ended itself with status 3"));
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        ("MODULE_EXITED", "it ended itself with status 3")
+    );
 }
 
 #[test]

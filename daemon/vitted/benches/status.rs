@@ -14,6 +14,7 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use vitte_driver::Driver;
 use vitte_loader::ModuleLoader;
+use vitte_loader::plugin::Plugins;
 use vitte_proto::v1;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::system_service_server::{SystemService, SystemServiceServer};
@@ -105,12 +106,15 @@ async fn compare() {
     let environment = Environment { runtime_dir: Some(home.path().into()), ..Environment::default() };
     let places = Rendezvous::new(&environment);
     let identity = Identity::default();
+    let modules = ModuleLoader::new();
+    let plugins = Plugins::new(modules.clone(), None);
     let service = Service::new(
         Config::load(None, None).unwrap(),
         identity,
         Driver::new(Vec::new()),
         std::sync::Arc::new(Store::without()),
-        ModuleLoader::new(),
+        modules,
+        plugins,
         Watcher::new(WatcherOptions::default()),
     )
     .unwrap();

@@ -48,6 +48,7 @@ pub fn build_request(
         check_determinism,
         without_digest,
         emit,
+        backend,
     } = options;
     let entry = path(&entry);
     let cwd = match (path(&cwd), workspace, &entry) {
@@ -74,6 +75,7 @@ pub fn build_request(
         profile: text(profile),
         opt_level,
         disabled_passes,
+        backend: text(backend),
         linker: text(linker),
         lints,
         dry_run,

@@ -10,12 +10,14 @@ pub mod connections; // who is connected
 mod convert; // wire types to the driver's and back
 pub mod endpoint; // socket, lock, handed-over connection
 pub mod follow; // modules that follow their files
+mod hot; // programs that are changed while they run
 pub mod logging; // the log file
 mod memory; // how much this process takes
 pub mod manager; // notes to the service manager
 mod middleware; // a span for every call
 pub mod operation; // long work and its events
 mod pool; // the threads that compile
+pub mod plugins; // what plugins contribute to checks and builds
 mod program; // running what was built
 mod rebuild; // watch mode
 pub mod rpc; // the gRPC services

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use vitte_driver::Driver;
+use vitte_loader::plugin::Plugins;
 use vitte_loader::{CacheOptions, LoaderConfig, ModuleLoader, NativeOptions, Workers};
 use vitte_store::{IndexUse, Store};
 use vitte_sys::rendezvous::{self, Environment, Rendezvous};
@@ -23,7 +24,7 @@ use vitted::config::Config;
 use vitted::endpoint::{self, Endpoint, EndpointError, ServiceLock};
 use vitted::service::{Identity, Service};
 use vitted::watcher::{Watcher, WatcherOptions};
-use vitted::{logging, manager, server, upkeep};
+use vitted::{logging, manager, plugins, server, upkeep};
 
 /// sysexits: the service is there already, or its place cannot be used.
 const EXIT_UNAVAILABLE: u8 = 69;
@@ -156,7 +157,8 @@ fn run(
         };
         let watcher = Watcher::new(options);
         let executable = executable.into_os_string();
-        let driver = Driver::new(vec![executable.clone(), "worker".into()]);
+        let driver =
+            Driver::new(vec![executable.clone(), "worker".into()]).packed_by(Arc::new(plugins::Packing));
         let modules = ModuleLoader::with_config(module_settings(&places, executable, &config));
         let store =
             Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));
@@ -167,7 +169,8 @@ fn run(
         };
         let driver = driver.cached_in(Arc::clone(&store));
         let driver = if config.history { driver } else { driver.without_history() };
-        let service = Service::new(config, identity, driver, store, modules, watcher)
+        let plugins = Plugins::new(modules.clone(), places.plugins());
+        let service = Service::new(config, identity, driver, store, modules, plugins, watcher)
             .context("cannot start the compile threads")?;
         upkeep::keep(&service);
         end_on_signals(&service)?;

@@ -516,6 +516,7 @@ fn payload_bytes(kind: &Kind) -> usize {
         Kind::StageOutput(output) => output.data.len(),
         Kind::Diagnostic(diagnostic) => diagnostic_bytes(diagnostic),
         Kind::Note(note) => note.message.len(),
+        Kind::ProgramRestarting(restarting) => restarting.reason.len(),
         Kind::RoundStarted(started) => started.changed.iter().map(String::len).sum(),
         Kind::BuildFinished(finished) => finished.plan.len() + finished.executable.len(),
         Kind::TestsStarted(started) => started.names.iter().map(String::len).sum(),
@@ -527,6 +528,7 @@ fn payload_bytes(kind: &Kind) -> usize {
         | Kind::Artifact(_)
         | Kind::ProgramStarted(_)
         | Kind::ProgramExited(_)
+        | Kind::ProgramSwapped(_)
         | Kind::RoundFinished(_)
         | Kind::OperationFinished(_) => 0,
     }

@@ -14,13 +14,13 @@ use crate::operation::{Operation, ProgramInput, StdinPiece};
 use crate::status::Refusal;
 
 /// SIGTERM.
-const TERMINATE: i32 = 15;
+pub(crate) const TERMINATE: i32 = 15;
 /// How long a program may take to end when it is asked to.
-const TERMINATE_MAX: Duration = Duration::from_secs(2);
+pub(crate) const TERMINATE_MAX: Duration = Duration::from_secs(2);
 /// SIGKILL.
-const KILL: i32 = 9;
+pub(crate) const KILL: i32 = 9;
 /// How long a killed program may take to be gone.
-const KILL_MAX: Duration = Duration::from_secs(5);
+pub(crate) const KILL_MAX: Duration = Duration::from_secs(5);
 
 /// What a program's standard input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,23 @@ pub async fn run_until(
     Ok(())
 }
 
+/// The next signal that would end a program without handlers: SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM.
+pub(crate) async fn fatal(signals: &mut mpsc::Receiver<i32>) -> Option<i32> {
+    loop {
+        let signal = signals.recv().await?;
+        if matches!(signal, 1 | 2 | 3 | 9 | 15) {
+            return Some(signal);
+        }
+    }
+}
+
+/// Ends an operation whose program would have been ended by `signal`, had it begun.
+pub(crate) fn ended_early(operation: &Operation, signal: i32) -> Refusal {
+    operation.cancel().cancel();
+    let message = format!("ended by signal {signal} before the program started");
+    Refusal::new(tonic::Code::Cancelled, "CANCELLED", message)
+}
+
 /// Writes what comes until the end of input, or until the program closes its end.
 async fn feed(mut pipe: impl tokio::io::AsyncWrite + Unpin, pieces: &mut mpsc::Receiver<StdinPiece>) {
     while let Some(StdinPiece { data, end }) = pieces.recv().await {
@@ -136,7 +153,8 @@ async fn feed(mut pipe: impl tokio::io::AsyncWrite + Unpin, pieces: &mut mpsc::R
     }
 }
 
-fn output(piece: RunOutput) -> v1::ProgramOutput {
+/// What a program wrote, as an event.
+pub(crate) fn output(piece: RunOutput) -> v1::ProgramOutput {
     let (stream, data) = match piece {
         RunOutput::Stdout(data) => (v1::OutputStream::Stdout, data),
         RunOutput::Stderr(data) => (v1::OutputStream::Stderr, data),

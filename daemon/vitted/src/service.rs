@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info, info_span};
 use vitte_driver::{Driver, DriverError, EventSink};
+use vitte_loader::plugin::Plugins;
 use vitte_loader::{Cancel, ModuleLoader};
 use vitte_proto::v1;
 use vitte_proto::v1::event::Kind;
@@ -58,6 +59,8 @@ pub struct Service {
     pub store: Arc<Store>,
     /// Modules that are loaded.
     pub modules: ModuleLoader,
+    /// Extensions of the tools.
+    pub plugins: Plugins,
     /// Those of them that follow their files.
     pub followed: Followed,
     /// Told whenever an operation ends.
@@ -94,6 +97,7 @@ impl Service {
         driver: Driver,
         store: Arc<Store>,
         modules: ModuleLoader,
+        plugins: Plugins,
         watcher: Watcher,
     ) -> std::io::Result<Arc<Self>> {
         let abandon = CancellationToken::new();
@@ -103,6 +107,7 @@ impl Service {
             identity,
             driver,
             store,
+            plugins,
             modules,
             followed: Followed::default(),
             module_calls: Arc::new(Semaphore::new(MODULE_CALLS_MAX)),
@@ -170,13 +175,25 @@ impl Service {
         operation: &Arc<Operation>,
         call: impl FnOnce(&Driver, &dyn EventSink, &CancellationToken) -> Result<T, DriverError> + Send + 'static,
     ) -> Result<T, Refusal> {
+        self.drive_with(operation, |service, sink, cancel| call(&service.driver, sink, cancel)).await
+    }
+
+    /// As [`drive`](Self::drive), for work that needs more than the driver.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn drive_with<T: Send + 'static>(
+        self: &Arc<Self>,
+        operation: &Arc<Operation>,
+        call: impl FnOnce(&Self, &dyn EventSink, &CancellationToken) -> Result<T, DriverError> + Send + 'static,
+    ) -> Result<T, Refusal> {
         let service = Arc::clone(self);
         let worker = Arc::clone(operation);
         let span = tracing::Span::current();
         let job = self.pool.run(move || {
             let _entered = span.entered();
             let sink = |event| worker.emit(convert::event(event));
-            call(&service.driver, &sink, worker.cancel())
+            call(&service, &sink, worker.cancel())
         });
         tokio::pin!(job);
         let explain_wait = async {

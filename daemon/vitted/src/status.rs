@@ -6,6 +6,7 @@ use std::io;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use vitte_driver::DriverError;
+use vitte_loader::plugin::PluginError;
 use vitte_loader::{CallError, CompileError, LoadError, TrustError};
 use vitte_proto::v1;
 use vitte_store::StoreError;
@@ -210,6 +211,19 @@ impl From<LoadError> for Refusal {
     }
 }
 
+impl From<PluginError> for Refusal {
+    fn from(error: PluginError) -> Self {
+        let code = match error {
+            PluginError::Load(error) => return error.into(),
+            PluginError::Unfit { .. } | PluginError::NoContribution { .. } => Code::InvalidArgument,
+            PluginError::Unknown(_) => Code::NotFound,
+            PluginError::Exists(_) => Code::AlreadyExists,
+            PluginError::Quarantined { .. } | PluginError::Failed { .. } => Code::FailedPrecondition,
+        };
+        Self::new(code, error.code(), error.to_string()).help(error.help())
+    }
+}
+
 impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
         Self::new(code_of(&error), error.code(), error.to_string()).help(error.help())
@@ -219,7 +233,9 @@ impl From<CallError> for Refusal {
 fn code_of(error: &CallError) -> Code {
     match error {
         CallError::Import { source, .. } => code_of(source),
-        CallError::NotLoaded(_) | CallError::NoGeneration { .. } | CallError::NoFunction { .. } => Code::NotFound,
+        CallError::NotLoaded(_) | CallError::NoGeneration { .. } | CallError::NoFunction { .. } => {
+            Code::NotFound
+        }
         CallError::NotCallable { .. } | CallError::Arguments { .. } => Code::InvalidArgument,
         CallError::Trap(_)
         | CallError::Failed(_)

@@ -32,6 +32,9 @@ pub struct Limits {
     pub memory: Option<u64>,
 }
 
+/// The number under which a program finds what it was handed: [`Command::hand_over`].
+pub const HANDED_DESCRIPTOR: u32 = 9;
+
 /// Where one of the child's three standard descriptors leads.
 #[derive(Debug, Default)]
 pub struct Stdio(pub(crate) Target);
@@ -86,6 +89,7 @@ pub struct Command {
     pub(crate) standard: [Stdio; 3],
     pub(crate) session: bool,
     pub(crate) policy: Option<Policy>,
+    pub(crate) handed: Option<OwnedHandle>,
 }
 
 impl Command {
@@ -100,6 +104,7 @@ impl Command {
             standard: Default::default(),
             session: false,
             policy: None,
+            handed: None,
         }
     }
 
@@ -178,6 +183,13 @@ impl Command {
     /// Confines the program to what `policy` allows.
     pub fn sandbox(&mut self, policy: Policy) -> &mut Self {
         self.policy = Some(policy);
+        self
+    }
+
+    /// Hands a descriptor to the program, which finds it under the number [`HANDED_DESCRIPTOR`]. Only systems
+    /// with the spawn helper can do that; on others the start fails with `Unsupported`.
+    pub fn hand_over(&mut self, descriptor: OwnedHandle) -> &mut Self {
+        self.handed = Some(descriptor);
         self
     }
 

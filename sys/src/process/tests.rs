@@ -226,3 +226,20 @@ fn many_threads_spawn_at_once() {
         }
     });
 }
+
+#[test]
+fn a_program_finds_what_it_was_handed() {
+    let file = crate::memory::MemoryFile::new("handed").unwrap();
+    file.write_at(b"for you\n", 0).unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat <&9"]).stdout(Stdio::piped());
+    command.hand_over(file.file().try_clone().unwrap().into());
+    // The number of the descriptor in the shell above.
+    assert_eq!(crate::process::HANDED_DESCRIPTOR, 9);
+    let mut child = command.spawn(Limits::default()).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut text).unwrap();
+    // Both share one position, which is behind nothing yet: `write_at` does not move it.
+    assert_eq!(text, "for you\n");
+    assert!(child.wait().is_ok());
+}

@@ -93,7 +93,7 @@ impl Facts {
                     *zero |= !assigned;
                 }
             });
-            for_each_write(instruction, |register| {
+            for &register in instruction.results() {
                 let at = register.index();
                 if let (Some(writes), Some(assigned)) = (facts.writes.get_mut(at), assigned.get_mut(at)) {
                     *writes += 1;
@@ -101,7 +101,7 @@ impl Facts {
                         order.push(register);
                     }
                 }
-            });
+            }
             if let Some((register, value)) = constant_of(instruction)
                 && let Some(constant) = facts.constant.get_mut(register.index())
             {
@@ -683,39 +683,5 @@ fn for_each_read(instruction: &Instruction, mut f: impl FnMut(Register)) {
         Instruction::Binary { left, right, .. } => [left, right].into_iter().copied().for_each(f),
         Instruction::Load { address, .. } => f(*address),
         Instruction::Store { address, value, .. } => [address, value].into_iter().copied().for_each(f),
-    }
-}
-
-fn for_each_write(instruction: &Instruction, mut f: impl FnMut(Register)) {
-    match instruction {
-        Instruction::Unreachable
-        | Instruction::Block
-        | Instruction::Loop
-        | Instruction::If { .. }
-        | Instruction::Else
-        | Instruction::End
-        | Instruction::Br { .. }
-        | Instruction::BrIf { .. }
-        | Instruction::BrTable { .. }
-        | Instruction::Return { .. }
-        | Instruction::GlobalSet { .. }
-        | Instruction::MemoryCopy { .. }
-        | Instruction::MemoryFill { .. }
-        | Instruction::Store { .. } => {}
-        Instruction::Call { results, .. }
-        | Instruction::CallImport { results, .. }
-        | Instruction::CallIndirect { results, .. } => results.iter().copied().for_each(f),
-        Instruction::Select { result, .. }
-        | Instruction::Move { result, .. }
-        | Instruction::I32Const { result, .. }
-        | Instruction::I64Const { result, .. }
-        | Instruction::F32Const { result, .. }
-        | Instruction::F64Const { result, .. }
-        | Instruction::GlobalGet { result, .. }
-        | Instruction::MemorySize { result }
-        | Instruction::MemoryGrow { result, .. }
-        | Instruction::Unary { result, .. }
-        | Instruction::Binary { result, .. }
-        | Instruction::Load { result, .. } => f(*result),
     }
 }

@@ -15,7 +15,9 @@ use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_codegen::{Context, FinalizedRelocTarget};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Switch};
 
+use super::externals::{External, external, machine_of};
 use super::{CodegenError, LineRow, MachineCode, Relocation, RelocationKind};
+use crate::base::Machine;
 use crate::ssa::{
     BinaryOp, Callee, CompareOp, ConvertOp, DropFn, Function, Inst, ObjectRepr, Op, Source, Symbol, Target,
     Terminator, Type, UnaryOp, Value, layout, wrap_int,
@@ -90,6 +92,7 @@ fn clif_type(ty: Type) -> ClifType {
 }
 
 fn signature(params: impl IntoIterator<Item = ClifType>, ret: Option<ClifType>) -> Signature {
+    // Ours on every machine, whatever the system's libraries agree on.
     let mut signature = Signature::new(CallConv::SystemV);
     signature.params.extend(params.into_iter().map(AbiParam::new));
     signature.returns.extend(ret.map(AbiParam::new));
@@ -107,6 +110,8 @@ fn translate(function: &Function, isa: &dyn TargetIsa, scratch: &mut Scratch) ->
     let builder = FunctionBuilder::new(&mut scratch.context.func, &mut scratch.builder);
     let mut translation = Translation {
         function,
+        machine: machine_of(isa.triple()),
+        libraries: isa.default_call_conv(),
         builder,
         names: Names::default(),
         symbol_numbers: HashMap::new(),
@@ -126,6 +131,9 @@ fn translate(function: &Function, isa: &dyn TargetIsa, scratch: &mut Scratch) ->
 
 struct Translation<'a> {
     function: &'a Function,
+    machine: Machine,
+    /// How the system's libraries are called.
+    libraries: CallConv,
     builder: FunctionBuilder<'a>,
     names: Names,
     symbol_numbers: HashMap<Symbol, u32>,
@@ -290,7 +298,13 @@ impl<'a> Translation<'a> {
         ret: Option<ClifType>,
     ) -> Option<ClifValue> {
         let params: Vec<_> = args.iter().map(|&arg| self.builder.func.dfg.value_type(arg)).collect();
-        let function = self.function_ref(symbol, signature(params, ret));
+        let mut signature = signature(params, ret);
+        if let Symbol::Extern(name) = symbol
+            && matches!(external(self.machine, name), External::Imported(_))
+        {
+            signature.call_conv = self.libraries;
+        }
+        let function = self.function_ref(symbol, signature);
         let call = self.builder.ins().call(function, args);
         self.builder.inst_results(call).first().copied()
     }
@@ -668,6 +682,25 @@ fn emit(names: &Names, isa: &dyn TargetIsa, context: &mut Context) -> Result<Mac
             Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 => RelocationKind::Call,
             Reloc::X86PCRel4 => RelocationKind::Pc32,
             Reloc::Abs8 => RelocationKind::Abs64,
+            Reloc::Arm64Call => RelocationKind::Arm64Call,
+            Reloc::Aarch64AdrPrelPgHi21 => RelocationKind::Arm64Page,
+            Reloc::Aarch64AddAbsLo12Nc => RelocationKind::Arm64PageOffset,
+            Reloc::RiscvCallPlt => RelocationKind::RiscvCall,
+            Reloc::RiscvPCRelHi20 => RelocationKind::RiscvHigh,
+            Reloc::RiscvPCRelLo12I => {
+                // It names the instruction with the upper half, which has the symbol.
+                let high = match relocation.target {
+                    FinalizedRelocTarget::Func(offset) => offset,
+                    FinalizedRelocTarget::ExternalName(_) => relocation.offset,
+                };
+                let upper = relocations.iter().rev().find(|known: &&Relocation| known.offset == high);
+                let Some(Relocation { target, addend, .. }) = upper.cloned() else {
+                    return Err(CodegenError::Internal("half an address".to_owned()));
+                };
+                let kind = RelocationKind::RiscvLow(relocation.offset - high);
+                relocations.push(Relocation { offset: relocation.offset, kind, target, addend });
+                continue;
+            }
             other => return Err(CodegenError::Internal(format!("relocation {other}"))),
         };
         let target = match &relocation.target {

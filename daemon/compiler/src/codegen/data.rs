@@ -112,6 +112,15 @@ impl DataSection {
         }
     }
 
+    /// Offset of the place of a `static` that begins with this value. Never shared.
+    pub fn place(&mut self, value: &ConstValue, ty: &Ty, layouts: &mut Layouts<'_>) -> u64 {
+        let image = self.image(value, ty, layouts);
+        let offset = self.bytes.len().next_multiple_of(8) as u64;
+        self.bytes.resize(offset as usize + 16, 0);
+        self.put_image(offset, &image, layouts.size(ty));
+        offset
+    }
+
     /// Offset of a const that was made apart; made once for each `item`.
     pub fn const_object(&mut self, item: ItemId, object: &ConstObject) -> u64 {
         if let Some(&offset) = self.consts.get(&item) {

@@ -16,7 +16,7 @@ use super::object::Position;
 use super::program::{Positions, debugger_name, declaration, entry_instance, has_large_type, internal};
 use super::{CodegenError, MachineCode, machine_code, program_instances};
 use crate::base::diagnostic::Diagnostics;
-use crate::base::{Db, Name, OptLevel, Program, SourceFile};
+use crate::base::{Db, Machine, Name, OptLevel, Program, SourceFile};
 use crate::consteval::{ConstValue, const_value};
 use crate::incremental::users::Files;
 use crate::incremental::{Ahead, Edits, InlineBodies, Users, inline_bodies};
@@ -25,7 +25,7 @@ use crate::lower::{ItemId, item_hir};
 use crate::mono::{Instance, InstanceKind, symbol_name};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol};
-use crate::types::{Ty, const_ty, program_modules};
+use crate::types::{Ty, const_ty, is_static, program_modules};
 
 /// A function, ready to be laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ pub fn fragment(db: &dyn Db, key: FragmentKey) -> Result<Arc<Fragment>, CodegenE
             rows: line_rows(code, declared, &mut position),
         }
     });
-    let isa = target_isa(options.level(db))?;
+    let isa = target_isa(options.level(db), options.machine(db))?;
     Ok(Arc::new(Fragment {
         is_main: matches!(instance.kind(db), InstanceKind::Main(_) | InstanceKind::Tests(_)),
         frame: frame_instructions(code, &*isa)?,
@@ -169,6 +169,7 @@ fn is_gone(db: &dyn Db, instance: Instance) -> bool {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
+        | InstanceKind::DynThunk(item, _, _)
         | InstanceKind::Lambda(item, ..) => {
             matches!(**item_hir(db, *item), ItemHir::Missing)
         }
@@ -189,6 +190,7 @@ fn home(db: &dyn Db, instance: Instance) -> Option<SourceFile> {
         InstanceKind::Proc(item, _)
         | InstanceKind::Main(item)
         | InstanceKind::Thunk(item, _)
+        | InstanceKind::DynThunk(item, _, _)
         | InstanceKind::Lambda(item, ..) => Some(item.file(db)),
         InstanceKind::Tests(_)
         | InstanceKind::Drop(_)
@@ -213,7 +215,10 @@ fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
     };
     let types = DbTypes { db };
     let mut data = DataSection::default();
-    let root = data.constant(&value, &ty, &mut Layouts::new(&types));
+    let root = match is_static(db, item) {
+        true => data.place(&value, &ty, &mut Layouts::new(&types)),
+        false => data.constant(&value, &ty, &mut Layouts::new(&types)),
+    };
     Arc::new(ConstObject { bytes: data.bytes, pointers: data.pointers, root })
 }
 
@@ -222,7 +227,7 @@ fn const_object(db: &dyn Db, item: ItemId) -> Arc<ConstObject> {
 /// # Errors
 /// A fault of ours.
 pub fn common_frame(level: OptLevel) -> Result<Vec<u8>, CodegenError> {
-    let isa = target_isa(level)?;
+    let isa = target_isa(level, Machine::default())?;
     let (mut bytes, split) = frame_bytes(&*isa, None)?;
     bytes.truncate(split);
     Ok(bytes)
@@ -308,6 +313,7 @@ fn own_files(db: &dyn Db, instance: Instance) -> Vec<SourceFile> {
     let types: &[Ty] = match instance.kind(db) {
         InstanceKind::Proc(_, types)
         | InstanceKind::Thunk(_, types)
+        | InstanceKind::DynThunk(_, types, _)
         | InstanceKind::Lambda(_, types, _)
         | InstanceKind::DropCycle(types) => types,
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
@@ -615,6 +621,11 @@ impl Fragments {
     /// The fragment with a number, and what [`iter`](Self::iter) gives with it.
     pub fn get(&self, number: usize) -> Option<(&Arc<Fragment>, &[u32])> {
         self.entries.get(number).map(|entry| (&entry.fragment, entry.callees.as_slice()))
+    }
+
+    /// The instance whose fragment has a number.
+    pub fn instance(&self, number: usize) -> Option<Instance> {
+        self.entries.get(number).map(|entry| entry.instance)
     }
 
     /// How many there are.

@@ -86,6 +86,9 @@ pub trait ObjectContext {
     fn position(&mut self, source: Source) -> Option<Position>;
     /// A top-level const's value and type.
     fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)>;
+
+    /// Whether it is a `static`: then code asks for the address of its place.
+    fn is_static(&self, item: ItemId) -> bool;
 }
 
 /// Makes an object of functions, in the order given; the same input gives the same bytes.
@@ -150,7 +153,12 @@ pub fn write_object(
                 Symbol::State => (Reference::State, 0),
                 Symbol::Const(item) => {
                     let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                    (Reference::Data, elf.constant(*item, |_| data.constant(&value, &ty, layouts)))
+                    let is_static = context.is_static(*item);
+                    let offset = elf.constant(*item, |_| match is_static {
+                        true => data.place(&value, &ty, layouts),
+                        false => data.constant(&value, &ty, layouts),
+                    });
+                    (Reference::Data, offset)
                 }
                 Symbol::Location(source) => {
                     let offset = match context.position(*source) {
@@ -320,6 +328,15 @@ impl Elf {
             // The linker makes a stub if the symbol turns out to be in a shared library.
             (RelocationKind::Call, Reference::Extern(_)) => R_X86_64_PLT32,
             (RelocationKind::Pc32 | RelocationKind::Call, _) => R_X86_64_PC32,
+            (
+                RelocationKind::Arm64Call
+                | RelocationKind::Arm64Page
+                | RelocationKind::Arm64PageOffset
+                | RelocationKind::RiscvCall
+                | RelocationKind::RiscvHigh
+                | RelocationKind::RiscvLow(_),
+                _,
+            ) => return Err(CodegenError::Internal("code of another machine".to_owned())),
         };
         self.relocate(self.text, offset, symbol, r_type, addend)
     }

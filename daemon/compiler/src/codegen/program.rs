@@ -8,14 +8,14 @@ use super::shape::shape;
 use super::wasm::{Export, WasmWidth, exported_procs};
 use super::{CodegenError, MachineCode, ObjectFile, compile_function};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
-use crate::base::{Db, FileContents, LineIndex, Program, SourceFile, Span};
+use crate::base::{Db, FileContents, LineIndex, Machine, Program, SourceFile, Span};
 use crate::consteval::{ConstValue, const_value};
 use crate::lower::{ItemId, NodeId, SourceMap, item_source_map};
 use crate::mono::{Instance, InstanceKind, collect, symbol_name, too_large};
 use crate::ssa::layout::Layouts;
 use crate::ssa::{CodeOptions, DbTypes, Source, Symbol, optimised_ssa};
 use crate::types::codes::NO_ENTRY_POINT;
-use crate::types::{Ty, const_ty, entry_point, program_diagnostics, program_tests, ty_name};
+use crate::types::{Ty, const_ty, entry_point, is_static, program_diagnostics, program_tests, ty_name};
 
 crate::codes! {
     /// The code generator failed on a correct program.
@@ -34,7 +34,7 @@ pub fn machine_code(
     instance: Instance,
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
-    let function = optimised_ssa(db, instance, options);
+    let function = optimised_ssa(db, instance, options.for_every_machine(db));
     db.go_on("codegen");
     let generated = || generated_code(db, instance, options).clone();
     let Some(cache) = db.content_cache() else { return generated() };
@@ -54,8 +54,8 @@ fn generated_code(
     instance: Instance,
     options: CodeOptions,
 ) -> Result<Arc<MachineCode>, CodegenError> {
-    let function = optimised_ssa(db, instance, options);
-    let isa = target_isa(options.level(db))?;
+    let function = optimised_ssa(db, instance, options.for_every_machine(db));
+    let isa = target_isa(options.level(db), options.machine(db))?;
     db.go_on("codegen");
     compile_function(function, &*isa).map(Arc::new)
 }
@@ -139,6 +139,7 @@ pub(super) fn has_large_type(db: &dyn Db, instance: Instance) -> bool {
     match instance.kind(db) {
         InstanceKind::Proc(_, tys)
         | InstanceKind::Thunk(_, tys)
+        | InstanceKind::DynThunk(_, tys, _)
         | InstanceKind::Lambda(_, tys, _)
         | InstanceKind::DropCycle(tys) => tys.iter().any(too_large),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
@@ -223,7 +224,7 @@ pub fn library_object(db: &dyn Db, program: Program) -> Result<Arc<ObjectFile>, 
 /// What [`library_object`] defines for C.
 pub fn library_exports(db: &dyn Db, program: Program) -> Vec<Export> {
     // Without texts, as where addresses are not those of the canonical ABI.
-    exported_procs(db, program, WasmWidth::Wasm64)
+    exported_procs(db, program, WasmWidth::Wasm64).procs
 }
 
 /// An object file of instances; `exported` are seen from outside by these names.
@@ -248,7 +249,7 @@ fn object_of(
     let entry = program.entry(db);
     let types = DbTypes { db };
     let mut context = DbContext::new(db);
-    let object = target_isa(options.opt_level).and_then(|isa| {
+    let object = target_isa(options.opt_level, Machine::default()).and_then(|isa| {
         let name = entry.path(db).to_string();
         write_object(&functions, &name, options.debug_info, &*isa, &mut Layouts::new(&types), &mut context)
     });
@@ -266,6 +267,7 @@ pub(super) fn debugger_name(db: &dyn Db, instance: Instance, symbol: &str) -> St
         // The user's `main` has that name already.
         InstanceKind::Main(_) | InstanceKind::Tests(_) => "start".to_owned(),
         InstanceKind::Thunk(..)
+        | InstanceKind::DynThunk(..)
         | InstanceKind::Lambda(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
@@ -283,6 +285,7 @@ pub(super) fn declaration(db: &dyn Db, instance: Instance) -> Option<Source> {
         InstanceKind::Main(_)
         | InstanceKind::Tests(_)
         | InstanceKind::Thunk(..)
+        | InstanceKind::DynThunk(..)
         | InstanceKind::Drop(_)
         | InstanceKind::DropCycle(_)
         | InstanceKind::Clone(_)
@@ -306,6 +309,10 @@ impl<'a> DbContext<'a> {
 impl ObjectContext for DbContext<'_> {
     fn position(&mut self, source: Source) -> Option<Position> {
         self.positions.of(source)
+    }
+
+    fn is_static(&self, item: ItemId) -> bool {
+        is_static(self.db, item)
     }
 
     fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)> {

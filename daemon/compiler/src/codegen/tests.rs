@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::compile::compile_function;
 use super::isa::target_isa;
 use super::object::{FunctionInput, ObjectContext, Position, write_object};
+use crate::base::Machine;
 use crate::base::{Db, FileContents, OptLevel, SourceFile, SourcePath, SourceRoot};
 use crate::consteval::ConstValue;
 use crate::lower::hir::{BinaryOp, UnaryOp};
@@ -104,7 +105,7 @@ impl TestProgram {
     }
 
     fn object(&self, level: OptLevel) -> super::ObjectFile {
-        let isa = target_isa(level).unwrap();
+        let isa = target_isa(level, Machine::default()).unwrap();
         let codes: Vec<_> = (self.functions.iter())
             .map(|(name, _, body)| {
                 let function = lower_mir(body, self);
@@ -158,6 +159,10 @@ struct Context<'a> {
 impl ObjectContext for Context<'_> {
     fn position(&mut self, source: Source) -> Option<Position> {
         Some(Position { file: Arc::from("test.vit"), line: source.node.0 + 1, column: 1 })
+    }
+
+    fn is_static(&self, _item: ItemId) -> bool {
+        false
     }
 
     fn constant(&mut self, item: ItemId) -> Option<(ConstValue, Ty)> {

@@ -44,8 +44,8 @@ pub fn emit_text(
         if !out.is_empty() {
             out.push('\n');
         }
-        let function = || optimised_ssa(db, instance, options);
-        let isa = || target_isa(options.level(db));
+        let function = || optimised_ssa(db, instance, options.for_every_machine(db));
+        let isa = || target_isa(options.level(db), options.machine(db));
         let text = match stage {
             TextStage::Mir => Ok(crate::mir::dump::dump(db, instance)),
             TextStage::Ssa => Ok(dump(function(), &symbol, &|symbol| symbol_text(db, symbol))),

@@ -7,17 +7,16 @@
 use std::sync::{Arc, OnceLock};
 
 use vitte_bytecode::{
-    AddressType, BinaryOp, ExportItem, Field, FunctionBody, FunctionBuilder, FunctionId, FunctionType,
-    Instruction, InterfaceType, LoadOp, MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value,
-    ValueType, encode,
+    AddressType, BinaryOp, ExportItem, FunctionBody, FunctionBuilder, FunctionId, Instruction, LoadOp,
+    MemoryType, ModuleBuilder, Register, StoreOp, UnaryOp, Value, ValueType, encode,
 };
 use wasm_encoder::ValType;
 
 use super::CodegenError;
 use super::program::internal;
 use super::wasm::{
-    Crossing, Extern, Linked, ReferenceTarget, STACK_BYTES, Signature, WASI, WasmCode, WasmWidth,
-    find_extern, link, wasm_code,
+    Extern, Linked, ReferenceTarget, STACK_BYTES, Signature, System, WASI, WasmCode, WasmWidth, find_extern,
+    link, wasm_code,
 };
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
@@ -65,7 +64,7 @@ pub fn needs(db: &dyn Db, instance: Instance, options: CodeOptions) -> Vec<Insta
 /// What is wrong with the program, or that it has nothing to call; C functions that it declares and bytecode has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_bytecode(db: &dyn Db, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
-    let linked = link(db, program, WIDTH, "vitbc")?;
+    let linked = link(db, program, WIDTH, System::Wasi, "vitbc")?;
     write(db, program, &linked).map(Arc::from).map_err(|error| {
         let entry = program.entry(db);
         internal(entry, &entry.path(db).to_string(), &error)
@@ -124,15 +123,15 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
         module.define(start, &start_function(linked, main, exit, own));
         module.export_function("_start", start, None);
     }
+    for definition in &linked.types {
+        module.define_type(definition.clone());
+    }
     for (export, function) in &linked.exports {
-        let params =
-            export.params.iter().map(|(name, ty)| Field { name: name.clone(), ty: interface_type(*ty) });
-        let interface = FunctionType { params: params.collect(), result: export.result.map(interface_type) };
-        let interface = module.function_type(interface);
+        let interface = module.function_type(export.interface.clone());
         module.export_function(&export.name, own(*function), Some(interface));
     }
     for (name, function) in &linked.services {
-        module.export_function(name, own(*function), None);
+        module.export_function(&name.name(str::to_owned), own(*function), None);
     }
     module.table_slot(None);
     for function in &linked.table {
@@ -174,24 +173,6 @@ fn start_function(
     }
     code.return_(&[]);
     code.finish()
-}
-
-fn interface_type(ty: Crossing) -> InterfaceType {
-    match ty {
-        Crossing::Bool => InterfaceType::Bool,
-        Crossing::Char => InterfaceType::Char,
-        Crossing::F32 => InterfaceType::F32,
-        Crossing::F64 => InterfaceType::F64,
-        Crossing::Text => InterfaceType::String,
-        Crossing::Int { bits: 8, signed: true } => InterfaceType::S8,
-        Crossing::Int { bits: 8, signed: false } => InterfaceType::U8,
-        Crossing::Int { bits: 16, signed: true } => InterfaceType::S16,
-        Crossing::Int { bits: 16, signed: false } => InterfaceType::U16,
-        Crossing::Int { bits: 32, signed: true } => InterfaceType::S32,
-        Crossing::Int { bits: 32, signed: false } => InterfaceType::U32,
-        Crossing::Int { signed: true, .. } => InterfaceType::S64,
-        Crossing::Int { signed: false, .. } => InterfaceType::U64,
-    }
 }
 
 fn value_types(types: &[ValType]) -> Vec<ValueType> {
@@ -450,29 +431,8 @@ impl Translation<'_> {
 
     /// Lets the last instruction write to `to` what it writes to `from`.
     fn redirect(&mut self, from: Register, to: Register) -> bool {
-        let result = match self.out.last_mut() {
-            Some(
-                Instruction::Select { result, .. }
-                | Instruction::Move { result, .. }
-                | Instruction::I32Const { result, .. }
-                | Instruction::I64Const { result, .. }
-                | Instruction::F32Const { result, .. }
-                | Instruction::F64Const { result, .. }
-                | Instruction::GlobalGet { result, .. }
-                | Instruction::MemorySize { result }
-                | Instruction::MemoryGrow { result, .. }
-                | Instruction::Unary { result, .. }
-                | Instruction::Binary { result, .. }
-                | Instruction::Load { result, .. },
-            ) => Some(result),
-            Some(
-                Instruction::Call { results, .. }
-                | Instruction::CallImport { results, .. }
-                | Instruction::CallIndirect { results, .. },
-            ) => results.iter_mut().find(|result| **result == from),
-            _ => None,
-        };
-        match result.filter(|result| **result == from) {
+        let mut results = self.out.last_mut().into_iter().flat_map(Instruction::results_mut);
+        match results.find(|result| **result == from) {
             Some(result) => {
                 *result = to;
                 true

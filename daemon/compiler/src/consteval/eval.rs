@@ -294,6 +294,8 @@ impl<'db> Evaluator<'db> {
                 // Reported where that constant is declared.
                 Err(_) => Err(Exit::Error(Arc::new([]))),
             },
+            ExprKind::Dyn { .. } => Err(self.not_constant("a `dyn` value")),
+            ExprKind::Static(_) => Err(self.not_constant("a `static`")),
             ExprKind::ProcRef(..) | ExprKind::Lambda { .. } => Err(self.not_constant("a procedure value")),
             ExprKind::Call { callee, args } => {
                 let mut values = vec![None; args.len()];

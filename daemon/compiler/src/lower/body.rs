@@ -128,6 +128,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
         let kind = match &stmt.kind {
             ast::StmtKind::Expr(e) => return Some(Stmt::Expr(self.expr(*e))),
             ast::StmtKind::Let { pat, ty, init, constant } => {
+                self.file.array_length(*ty, *init);
                 let node = self.node(span);
                 let pat = self.pat(*pat);
                 let ty = ty.map(|t| self.ty(t));
@@ -367,6 +368,11 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 ExprKind::Match { scrutinee, arms }
             }
             ast::ExprKind::Block(block) => ExprKind::Block(self.block(block)),
+            ast::ExprKind::Unsafe(block) => ExprKind::Unsafe(self.block(block)),
+            ast::ExprKind::Layout { query, ty, field } => {
+                let ty = self.ty(*ty);
+                ExprKind::Layout { query: *query, ty, field: field.as_ref().map(|f| self.ident(f)) }
+            }
         };
         self.push(node, kind)
     }
@@ -505,11 +511,8 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
         }
         let base = match rest {
             Some((_, Some(e))) => Some(self.expr(e)),
-            Some((dots, None)) => {
-                self.file.not_supported("`..` without a record behind it", dots);
-                None
-            }
-            None => None,
+            // A lone `..`: the fields that have default values.
+            Some((_, None)) | None => None,
         };
         ExprKind::Record { path, fields: lowered, base }
     }

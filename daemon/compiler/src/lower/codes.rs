@@ -13,6 +13,8 @@ crate::codes! {
     UNKNOWN_ATTRIBUTE = "SEM0902" "SEMA_W_UNKNOWN_ATTRIBUTE";
     /// `= e` of a variant where `e` is no integer literal.
     ORDINAL_NOT_LITERAL = "SEM0903" "SEMA_E_ORDINAL_NOT_LITERAL";
+    /// A fixed array whose list has another number of elements.
+    ARRAY_LENGTH = "SEM0905" "SEMA_E_ARRAY_LENGTH";
     /// A member of a trait or impl that lacks a part.
     INCOMPLETE_MEMBER = "SEM0904" "SEMA_E_INCOMPLETE_MEMBER";
 }

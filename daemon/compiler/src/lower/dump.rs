@@ -66,7 +66,8 @@ fn item(db: &dyn Db, id: ItemId, indent: usize, out: &mut String) {
         }
         ItemHir::Const(constant) => {
             let written = constant.ty.as_ref().map_or(String::new(), |t| format!(": {}", ty(t)));
-            printer.line(&format!("const {}{written}", constant.name.name));
+            let word = if constant.storage { "static" } else { "const" };
+            printer.line(&format!("{word} {}{written}", constant.name.name));
             printer.body = Some(&constant.body);
             printer.block(&constant.body.block);
         }
@@ -125,6 +126,10 @@ pub(crate) fn ty(t: &TypeRef) -> String {
             let ret = ret.as_ref().map_or(String::new(), |r| format!(" -> {}", ty(r)));
             format!("proc({}){ret}", list(params))
         }
+        TypeRefKind::Pointer(mutable, inner) => {
+            format!("*{}{}", if *mutable { "mut " } else { "" }, ty(inner))
+        }
+        TypeRefKind::Dyn(of) => format!("dyn {}", ty(of)),
         TypeRefKind::Tuple(elements) => format!("({})", list(elements)),
         TypeRefKind::Error => "<error>".into(),
     }
@@ -299,6 +304,11 @@ impl Printer<'_> {
                 text
             }
             ExprKind::Block(block) => with_block("block".into(), block, blocks),
+            ExprKind::Unsafe(block) => with_block("unsafe".into(), block, blocks),
+            ExprKind::Layout { query, ty: of, field } => {
+                let field = field.as_ref().map_or(String::new(), |f| format!(", {}", f.name));
+                format!("{}({}{field})", query.name(), ty(of))
+            }
             ExprKind::While(cond, body) => {
                 let text = format!("while {}", on(self, cond));
                 with_block(text, body, blocks)

@@ -13,6 +13,11 @@ use super::{LoweredFile, LoweredItem, codes};
 use crate::base::{Db, Diagnostic, Name, Phase, Place, SourceFile, Span};
 use crate::syntax::ast;
 
+/// Attributes that programs may write. They are hints to people, tools and the optimiser: a program with and one
+/// without them means the same.
+const KNOWN_ATTRIBUTES: [&str; 9] =
+    ["allow", "cold", "deny", "deprecated", "doc", "inline", "must_use", "noinline", "warn"];
+
 /// Lowers a file's tree.
 pub(super) fn lower(db: &dyn Db, file: SourceFile, tree: &ast::File) -> LoweredFile {
     let mut lowering = FileLowering {
@@ -92,6 +97,52 @@ impl<'a> FileLowering<'a> {
         self.push(diagnostic);
     }
 
+    /// Compares the length of a fixed array with the list that it begins with, inner arrays included.
+    pub(super) fn array_length(&mut self, ty: Option<ast::TypeId>, value: Option<ast::ExprId>) {
+        let tree = self.tree;
+        let mut work: Vec<(ast::TypeId, ast::ExprId)> = ty.zip(value).into_iter().collect();
+        while let Some((ty, value)) = work.pop() {
+            let (element, length) = match tree.ty(ty).kind {
+                ast::TypeKind::Array(element, length) => (element, Some(length)),
+                ast::TypeKind::List(element) => (element, None),
+                _ => continue,
+            };
+            let ast::ExprKind::List(items) = &tree.expr(value).kind else { continue };
+            work.extend(items.iter().map(|&item| (element, item)));
+            let Some(length) = length else { continue };
+            let ast::ExprKind::Literal(ast::Literal::Int(wanted, _)) = tree.expr(length).kind else {
+                continue;
+            };
+            if wanted == items.len() as u128 {
+                continue;
+            }
+            let diagnostic = Diagnostic::error(
+                codes::ARRAY_LENGTH,
+                Phase::Sema,
+                self.place(tree.expr(value).span),
+                format!("the array has {wanted} elements, but {} are given", items.len()),
+                "wrong number of elements",
+            )
+            .label(self.place(tree.expr(length).span), "its length is declared here")
+            .note("`[T; N]` holds exactly `N` elements")
+            .help("change the length, or write `[T]` for a list that grows");
+            self.push(diagnostic);
+        }
+    }
+
+    fn untyped_static(&mut self, name: &ast::Ident) {
+        let diagnostic = Diagnostic::error(
+            crate::syntax::codes::EXPECTED_TYPE,
+            Phase::Sema,
+            self.place(name.span),
+            format!("the static `{}` needs a type", name.name),
+            "its type is missing",
+        )
+        .note("a static is written `static NAME: T = value`: its type is part of what others see of it")
+        .help("write `:` and its type behind the name");
+        self.push(diagnostic);
+    }
+
     pub(super) fn extras(&mut self, extras: &[ast::Extra]) {
         for extra in extras {
             self.not_supported(extra.feature, extra.span);
@@ -100,6 +151,9 @@ impl<'a> FileLowering<'a> {
 
     pub(super) fn attributes(&mut self, attrs: &[ast::Attr]) {
         for attr in attrs {
+            if KNOWN_ATTRIBUTES.contains(&attr.name.name.as_str()) {
+                continue;
+            }
             let diagnostic = Diagnostic::warning(
                 codes::UNKNOWN_ATTRIBUTE,
                 Phase::Sema,
@@ -107,7 +161,7 @@ impl<'a> FileLowering<'a> {
                 format!("attribute `{}` is ignored", attr.name.name),
                 "means nothing here",
             )
-            .note("no attribute has a meaning for this compiler so far")
+            .note(format!("known attributes are `{}`", KNOWN_ATTRIBUTES.join("`, `")))
             .help("remove it, or keep it for other tools");
             self.push(diagnostic);
         }
@@ -184,23 +238,27 @@ impl<'a> FileLowering<'a> {
                 let id = self.declare(ItemKind::Form, &form.name.name, &form.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&form.name);
-                let generics = types.unbounded(&form.generics);
+                let (generics, bounds) = types.generics(&form.generics, &[]);
+                let defaults = types.defaults(&form.generics);
                 let fields = types.fields(&form.fields, "field");
                 let spans = types.spans;
                 self.extras(&form.extras);
                 if !form.members.is_empty() {
                     self.form_members(form);
                 }
-                self.finish(id, ItemHir::Form(FormHir { name, generics, fields }), spans);
+                let kind = form.kind;
+                let hir = FormHir { name, generics, bounds, defaults, kind, fields };
+                self.finish(id, ItemHir::Form(hir), spans);
             }
             ast::ItemKind::Pick(pick) => {
                 let id = self.declare(ItemKind::Pick, &pick.name.name, &pick.name, exported, false);
                 let mut types = TypeLowering::new(self);
                 let name = types.ident(&pick.name);
-                let generics = types.unbounded(&pick.generics);
+                let (generics, bounds) = types.generics(&pick.generics, &[]);
+                let defaults = types.defaults(&pick.generics);
                 let variants = types.variants(&pick.variants);
                 let spans = types.spans;
-                self.finish(id, ItemHir::Pick(PickHir { name, generics, variants }), spans);
+                self.finish(id, ItemHir::Pick(PickHir { name, generics, bounds, defaults, variants }), spans);
             }
             ast::ItemKind::Const(constant) => {
                 let id = self.declare(ItemKind::Const, &constant.name.name, &constant.name, exported, false);
@@ -210,7 +268,15 @@ impl<'a> FileLowering<'a> {
                 let mut spans = types.spans;
                 let body =
                     Arc::new(BodyBuilder::value(self, &mut spans, &constant.name.name, constant.value));
-                self.finish(id, ItemHir::Const(ConstHir { name, ty, body }), spans);
+                self.array_length(constant.ty, Some(constant.value));
+                if constant.storage && ty.is_none() {
+                    self.untyped_static(&constant.name);
+                }
+                self.finish(
+                    id,
+                    ItemHir::Const(ConstHir { storage: constant.storage, name, ty, body }),
+                    spans,
+                );
             }
             ast::ItemKind::Alias(alias) => {
                 let id = self.declare(ItemKind::Alias, &alias.name.name, &alias.name, exported, false);
@@ -224,7 +290,7 @@ impl<'a> FileLowering<'a> {
             ast::ItemKind::Extern(block) => {
                 for inner in &block.items {
                     match &inner.kind {
-                        ast::ItemKind::Proc(_) => {
+                        ast::ItemKind::Proc(_) | ast::ItemKind::Form(_) => {
                             self.item(inner, None);
                         }
                         _ => self.not_supported("declarations other than `proc` inside `extern`", inner.span),
@@ -310,7 +376,9 @@ impl<'a> FileLowering<'a> {
         let mut types = TypeLowering::new(self);
         types.in_members = owner.is_some();
         let ident = types.ident(&proc.name);
-        let (generics, bounds) = types.generics(&proc.generics, &proc.wheres);
+        let (mut generics, mut bounds) = types.generics(&proc.generics, &proc.wheres);
+        types.no_defaults(&proc.generics);
+        types.in_params = true;
         let mut params = Vec::new();
         let mut seen: HashMap<&Name, Span> = HashMap::new();
         for param in &proc.params {
@@ -321,6 +389,11 @@ impl<'a> FileLowering<'a> {
                 seen.insert(&param.name.name, param.name.span);
             }
             params.push(types.param(param));
+        }
+        types.in_params = false;
+        for (name, bound) in std::mem::take(&mut types.anonymous) {
+            generics.push(name);
+            bounds.push(bound);
         }
         let ret = proc.ret.map(|t| types.ty(t));
         *spans = types.spans;
@@ -342,7 +415,7 @@ impl<'a> FileLowering<'a> {
         });
         let names: Vec<Name> = proc.params.iter().map(|p| p.name.name.clone()).collect();
         let body = proc.body.as_ref().map(|b| Arc::new(BodyBuilder::proc_body(self, spans, name, names, b)));
-        ItemHir::Proc(ProcHir { sig, body })
+        ItemHir::Proc(ProcHir { sig, is_unsafe: proc.is_unsafe, body })
     }
 
     /// `test "title" { .. }`: a proc named after the title.
@@ -388,7 +461,7 @@ impl<'a> FileLowering<'a> {
             is_const: false,
         });
         let body = Some(Arc::new(BodyBuilder::proc_body(self, &mut spans, name, Vec::new(), body)));
-        self.finish(id, ItemHir::Proc(ProcHir { sig, body }), spans);
+        self.finish(id, ItemHir::Proc(ProcHir { sig, is_unsafe: false, body }), spans);
     }
 
     fn use_decl(&mut self, decl: &ast::Use) {
@@ -447,16 +520,21 @@ pub(super) struct TypeLowering<'f, 'a> {
     pub(super) spans: Vec<Span>,
     /// `self` needs no type.
     pub(super) in_members: bool,
+    /// `impl Trait` may stand here.
+    in_params: bool,
+    /// The type parameters that `impl Trait` stands for.
+    anonymous: Vec<(Ident, Bound)>,
 }
 
 impl<'f, 'a> TypeLowering<'f, 'a> {
     pub(super) fn new(file: &'f mut FileLowering<'a>) -> Self {
-        Self { file, spans: Vec::new(), in_members: false }
+        Self { file, spans: Vec::new(), in_members: false, in_params: false, anonymous: Vec::new() }
     }
 
     /// Lowers one type while an item's `spans` are being filled.
     pub(super) fn one(file: &mut FileLowering<'_>, spans: &mut Vec<Span>, ty: ast::TypeId) -> TypeRef {
-        let mut types = TypeLowering { file, spans: std::mem::take(spans), in_members: false };
+        let mut types = TypeLowering::new(file);
+        types.spans = std::mem::take(spans);
         let lowered = types.ty(ty);
         *spans = types.spans;
         lowered
@@ -471,7 +549,21 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         if let Some(generic) = generics.iter().find(|g| !g.bounds.is_empty()) {
             self.file.not_supported("bounds on the type parameters of a type", generic.name.span);
         }
+        self.no_defaults(generics);
         self.parameters(generics)
+    }
+
+    /// What stands for type parameters that are left out.
+    fn defaults(&mut self, generics: &[ast::Generic]) -> Vec<Option<TypeRef>> {
+        generics.iter().map(|generic| generic.default.map(|ty| self.ty(ty))).collect()
+    }
+
+    /// Reports defaults of type parameters where they mean nothing.
+    pub(super) fn no_defaults(&mut self, generics: &[ast::Generic]) {
+        for default in generics.iter().filter_map(|generic| generic.default) {
+            let span = self.file.tree.ty(default).span;
+            self.file.not_supported("defaults of type parameters other than those of forms and picks", span);
+        }
     }
 
     /// Type parameters and what is asked of them.
@@ -552,6 +644,7 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let default = param
             .default
             .map(|e| Arc::new(BodyBuilder::value(self.file, &mut self.spans, &param.name.name, e)));
+        self.file.array_length(param.ty, param.default);
         Param { name, mode, ty, default }
     }
 
@@ -559,9 +652,6 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let mut out: Vec<Field> = Vec::new();
         let mut seen: HashMap<&Name, Span> = HashMap::new();
         for field in fields {
-            if let Some(extra) = &field.extra {
-                self.file.not_supported(extra.feature, extra.span);
-            }
             if let Some(name) = &field.name {
                 if let Some(&first) = seen.get(&name.name) {
                     let help = "rename or remove one of the two";
@@ -572,7 +662,11 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
             }
             let name = field.name.as_ref().map(|n| self.ident(n));
             let ty = self.ty(field.ty);
-            out.push(Field { name, ty });
+            self.file.array_length(Some(field.ty), field.default);
+            let owner = name.as_ref().map(|n| n.name.clone()).unwrap_or_default();
+            let default =
+                field.default.map(|e| Arc::new(BodyBuilder::value(self.file, &mut self.spans, &owner, e)));
+            out.push(Field { name, ty, default });
         }
         out
     }
@@ -622,6 +716,24 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         None
     }
 
+    /// `impl Trait` of a parameter: a type parameter without a name of its own.
+    fn anonymous(&mut self, of: ast::TypeId, span: Span) -> TypeRefKind {
+        if !self.in_params {
+            self.file.not_supported("`impl Trait` outside of a parameter", span);
+            return TypeRefKind::Error;
+        }
+        let of = self.ty(of);
+        let shown = super::dump::ty(&of);
+        let same = self.anonymous.iter().filter(|(_, bound)| super::dump::ty(&bound.of) == shown).count();
+        let count = if same == 0 { String::new() } else { format!(" {}", same + 1) };
+        let node = add(&mut self.spans, span);
+        let name = Ident { name: Name::new(format!("impl {shown}{count}")), node };
+        let ty = TypeRef { node, kind: TypeRefKind::Path { path: vec![name.clone()], args: Vec::new() } };
+        let kind = ty.kind.clone();
+        self.anonymous.push((name, Bound { ty, of }));
+        kind
+    }
+
     pub(super) fn ty(&mut self, id: ast::TypeId) -> TypeRef {
         let tree = self.file.tree;
         let ty = tree.ty(id);
@@ -662,6 +774,11 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
             ast::TypeKind::Tuple(elements) => {
                 TypeRefKind::Tuple(elements.iter().map(|&e| self.ty(e)).collect())
             }
+            ast::TypeKind::Pointer(mutable, inner) => {
+                TypeRefKind::Pointer(*mutable, Box::new(self.ty(*inner)))
+            }
+            ast::TypeKind::Dyn(of) => TypeRefKind::Dyn(Box::new(self.ty(*of))),
+            ast::TypeKind::ImplTrait(of) => self.anonymous(*of, ty.span),
             ast::TypeKind::Unsupported(feature) => {
                 self.file.not_supported(feature, ty.span);
                 TypeRefKind::Error

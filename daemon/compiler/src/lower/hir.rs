@@ -148,6 +148,8 @@ pub enum ItemHir {
 pub struct ProcHir {
     /// All that callers see.
     pub sig: Arc<ProcSig>,
+    /// `unsafe proc`: its body may do what only `unsafe` blocks may.
+    pub is_unsafe: bool,
     /// `None` for `extern`, `intrinsic` and body-less declarations.
     pub body: Option<Arc<Body>>,
 }
@@ -191,10 +193,14 @@ pub struct TraitHir {
     pub name: Ident,
     /// `<T>`.
     pub generics: Vec<Ident>,
+    /// `T: A + B`, from the type parameters.
+    pub bounds: Vec<Bound>,
     /// Traits that its implementors must implement too.
     pub supers: Vec<TypeRef>,
     /// Associated types with their bounds.
     pub types: Vec<(Ident, Vec<TypeRef>)>,
+    /// What those of them that have one stand for where an impl does not say.
+    pub defaults: Vec<(Name, TypeRef)>,
     /// Procs and consts, duplicates already reported and dropped.
     pub members: Vec<Member>,
 }
@@ -272,9 +278,17 @@ pub struct FormHir {
     pub name: Ident,
     /// `<T>`.
     pub generics: Vec<Ident>,
+    /// `T: A + B`, from the type parameters.
+    pub bounds: Vec<Bound>,
+    /// `= T` of each type parameter.
+    pub defaults: Vec<Option<TypeRef>>,
+    /// What declares it.
+    pub kind: FormKind,
     /// Fields in order; duplicates already reported and dropped.
     pub fields: Vec<Field>,
 }
+
+pub use crate::syntax::ast::FormKind;
 
 /// A field of a form or of a variant's payload.
 #[derive(Clone, Debug, PartialEq)]
@@ -283,6 +297,8 @@ pub struct Field {
     pub name: Option<Ident>,
     /// Its type.
     pub ty: TypeRef,
+    /// Its value where a record leaves it out; only the tail is filled.
+    pub default: Option<Arc<Body>>,
 }
 
 /// A pick declaration.
@@ -292,6 +308,10 @@ pub struct PickHir {
     pub name: Ident,
     /// `<T>`.
     pub generics: Vec<Ident>,
+    /// `T: A + B`, from the type parameters.
+    pub bounds: Vec<Bound>,
+    /// `= T` of each type parameter.
+    pub defaults: Vec<Option<TypeRef>>,
     /// Variants in order; duplicates already reported and dropped.
     pub variants: Vec<Variant>,
 }
@@ -307,9 +327,11 @@ pub struct Variant {
     pub ordinal: Option<i128>,
 }
 
-/// A top-level const (block consts are `Let` statements with `constant: true`).
+/// A top-level const (block consts are `Let` statements with `constant: true`) or static.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConstHir {
+    /// `static`: a place of its own, whose first value this is.
+    pub storage: bool,
     /// Node 0.
     pub name: Ident,
     /// Its type, if written.
@@ -356,6 +378,10 @@ pub enum TypeRefKind {
     Proc(Vec<TypeRef>, Option<Box<TypeRef>>),
     /// `(A, B)`.
     Tuple(Vec<TypeRef>),
+    /// `*T`, `*mut T`.
+    Pointer(bool, Box<TypeRef>),
+    /// `dyn Trait`.
+    Dyn(Box<TypeRef>),
     /// Already reported.
     Error,
 }
@@ -531,6 +557,17 @@ pub enum ExprKind {
         /// Else; an `elif` is a block whose tail is another `If`.
         other: Option<Block>,
     },
+    /// `unsafe { .. }`
+    Unsafe(Block),
+    /// `sizeof(T)`, `alignof(T)`, `offsetof(T, field)`
+    Layout {
+        /// Which of them.
+        query: LayoutQuery,
+        /// The type.
+        ty: TypeRef,
+        /// Of `offsetof`.
+        field: Option<Ident>,
+    },
     /// `pick e { .. }`, `match e { .. }`, `select`, `when e is P`.
     Match {
         /// What is matched.
@@ -662,6 +699,28 @@ pub enum UnaryOp {
     Neg,
     /// `~`
     BitNot,
+}
+
+/// What is asked of a type's layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LayoutQuery {
+    /// `sizeof`
+    Size,
+    /// `alignof`
+    Align,
+    /// `offsetof`
+    Offset,
+}
+
+impl LayoutQuery {
+    /// As written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Size => "sizeof",
+            Self::Align => "alignof",
+            Self::Offset => "offsetof",
+        }
+    }
 }
 
 /// Infix operators.

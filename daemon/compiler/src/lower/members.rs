@@ -18,33 +18,31 @@ impl<'a> FileLowering<'a> {
         let id = self.declare(ItemKind::Trait, &declared.name.name, &declared.name, exported, false);
         let mut types = TypeLowering::new(self);
         let name = types.ident(&declared.name);
-        if let Some(generic) = declared.generics.iter().find(|g| !g.bounds.is_empty()) {
-            types.file.not_supported("bounds on the type parameters of a trait", generic.name.span);
-        }
-        let generics = types.parameters(&declared.generics);
+        types.no_defaults(&declared.generics);
+        let (generics, bounds) = types.generics(&declared.generics, &[]);
         let supers = declared.supers.iter().map(|&of| types.ty(of)).collect();
-        let mut associated = Vec::new();
+        let (mut associated, mut defaults) = (Vec::new(), Vec::new());
         let mut seen = HashMap::new();
         for member in &declared.members {
             let ast::MemberKind::Type { name, bounds, ty } = &member.kind else { continue };
-            if let Some(ty) = ty {
-                let span = types.file.tree.ty(*ty).span;
-                types.file.not_supported("default values of associated types", span);
-            }
             if types.file.is_new(&mut seen, name) {
                 let name = types.ident(name);
+                if let Some(ty) = ty {
+                    defaults.push((name.name.clone(), types.ty(*ty)));
+                }
                 associated.push((name, bounds.iter().map(|&of| types.ty(of)).collect()));
             }
         }
         let spans = types.spans;
         let members = self.members(&declared.members, &declared.name.name, id, &mut seen);
-        let hir = TraitHir { name, generics, supers, types: associated, members };
+        let hir = TraitHir { name, generics, bounds, supers, types: associated, defaults, members };
         self.finish(id, ItemHir::Trait(hir), spans);
     }
 
     pub(super) fn impl_decl(&mut self, block: &'a ast::Impl) {
         let mut types = TypeLowering::new(self);
         super::file::add(&mut types.spans, block.head);
+        types.no_defaults(&block.generics);
         let (generics, bounds) = types.generics(&block.generics, &block.wheres);
         let of = block.of.map(|of| types.ty(of));
         let ty = types.ty(block.ty);
@@ -197,7 +195,7 @@ impl<'a> FileLowering<'a> {
             is_test: false,
             is_const: true,
         };
-        ItemHir::Proc(ProcHir { sig: Arc::new(sig), body })
+        ItemHir::Proc(ProcHir { sig: Arc::new(sig), is_unsafe: false, body })
     }
 
     fn is_new(&mut self, seen: &mut HashMap<Name, Span>, name: &ast::Ident) -> bool {

@@ -126,6 +126,8 @@ pub enum Const {
     Bytes(Arc<[u8]>),
     /// Value of a top-level const: scalar or immortal object.
     Item(ItemId, Ty),
+    /// The address of a `static`; the type is a `ref mut` of what it holds.
+    Static(ItemId, Ty),
     /// The address of a proc's thunk.
     Proc(Instance, Ty),
     /// The unit value.

@@ -160,6 +160,7 @@ impl Text<'_> {
             Const::Str(text) => format!("{text:?}"),
             Const::Bytes(bytes) => format!("b{bytes:?}"),
             Const::Item(item, _) => format!("const {}", item.name(self.db)),
+            Const::Static(item, _) => format!("static {}", item.name(self.db)),
             Const::Proc(instance, _) => symbol_name(self.db, *instance),
             Const::Unit => "()".to_owned(),
         }

@@ -329,7 +329,7 @@ pub(super) fn drop(db: &dyn Db, ty: &Ty) -> Mir {
         g.end(Terminator::Return(None));
         return g.finish();
     }
-    if matches!(ty, Ty::Proc(..)) {
+    if matches!(ty, Ty::Proc(..) | Ty::Dyn(..)) {
         // It says itself how it is freed.
         let address = g.address_value(object, &ty);
         let seen = object_of([]);
@@ -531,6 +531,25 @@ pub(super) fn clone(db: &dyn Db, ty: &Ty) -> Mir {
             }
             return g.finish();
         }
+        Ty::Dyn(..) => {
+            // It says itself how it is copied.
+            let address = g.address_value(object.clone(), &ty);
+            let seen = object_of([]);
+            let held = g.intrinsic(Intrinsic::Own, &seen, vec![copy(address)], seen.clone());
+            let code = g.value(Ty::USIZE, Rvalue::Use(Operand::Copy(local(held).then(Projection::Field(1)))));
+            let fresh = g.local(seen.clone());
+            g.call(
+                Callee::Value(copy(code), vec![seen.clone()], seen.clone()),
+                vec![Operand::Borrow(local(held))],
+                Some(fresh),
+            );
+            let bits = g.address_value(local(fresh), &seen);
+            for other in [held, fresh] {
+                let forget = Callee::Intrinsic(Intrinsic::Forget, vec![seen.clone()]);
+                g.call(forget, vec![Operand::Move(local(other))], None);
+            }
+            g.call(Callee::Intrinsic(Intrinsic::Own, vec![ty.clone()]), vec![copy(bits)], Some(result));
+        }
         Ty::Form(..) | Ty::Tuple(_) => {
             let fields = copies(field_tys(db, &ty).len(), &Projection::Field);
             g.assign(result, Rvalue::Record(ty.clone(), fields));
@@ -572,7 +591,7 @@ pub(super) fn eq(db: &dyn Db, ty: &Ty) -> Mir {
     }
     match &ty {
         // Without identity of their own: two are one only if they are the same object.
-        Ty::Proc(..) => {
+        Ty::Proc(..) | Ty::Dyn(..) => {
             let (x, y) = (g.address_value(a.clone(), &ty), g.address_value(b.clone(), &ty));
             let same = g.value(Ty::Bool, Rvalue::Compare(BinaryOp::Eq, copy(x), copy(y)));
             g.end(Terminator::Branch(copy(same), equal, differ));

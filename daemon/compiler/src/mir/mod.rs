@@ -7,6 +7,7 @@ pub mod body;
 pub mod dump;
 pub mod borrow;
 mod build;
+mod dynamic; // calls through `dyn` values
 mod elaborate;
 mod glue;
 mod hash; // hashes of values, for maps and sets
@@ -27,12 +28,17 @@ pub use modes::pass_modes;
 
 use crate::base::Db;
 use crate::mono::{Instance, InstanceKind};
+use crate::types::traits::dyn_member;
 
 /// The MIR of an instance. `Proc` instances of intrinsics and C procs, and procs with errors, have a body that
 /// cannot be reached.
 #[salsa::tracked(returns(ref))]
 pub fn mir(db: &dyn Db, instance: Instance) -> Arc<Mir> {
     Arc::new(match instance.kind(db) {
+        InstanceKind::Proc(item, args) if dyn_member(db, *item, args).is_some() => {
+            dynamic::call(db, *item, args)
+        }
+        InstanceKind::DynThunk(item, args, methods) => dynamic::thunk(db, *item, args, *methods),
         InstanceKind::Proc(item, args) => {
             let raw = build::build(db, *item, args);
             elaborate::elaborate(db, raw.mir)

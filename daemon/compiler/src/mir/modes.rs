@@ -9,7 +9,7 @@ use crate::lower::ItemId;
 use crate::lower::hir::{BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind, too_large};
 use crate::types::thir::{Arg, Block, Callee, Expr, ExprKind, ForIter, LocalId, PatKind, Stmt};
-use crate::types::traits::dispatch;
+use crate::types::traits::{dispatch, dyn_member};
 use crate::types::{Intrinsic, Ty, check_body, proc_data};
 
 /// Stack kept free below each step of a recursion over calls or expressions, and how much is added when it runs low.
@@ -25,6 +25,11 @@ pub(super) const STACK_STEP: usize = 4 * 1024 * 1024;
 pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
     stacker::maybe_grow(RED_ZONE, STACK_STEP, || match instance.kind(db) {
         InstanceKind::Proc(item, args) => proc_modes(db, *item, args),
+        InstanceKind::DynThunk(item, args, _) => {
+            let data = proc_data(db, *item);
+            let params = data.params.iter().skip(1).map(|p| value_mode(db, &p.ty.subst(args)));
+            std::iter::once(PassMode::Borrow).chain(params).collect()
+        }
         InstanceKind::Thunk(item, args) => {
             let data = proc_data(db, *item);
             let params = data.params.iter().map(|p| value_mode(db, &p.ty.subst(args)));
@@ -47,11 +52,13 @@ pub fn pass_modes(db: &dyn Db, instance: Instance) -> Arc<[PassMode]> {
 
 fn initial_modes(db: &dyn Db, _id: salsa::Id, instance: Instance) -> Arc<[PassMode]> {
     match instance.kind(db) {
+        InstanceKind::Proc(item, args) if dyn_member(db, *item, args).is_some() => dyn_modes(db, *item, args),
         InstanceKind::Proc(item, args) => {
             let data = proc_data(db, *item);
             data.params.iter().map(|p| least_mode(db, p.mode, &p.ty.subst(args))).collect()
         }
         InstanceKind::Thunk(..)
+        | InstanceKind::DynThunk(..)
         | InstanceKind::Lambda(..)
         | InstanceKind::Main(_)
         | InstanceKind::Tests(_)
@@ -83,7 +90,13 @@ pub fn value_mode(db: &dyn Db, ty: &Ty) -> PassMode {
 /// How an intrinsic takes its arguments.
 pub fn intrinsic_modes(intrinsic: Intrinsic) -> &'static [PassMode] {
     match intrinsic {
-        Intrinsic::SizeOf | Intrinsic::NeedsDrop | Intrinsic::TypeName | Intrinsic::State => &[],
+        Intrinsic::SizeOf
+        | Intrinsic::NeedsDrop
+        | Intrinsic::TypeName
+        | Intrinsic::ByteSize
+        | Intrinsic::ByteAlign
+        | Intrinsic::FieldOffset(_)
+        | Intrinsic::State => &[],
         Intrinsic::Addr | Intrinsic::IsUnique | Intrinsic::Hash => &[PassMode::Borrow],
         Intrinsic::PlaceAddr => &[PassMode::Place],
         Intrinsic::Own
@@ -107,7 +120,22 @@ fn least_mode(db: &dyn Db, written: ParamMode, ty: &Ty) -> PassMode {
     }
 }
 
+/// How a method of a `dyn` value takes its arguments: the value is read, or changed through `ref mut`; which
+/// proc runs is not known, so the others travel as those of a procedure value do.
+fn dyn_modes(db: &dyn Db, item: ItemId, args: &[Ty]) -> Arc<[PassMode]> {
+    let data = proc_data(db, item);
+    let mode = |(index, ty): (usize, Ty)| match (index, &ty) {
+        (0, Ty::Ref(true, _)) => PassMode::Place,
+        (0, _) => PassMode::Borrow,
+        _ => value_mode(db, &ty),
+    };
+    data.params.iter().map(|p| p.ty.subst(args)).enumerate().map(mode).collect()
+}
+
 fn proc_modes(db: &dyn Db, item: ItemId, args: &[Ty]) -> Arc<[PassMode]> {
+    if dyn_member(db, item, args).is_some() {
+        return dyn_modes(db, item, args);
+    }
     let data = proc_data(db, item);
     let tys: Vec<Ty> = data.params.iter().map(|p| p.ty.subst(args)).collect();
     let mut modes: Vec<PassMode> =
@@ -187,7 +215,7 @@ impl Effects<'_> {
                     self.consume(*local);
                 }
             }
-            ExprKind::Move(e) => self.expr(e, true),
+            ExprKind::Move(e) | ExprKind::Dyn { value: e, .. } => self.expr(e, true),
             ExprKind::Call { callee, args } => self.call(callee, args),
             ExprKind::Record { fields, base } => {
                 fields.iter().for_each(|(_, e)| self.expr(e, true));
@@ -260,6 +288,7 @@ impl Effects<'_> {
             | ExprKind::Bytes(_)
             | ExprKind::Unit
             | ExprKind::Const(_)
+            | ExprKind::Static(_)
             | ExprKind::ProcRef(..)
             | ExprKind::Lambda { .. }
             | ExprKind::Field(..)

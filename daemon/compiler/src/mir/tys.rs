@@ -24,9 +24,14 @@ pub fn repr(ty: &Ty) -> &Ty {
 /// Whether values of the type are refcounted. A type parameter counts as such (checks on generic bodies).
 pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
     match repr(ty) {
-        Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) | Ty::Proc(..) | Ty::Param(..) => {
-            true
-        }
+        Ty::String
+        | Ty::Bytes
+        | Ty::List(_)
+        | Ty::Form(..)
+        | Ty::Tuple(_)
+        | Ty::Proc(..)
+        | Ty::Dyn(..)
+        | Ty::Param(..) => true,
         Ty::Pick(item, _) => !pick_data(db, *item).plain,
         Ty::Error
         | Ty::Unit
@@ -36,6 +41,7 @@ pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
         | Ty::Int(_)
         | Ty::Float(_)
         | Ty::Ref(..)
+        | Ty::Pointer(..)
         | Ty::Impl(..)
         | Ty::Infer(_) => false,
     }
@@ -187,6 +193,8 @@ pub fn holds_address(ty: &Ty) -> bool {
         | Ty::String
         | Ty::Bytes
         | Ty::Proc(..)
+        | Ty::Pointer(..)
+        | Ty::Dyn(..)
         | Ty::Impl(..)
         | Ty::Param(..)
         | Ty::Infer(_) => false,
@@ -201,6 +209,12 @@ pub fn identity(generics: &[crate::base::Name]) -> Vec<Ty> {
 /// The object of a procedure value: what frees it, its code, what it captured. All begin alike.
 pub fn object_of(captures: impl IntoIterator<Item = Ty>) -> Ty {
     Ty::Tuple([Ty::USIZE, Ty::USIZE].into_iter().chain(captures).collect())
+}
+
+/// The object of a `dyn` value: what frees it, what copies it, its methods, what it is about. All begin alike.
+pub fn dyn_object(methods: u32, value: impl IntoIterator<Item = Ty>) -> Ty {
+    let words = std::iter::repeat_n(Ty::USIZE, methods as usize + 2);
+    Ty::Tuple(words.chain(value).collect())
 }
 
 /// `[T]`

@@ -13,6 +13,7 @@ pub fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
         | ExprKind::Unit
         | ExprKind::Local(_)
         | ExprKind::Const(_)
+        | ExprKind::Static(_)
         | ExprKind::ProcRef(..)
         | ExprKind::Lambda { .. }
         | ExprKind::Continue
@@ -40,6 +41,7 @@ pub fn children<'e>(expr: &'e Expr, f: &mut dyn FnMut(&'e Expr)) {
         | ExprKind::Cast(e)
         | ExprKind::Give(Some(e))
         | ExprKind::Break(Some(e))
+        | ExprKind::Dyn { value: e, .. }
         | ExprKind::Panic(e) => f(e),
         ExprKind::Index(a, b)
         | ExprKind::StringIndex(a, b)

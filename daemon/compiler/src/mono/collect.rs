@@ -57,6 +57,7 @@ fn check_size(db: &dyn Db, instance: Instance) -> Result<(), Box<Diagnostic>> {
     let (item, tys): (_, &[Ty]) = match instance.kind(db) {
         InstanceKind::Proc(item, args)
         | InstanceKind::Thunk(item, args)
+        | InstanceKind::DynThunk(item, args, _)
         | InstanceKind::Lambda(item, args, _) => (Some(*item), args),
         InstanceKind::Drop(ty) | InstanceKind::Clone(ty) | InstanceKind::Eq(ty) | InstanceKind::Hash(ty) => {
             let item = match ty {

@@ -20,6 +20,9 @@ pub enum InstanceKind {
     /// Adapter of a proc for calls through a procedure value: the object of the value, then every by-value form
     /// parameter by place, other refcounted parameters borrowed.
     Thunk(ItemId, Vec<Ty>),
+    /// Adapter of a method for calls through a `dyn` value: the object of the value, which holds this many methods
+    /// before what it is about, then the other parameters as a thunk takes them.
+    DynThunk(ItemId, Vec<Ty>, u32),
     /// A lambda of a proc with these type arguments, by index, for calls through a procedure value: the
     /// object of the value, then the parameters as a thunk takes them.
     Lambda(ItemId, Vec<Ty>, u32),

@@ -13,6 +13,9 @@ pub fn symbol_name(db: &dyn Db, instance: Instance) -> String {
         InstanceKind::Proc(item, args) => format!("{}{}", item_name(db, *item), args_text(db, args)),
         InstanceKind::Main(_) | InstanceKind::Tests(_) => "main".to_owned(),
         InstanceKind::Thunk(item, args) => format!("thunk {}{}", item_name(db, *item), args_text(db, args)),
+        InstanceKind::DynThunk(item, args, methods) => {
+            format!("dyn {methods} {}{}", item_name(db, *item), args_text(db, args))
+        }
         InstanceKind::Lambda(item, args, index) => {
             format!("lambda {index} {}{}", item_name(db, *item), args_text(db, args))
         }
@@ -50,6 +53,9 @@ pub fn ty_text(db: &dyn Db, ty: &Ty) -> String {
         Ty::Impl(item, args) => format!("impl {}{}", item_name(db, *item), args_text(db, args)),
         Ty::Proc(params, ret) => format!("proc({}) -> {}", list(params), ty_text(db, ret)),
         Ty::Tuple(tys) => format!("({})", list(tys)),
+        Ty::Pointer(false, inner) => format!("*{}", ty_text(db, inner)),
+        Ty::Pointer(true, inner) => format!("*mut {}", ty_text(db, inner)),
+        Ty::Dyn(item, args) => format!("dyn {}{}", item_name(db, *item), args_text(db, args)),
         Ty::Param(_, name) => name.to_string(),
         Ty::Infer(index) => format!("_{index}"),
     }

@@ -155,6 +155,8 @@ impl<'a> Layouts<'a> {
             | Ty::Form(..)
             | Ty::Proc(..)
             | Ty::Tuple(_)
+            | Ty::Pointer(..)
+            | Ty::Dyn(..)
             | Ty::Param(..)
             | Ty::Infer(_) => Type::I64,
         }
@@ -176,9 +178,13 @@ impl<'a> Layouts<'a> {
     /// How a refcounted value is represented; `None` for types without a count.
     pub fn repr(&mut self, ty: &Ty) -> Option<ObjectRepr> {
         match ty {
-            Ty::String | Ty::Bytes | Ty::List(_) | Ty::Form(..) | Ty::Tuple(_) | Ty::Proc(..) => {
-                Some(ObjectRepr::Pointer)
-            }
+            Ty::String
+            | Ty::Bytes
+            | Ty::List(_)
+            | Ty::Form(..)
+            | Ty::Tuple(_)
+            | Ty::Proc(..)
+            | Ty::Dyn(..) => Some(ObjectRepr::Pointer),
             Ty::Pick(..) => self.pick(ty).repr(),
             Ty::Ref(false, inner) => self.repr(inner),
             Ty::Error
@@ -189,6 +195,7 @@ impl<'a> Layouts<'a> {
             | Ty::Int(_)
             | Ty::Float(_)
             | Ty::Ref(true, _)
+            | Ty::Pointer(..)
             | Ty::Impl(..)
             | Ty::Param(..)
             | Ty::Infer(_) => None,

@@ -251,6 +251,7 @@ impl Lowering<'_> {
             Const::Str(text) => (self.symbol(Symbol::Literal(Arc::from(text.as_bytes()))), Ty::String),
             Const::Bytes(bytes) => (self.symbol(Symbol::Literal(bytes.clone())), Ty::Bytes),
             Const::Item(item, ty) => (self.const_item(*item, ty), ty.clone()),
+            Const::Static(item, ty) => (self.symbol(Symbol::Const(*item)), ty.clone()),
             Const::Proc(instance, ty) => (self.symbol(Symbol::Instance(*instance)), ty.clone()),
             Const::Unit => (self.b.int(Type::I8, 0), Ty::Unit),
         }
@@ -415,6 +416,11 @@ impl Lowering<'_> {
 
     /// C callees may rely on narrow arguments being extended to 32 bits.
     fn promote_argument(&mut self, value: Value, ty: &Ty) -> Value {
+        if matches!(value_type(ty), Ty::String) {
+            // C gets the bytes, which are ended by a zero.
+            let data = self.b.int(Type::I64, i128::from(DATA));
+            return self.b.push(Type::I64, Op::Binary(B::Add, value, data));
+        }
         match self.b.ty(value) {
             Type::I8 | Type::I16 => {
                 let op = if is_signed(ty) { ConvertOp::SignExtend } else { ConvertOp::ZeroExtend };
@@ -452,8 +458,10 @@ impl Lowering<'_> {
                 Some(self.b.int(Type::I8, 0))
             }
             Intrinsic::Forget => Some(self.b.int(Type::I8, 0)),
-            // A call of glue by now.
-            Intrinsic::Hash => Some(self.b.int(Type::I64, 0)),
+            // A call of glue, or a constant by now.
+            Intrinsic::ByteSize | Intrinsic::ByteAlign | Intrinsic::FieldOffset(_) | Intrinsic::Hash => {
+                Some(self.b.int(Type::I64, 0))
+            }
             Intrinsic::IsUnique => match self.layouts.repr(&ty) {
                 Some(ObjectRepr::Pointer) => {
                     let count = Op::Load { address: arg(0)?, offset: COUNT, alias: Alias::Count };

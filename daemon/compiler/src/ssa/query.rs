@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::{Function, TypeInfo, layout::PickShape, lower_mir};
-use crate::base::{Db, OptLevel, Options};
+use crate::base::{Db, Machine, OptLevel, Options};
 use crate::consteval::ConstValue;
 use crate::lower::{ItemId, ItemKind};
 use crate::mir::mir;
@@ -20,12 +20,25 @@ pub struct CodeOptions {
     /// Names of passes switched off.
     #[returns(ref)]
     pub disabled_passes: Vec<String>,
+    /// For which machine. SSA does not depend on it: see [`Self::for_every_machine`].
+    #[returns(copy)]
+    pub machine: Machine,
 }
 
 impl CodeOptions {
     /// Those of a program's options that matter here.
     pub fn of(db: &dyn Db, options: &Options) -> Self {
-        Self::new(db, options.opt_level, options.disabled_passes.clone())
+        let machine = Machine::named(&options.target).unwrap_or_default();
+        Self::new(db, options.opt_level, options.disabled_passes.clone(), machine)
+    }
+
+    /// The same for the first machine, so that all machines share what does not depend on one.
+    #[must_use]
+    pub fn for_every_machine(self, db: &dyn Db) -> Self {
+        if self.machine(db) == Machine::default() {
+            return self;
+        }
+        Self::new(db, self.level(db), self.disabled_passes(db).clone(), Machine::default())
     }
 }
 

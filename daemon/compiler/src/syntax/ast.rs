@@ -209,7 +209,9 @@ pub struct Generic {
     pub name: Ident,
     /// `: A + B`
     pub bounds: Vec<TypeId>,
-    /// Defaults, `const N`: parsed, not supported yet.
+    /// `= T`
+    pub default: Option<TypeId>,
+    /// `const N`: parsed, not supported yet.
     pub extra: Option<Extra>,
 }
 
@@ -251,6 +253,8 @@ pub struct Proc {
     pub ret: Option<TypeId>,
     /// Modifiers and suffixes that mean nothing to us yet.
     pub extras: Vec<Extra>,
+    /// `unsafe` before it.
+    pub is_unsafe: bool,
     /// `None`: `;` or nothing.
     pub body: Option<Block>,
 }
@@ -291,13 +295,27 @@ pub struct Field {
     pub name: Option<Ident>,
     /// Its type.
     pub ty: TypeId,
-    /// Default value, visibility: not supported yet.
-    pub extra: Option<Extra>,
+    /// `= e`
+    pub default: Option<ExprId>,
 }
 
-/// `form`
+/// What a form is declared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FormKind {
+    /// `form`
+    #[default]
+    Record,
+    /// `opaque type A = T`: one field, `value`.
+    Opaque,
+    /// `extern type A`: nothing is known of it.
+    Foreign,
+}
+
+/// `form`, `opaque type`, `extern type`
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
+    /// Which of them.
+    pub kind: FormKind,
     /// Its name.
     pub name: Ident,
     /// `<T>`
@@ -341,6 +359,8 @@ pub struct Const {
     pub ty: Option<TypeId>,
     /// `= e`
     pub value: ExprId,
+    /// `static`, `global`
+    pub storage: bool,
 }
 
 /// `type`
@@ -684,8 +704,19 @@ pub enum ExprKind {
         /// `when`: nothing happens without a match.
         partial: bool,
     },
-    /// `{ .. }`, `unsafe { .. }`, `critical { .. }`
+    /// `{ .. }`, `critical { .. }`
     Block(Block),
+    /// `unsafe { .. }`
+    Unsafe(Block),
+    /// `sizeof(T)`, `alignof(T)`, `offsetof(T, field)`
+    Layout {
+        /// Which of them.
+        query: LayoutQuery,
+        /// The type.
+        ty: TypeId,
+        /// Of `offsetof`.
+        field: Option<Ident>,
+    },
     /// A construct of the grammar that is not supported yet.
     Unsupported(Unsupported),
 }
@@ -765,7 +796,7 @@ pub enum UnaryOp {
     Move,
 }
 
-pub use crate::lower::hir::BinaryOp;
+pub use crate::lower::hir::{BinaryOp, LayoutQuery};
 
 /// A type.
 #[derive(Clone, Debug, PartialEq)]
@@ -791,6 +822,12 @@ pub enum TypeKind {
     Ref(bool, TypeId),
     /// `?T`
     Option(TypeId),
+    /// `*T`, `*const T`, `*mut T`; whether `mut` is written
+    Pointer(bool, TypeId),
+    /// `dyn Trait`
+    Dyn(TypeId),
+    /// `impl Trait`
+    ImplTrait(TypeId),
     /// `proc(A) -> R`
     Proc(Vec<TypeId>, Option<TypeId>),
     /// `(A, B)`; `()` is unit

@@ -208,7 +208,8 @@ impl Printer<'_> {
             ItemKind::Const(constant) => {
                 let ty = constant.ty.map_or(String::new(), |t| format!(": {}", self.ty(t)));
                 let value = self.expr(constant.value);
-                head(self, format!("const {}{ty} = {value}", constant.name.name));
+                let word = if constant.storage { "static" } else { "const" };
+                head(self, format!("{word} {}{ty} = {value}", constant.name.name));
             }
             ItemKind::Alias(alias) => {
                 let generics = self.generics(&alias.generics);
@@ -354,8 +355,10 @@ impl Printer<'_> {
                     self.block(indent + 2, &arm.body);
                 }
             }
-            ExprKind::Block(block) => {
-                self.line(indent, span, &format!("{prefix}block"));
+            ExprKind::Block(block) | ExprKind::Unsafe(block) => {
+                let word =
+                    if matches!(&file.expr(id).kind, ExprKind::Unsafe(_)) { "unsafe" } else { "block" };
+                self.line(indent, span, &format!("{prefix}{word}"));
                 self.block(indent + 1, block);
             }
             _ => {
@@ -491,6 +494,11 @@ impl Printer<'_> {
                 format!("match {scrutinee} {{ {} }}", parts.join("; "))
             }
             ExprKind::Block(block) => self.inline_block(block),
+            ExprKind::Unsafe(block) => format!("unsafe {}", self.inline_block(block)),
+            ExprKind::Layout { query, ty, field } => {
+                let field = field.as_ref().map_or(String::new(), |f| format!(", {}", f.name));
+                format!("{}({}{field})", query.name(), self.ty(*ty))
+            }
             ExprKind::Map(entries) => {
                 let list: Vec<String> =
                     entries.iter().map(|(k, v)| format!("{}: {}", self.expr(*k), self.expr(*v))).collect();
@@ -527,6 +535,11 @@ impl Printer<'_> {
                 format!("proc({params}){}", ret.map_or(String::new(), |r| format!(" -> {}", self.ty(r))))
             }
             TypeKind::Tuple(list) => format!("({})", self.types(list)),
+            TypeKind::Pointer(mutable, inner) => {
+                format!("*{}{}", if *mutable { "mut " } else { "" }, self.ty(*inner))
+            }
+            TypeKind::Dyn(of) => format!("dyn {}", self.ty(*of)),
+            TypeKind::ImplTrait(of) => format!("impl {}", self.ty(*of)),
             TypeKind::Unsupported(feature) => format!("<unsupported {feature}>"),
         }
     }

@@ -550,3 +550,8 @@ fn many_elifs_are_one_diagnostic() {
     let (db, file) = with_file(&text);
     assert_eq!(parse(&db, file).diagnostics.len(), 1);
 }
+
+#[test]
+fn operators_follow_a_cast_to_a_type_without_arguments() {
+    accepts_body("let a = n as int < 3; let b = n as u8 | 1; if c as string < d { }; let e = n as Box<int>");
+}

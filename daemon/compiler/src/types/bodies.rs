@@ -1,11 +1,12 @@
 //! The places where signatures and programs ask for checked bodies.
 
-use super::infer::{check_body, default_value};
+use super::infer::{check_body, default_field, default_value};
 use super::ty::Ty;
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic};
 use crate::consteval::const_diagnostics;
-use crate::lower::{ItemId, proc_signature};
+use crate::lower::hir::ItemHir;
+use crate::lower::{ItemId, item_hir, proc_signature};
 
 /// The type of the value of a const without a written type.
 pub(super) fn value_type(db: &dyn Db, item: ItemId) -> Ty {
@@ -23,6 +24,15 @@ pub(super) fn body_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
             && let Some(default) = default_value(db, item, index as u32)
         {
             more.extend(default.diagnostics.iter().cloned());
+        }
+    }
+    if let ItemHir::Form(form) = &**item_hir(db, item) {
+        for (index, field) in form.fields.iter().enumerate() {
+            if field.default.is_some()
+                && let Some(default) = default_field(db, item, index as u32)
+            {
+                more.extend(default.diagnostics.iter().cloned());
+            }
         }
     }
     if more.is_empty() {

@@ -50,6 +50,8 @@ crate::codes! {
     UNKNOWN_MEMBER = "TYP0247" "TYPECK_E_UNKNOWN_MEMBER";
     /// An unknown type.
     UNKNOWN_TYPE = "TYP0249" "TYPECK_E_UNKNOWN_TYPE";
+    /// A type in an `extern` declaration that C does not know.
+    FOREIGN_SIGNATURE = "TYP0945" "TYPECK_E_FOREIGN_SIGNATURE";
     /// Wrong number of type arguments.
     TYPE_ARGUMENTS = "TYP0940" "TYPECK_E_TYPE_ARGUMENTS";
     /// A form that contains itself.

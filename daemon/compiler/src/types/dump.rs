@@ -164,10 +164,14 @@ impl Dump<'_> {
                 let text = self.local(*local);
                 self.text(&text);
             }
-            ExprKind::Const(item) => self.text(item.name(db)),
+            ExprKind::Const(item) | ExprKind::Static(item) => self.text(item.name(db)),
             ExprKind::Lambda { index, captures } => {
                 let captures: Vec<String> = captures.iter().map(|local| self.local(*local)).collect();
                 self.text(&format!("lambda {index}({})", captures.join(", ")));
+            }
+            ExprKind::Dyn { value, .. } => {
+                self.text("dyn ");
+                self.expr(value);
             }
             ExprKind::ProcRef(item, tys) => {
                 self.text(item.name(db));

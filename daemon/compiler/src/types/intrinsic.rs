@@ -43,6 +43,12 @@ pub enum Intrinsic {
     F32FromBits,
     /// `compiler_type_name<T>() -> string`: the type as the user writes it.
     TypeName,
+    /// What `sizeof(T)` gives; a constant once instances are made.
+    ByteSize,
+    /// What `alignof(T)` gives; as [`Self::ByteSize`].
+    ByteAlign,
+    /// What `offsetof(T, field)` gives for the field of this index; as [`Self::ByteSize`].
+    FieldOffset(u32),
     /// `compiler_state() -> usize`: address of the runtime's own zero-initialised storage
     /// ([`STATE_BYTES`] bytes, one for the process): buffers and counters of the prelude.
     State,

@@ -7,6 +7,7 @@ mod exhaustive; // which patterns match what
 mod follow_ups; // what is only said because something else is broken
 mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
+pub mod layout_query; // what `sizeof` and its like give
 pub mod modules; // which file a `use` path names
 pub mod program; // whole programs: modules, diagnostics, the entry point
 pub mod render; // types as the user writes them
@@ -22,7 +23,7 @@ pub mod typeref; // written types to types
 mod tests;
 
 pub use dump::dump_thir;
-pub use infer::{check_body, default_value};
+pub use infer::{check_body, default_field, default_value};
 pub use intrinsic::Intrinsic;
 pub use program::{
     entry_point, file_diagnostics, place_span, program_diagnostics, program_modules, program_tests,
@@ -32,6 +33,6 @@ pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,
 };
 pub use scope::{Binding, ModuleScope, exports, module_scope};
-pub use signature::{alias_data, const_ty, form_data, pick_data, proc_data};
+pub use signature::{alias_data, const_ty, form_data, is_static, pick_data, proc_data};
 pub use ty::{FloatTy, IntTy, Ty};
 pub use typeref::resolve_type;

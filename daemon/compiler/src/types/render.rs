@@ -52,6 +52,17 @@ fn write_ty(db: &dyn Db, ty: &Ty, out: &mut String) {
             }
         }
         Ty::Tuple(parts) => write_list(db, parts, ('(', ')'), out),
+        Ty::Pointer(mutable, target) => {
+            out.push_str(if *mutable { "*mut " } else { "*" });
+            write_ty(db, target, out);
+        }
+        Ty::Dyn(item, args) => {
+            out.push_str("dyn ");
+            out.push_str(item.name(db));
+            if !args.is_empty() {
+                write_list(db, args, ('<', '>'), out);
+            }
+        }
         // Writing to a `String` cannot fail.
         Ty::Param(index, name) if name.is_empty() => drop(write!(out, "T{index}")),
         Ty::Param(_, name) => out.push_str(name),

@@ -11,7 +11,7 @@ use super::typeref::{resolve_type, type_size};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic, Name, Phase, Place};
 use crate::lower::codes::NOT_SUPPORTED_YET;
-use crate::lower::hir::{Abi, Body, ConstHir, ExprKind, Field, Ident, ItemHir, ParamMode};
+use crate::lower::hir::{Abi, Body, ConstHir, ExprKind, Field, FormKind, Ident, ItemHir, ParamMode};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir, proc_signature};
 use crate::runtime::CORE_ROOT;
 
@@ -61,6 +61,21 @@ pub fn alias_data(db: &dyn Db, item: ItemId) -> &Arc<AliasData> {
 /// A const's type: as written, or that of its value.
 pub fn const_ty(db: &dyn Db, item: ItemId) -> &Ty {
     &resolved_const(db, item).data
+}
+
+/// What declares a form; [`FormKind::Record`] for every other item.
+#[salsa::tracked(returns(copy))]
+pub fn form_kind(db: &dyn Db, item: ItemId) -> FormKind {
+    match &**item_hir(db, item) {
+        ItemHir::Form(hir) => hir.kind,
+        _ => FormKind::Record,
+    }
+}
+
+/// Whether an item is a `static`.
+#[salsa::tracked(returns(copy))]
+pub fn is_static(db: &dyn Db, item: ItemId) -> bool {
+    matches!(&**item_hir(db, item), ItemHir::Const(hir) if hir.storage)
 }
 
 /// What is wrong with an item's signature; bodies are checked elsewhere.
@@ -115,6 +130,14 @@ impl<'db> Resolver<'db> {
         resolved
     }
 
+    /// What is wrong with the bounds and defaults of a form's or pick's type parameters.
+    fn parameters(&mut self, defaults: &[Option<crate::lower::hir::TypeRef>]) {
+        self.diagnostics.extend(super::traits::generics_diagnostics(self.db, self.item).iter().cloned());
+        for written in defaults.iter().flatten() {
+            self.ty(written);
+        }
+    }
+
     fn field(&mut self, field: &Field) -> (Option<Name>, Ty) {
         (field.name.as_ref().map(|ident| ident.name.clone()), self.ty(&field.ty))
     }
@@ -163,7 +186,10 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     let ret = sig.ret.as_ref().map_or(Ty::Unit, |ret| resolver.ty(ret));
     let has_body = sig.abi == Abi::Vitte && proc_has_body(db, item);
     let declared = sig.owner.is_some_and(|owner| owner.kind(db) == ItemKind::Trait);
-    if !has_body && !declared && item.file(db).path(db).root != CORE_ROOT {
+    if !has_body && sig.abi == Abi::C && item.file(db).path(db).root != CORE_ROOT {
+        foreign_signature(item, &sig, &params, &ret, &mut resolver.diagnostics, |ty| ty_name(db, ty));
+    }
+    if !has_body && sig.abi != Abi::C && !declared && item.file(db).path(db).root != CORE_ROOT {
         resolver.diagnostics.push(bodyless_proc(db, item, sig.abi));
     }
     let data = ProcData {
@@ -180,11 +206,49 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
     resolver.finish(Arc::new(data))
 }
 
+/// C takes numbers and addresses; nothing else of ours means anything to it.
+fn foreign_signature(
+    item: ItemId,
+    sig: &crate::lower::ProcSig,
+    params: &[ParamData],
+    ret: &Ty,
+    diagnostics: &mut Vec<Diagnostic>,
+    show: impl Fn(&Ty) -> String,
+) {
+    let fits = |ty: &Ty| match ty {
+        Ty::Int(int) => int.bits() <= 64,
+        Ty::Ref(true, inner) => matches!(**inner, Ty::Int(_) | Ty::Float(_) | Ty::Bool),
+        Ty::Float(_) | Ty::Bool | Ty::Char | Ty::Pointer(..) | Ty::Error => true,
+        _ => false,
+    };
+    let written = sig.params.iter().map(|param| param.ty.node);
+    let mut wrong: Vec<(NodeId, &Ty)> =
+        written.zip(params.iter().map(|param| &param.ty)).filter(|(_, ty)| !fits(ty)).collect();
+    if let Some(node) = sig.ret.as_ref().map(|ret| ret.node)
+        && !fits(ret)
+        && !matches!(ret, Ty::Unit | Ty::Never)
+    {
+        wrong.push((node, ret));
+    }
+    for (node, ty) in wrong {
+        let diagnostic = Diagnostic::error(
+            codes::FOREIGN_SIGNATURE,
+            Phase::Typeck,
+            Place::Node(item, node),
+            format!("C knows no `{}`", show(ty)),
+            "cannot be passed to or from C",
+        )
+        .note("an `extern` procedure takes and gives numbers up to 64 bits, `bool`, `char` and pointers")
+        .help("pass text as `cstr`, and anything else behind a pointer");
+        diagnostics.push(diagnostic);
+    }
+}
+
 /// Only the prelude has procs that are implemented elsewhere.
 fn bodyless_proc(db: &dyn Db, item: ItemId, abi: Abi) -> Diagnostic {
     let (what, note) = match abi {
         Abi::Vitte => ("procs without a body", "a proc is declared where it is defined"),
-        Abi::C => ("`extern` procs", "programs cannot call foreign code yet"),
+        Abi::C => ("this `extern` proc", "a foreign procedure is declared with `extern`"),
         Abi::Intrinsic => {
             ("`intrinsic` procs", "intrinsics are supplied by the compiler to its own prelude only")
         }
@@ -219,6 +283,7 @@ fn resolved_form(db: &dyn Db, item: ItemId) -> Resolved<Arc<FormData>> {
         let (name, ty) = resolver.field(field);
         fields.push((name.unwrap_or_default(), ty));
     }
+    resolver.parameters(&hir.defaults);
     let data = FormData { generics: resolver.generics.clone(), fields };
     resolver.finish(Arc::new(data))
 }
@@ -287,6 +352,8 @@ fn contains_form(db: &dyn Db, ty: &Ty, target: ItemId) -> bool {
             | Ty::Ref(..)
             | Ty::Pick(..)
             | Ty::Proc(..)
+            | Ty::Pointer(..)
+            | Ty::Dyn(..)
             | Ty::Impl(..)
             | Ty::Param(..)
             | Ty::Infer(_) => {}
@@ -330,6 +397,7 @@ fn resolved_pick(db: &dyn Db, item: ItemId) -> Resolved<Arc<PickData>> {
         variants.push(VariantData { name: variant.name.name.clone(), fields, ordinal });
     }
     let plain = variants.iter().all(|variant| variant.fields.is_empty());
+    resolver.parameters(&hir.defaults);
     let data = PickData { generics: resolver.generics.clone(), variants, plain };
     resolver.finish(Arc::new(data))
 }

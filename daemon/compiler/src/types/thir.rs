@@ -111,6 +111,8 @@ pub enum ExprKind {
     Local(LocalId),
     /// Value of a top-level const.
     Const(ItemId),
+    /// The address of a `static`: a `ref mut` of its type.
+    Static(ItemId),
     /// A proc as a value.
     ProcRef(ItemId, Vec<Ty>),
     /// A lambda as a value, with copies of what it captures.
@@ -119,6 +121,14 @@ pub enum ExprKind {
         index: u32,
         /// Locals of the body around it.
         captures: Vec<LocalId>,
+    },
+    /// A value as one of a `dyn` type (the type of the expression).
+    Dyn {
+        /// The value.
+        value: Box<Expr>,
+        /// The trait's methods that can be called through it, in the order of
+        /// [`dyn_methods`](super::traits::dyn_methods), each with all its type arguments.
+        methods: Vec<(ItemId, Vec<Ty>)>,
     },
     /// A call.
     Call {

@@ -117,6 +117,7 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
             work.generics.names.extend(names(&declared.generics));
             let args = identity(&work.generics.names);
             work.add(TraitRef { of: item, args }, NodeId(0));
+            work.asked(item, &declared.bounds);
             work.generics.first = work.generics.names.len() as u32;
             return work.finish();
         }
@@ -124,9 +125,14 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
             let ItemHir::Impl(block) = &**item_hir(db, item) else { return ResolvedGenerics::default() };
             (written, bounds) = (names(&block.generics), block.bounds.clone());
         }
-        ItemKind::Form
-        | ItemKind::Pick
-        | ItemKind::Const
+        ItemKind::Form | ItemKind::Pick => {
+            (written, bounds) = match &**item_hir(db, item) {
+                ItemHir::Form(form) => (names(&form.generics), form.bounds.clone()),
+                ItemHir::Pick(pick) => (names(&pick.generics), pick.bounds.clone()),
+                _ => return ResolvedGenerics::default(),
+            };
+        }
+        ItemKind::Const
         | ItemKind::Alias
         | ItemKind::Use
         | ItemKind::Export
@@ -136,14 +142,7 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
     work.generics.first = work.generics.names.len() as u32;
     work.generics.written = written.len() as u32;
     work.generics.names.extend(written);
-    for bound in &bounds {
-        let (ty, found) = resolve_type(db, item, &work.generics.names, &bound.ty);
-        work.diagnostics.extend(found);
-        let of = work.trait_ref(item, ty, &bound.of);
-        if let Some(of) = of {
-            work.add(of, bound.of.node);
-        }
-    }
+    work.asked(item, &bounds);
     work.finish()
 }
 
@@ -162,6 +161,17 @@ impl Elaboration<'_> {
         let (found, diagnostics) = resolve_trait(self.db, owner, &names, ty, written, SelfTy::Owner);
         self.diagnostics.extend(diagnostics);
         found
+    }
+
+    /// Adds the bounds that an item writes.
+    fn asked(&mut self, item: ItemId, bounds: &[hir::Bound]) {
+        for bound in bounds {
+            let (ty, found) = resolve_type(self.db, item, &self.generics.names, &bound.ty);
+            self.diagnostics.extend(found);
+            if let Some(of) = self.trait_ref(item, ty, &bound.of) {
+                self.add(of, bound.of.node);
+            }
+        }
     }
 
     /// Adds a bound and all that it asks for.
@@ -237,6 +247,9 @@ fn super_traits(db: &dyn Db, item: ItemId) -> Supers {
         let (found, diagnostics) = resolve_trait(db, item, &names, subject(), written, SelfTy::None);
         supers.refs.extend(found);
         supers.diagnostics.extend(diagnostics);
+    }
+    for (_, written) in &declared.defaults {
+        supers.diagnostics.extend(resolve_type_with(db, item, &names, SelfTy::None, written).1);
     }
     for (_, bounds) in &declared.types {
         for written in bounds {
@@ -428,7 +441,20 @@ fn resolved_impl(db: &dyn Db, item: ItemId) -> ResolvedImpl {
         diagnostics.extend(found);
         (name.name.clone(), ty)
     });
-    let types = types.collect();
+    let mut types: Vec<(Name, Ty)> = types.collect();
+    // What the trait gives where the impl does not say, about the impl's type and the trait's arguments.
+    if let Some(of) = &of
+        && let ItemHir::Trait(declared) = &**item_hir(db, of.of)
+    {
+        let mut names = vec![Name::new_static("Self")];
+        names.extend(declared.generics.iter().map(|g| g.name.clone()));
+        for (name, written) in &declared.defaults {
+            if !types.iter().any(|(own, _)| own == name) {
+                let (ty, _) = resolve_type_with(db, of.of, &names, SelfTy::None, written);
+                types.push((name.clone(), ty.subst(&of.args)));
+            }
+        }
+    }
     let data = ImplData { ty, of, types, members: block.members.clone() };
     ResolvedImpl { data: Arc::new(data), diagnostics }
 }
@@ -551,6 +577,65 @@ pub fn files_for(db: &dyn Db, file: SourceFile, ty: &Ty, of: Option<ItemId>) -> 
         add(item.file(db));
     }
     files
+}
+
+/// The traits that a `dyn` value of a trait with these arguments implements: that one, then those it asks for.
+pub fn dyn_traits(db: &dyn Db, of: ItemId, args: &[Ty], subject: &Ty) -> Vec<TraitRef> {
+    let mut all = vec![subject.clone()];
+    all.extend(args.iter().cloned());
+    let own = |bound: &&BoundData| matches!(bound.of.self_ty(), Ty::Param(0, _));
+    generics(db, of).bounds.iter().filter(own).map(|bound| bound.of.subst(&all)).collect()
+}
+
+/// The methods that a `dyn` value of a trait carries, each with the trait that declares it, in order.
+pub fn dyn_methods(db: &dyn Db, of: ItemId) -> Vec<(ItemId, ItemId)> {
+    let mut found = Vec::new();
+    for bound in generics(db, of).bounds.iter().filter(|b| matches!(b.of.self_ty(), Ty::Param(0, _))) {
+        let members = trait_members(db, bound.of.of).iter();
+        found.extend(members.map(|member| (bound.of.of, member.item)));
+    }
+    found
+}
+
+/// Why no `dyn` value of a trait can be made, in words.
+pub fn dyn_problem(db: &dyn Db, of: ItemId) -> Option<String> {
+    for (owner, member) in dyn_methods(db, of) {
+        let data = super::signature::proc_data(db, member);
+        let name = member.name(db).rsplit("::").next().unwrap_or_default();
+        let method = data.params.first().is_some_and(|first| first.name == "self");
+        if data.is_const || !method {
+            return Some(format!("`{name}` is called on the type and not on a value"));
+        }
+        if data.generics.len() != generics(db, owner).names.len() {
+            return Some(format!("`{name}` has type parameters of its own"));
+        }
+        let others = data.params.iter().skip(1).map(|param| &param.ty).chain([&data.ret]);
+        if others.into_iter().any(mentions_self) {
+            return Some(format!("`{name}` speaks of `Self` behind its first parameter"));
+        }
+    }
+    let traits = generics(db, of).bounds.iter();
+    let typed = traits.map(|bound| bound.of.of).find(|of| match &**item_hir(db, *of) {
+        ItemHir::Trait(declared) => !declared.types.is_empty(),
+        _ => false,
+    });
+    typed.map(|of| format!("`{}` has associated types", of.name(db)))
+}
+
+fn mentions_self(ty: &Ty) -> bool {
+    let mut found = matches!(ty, Ty::Param(0, _));
+    ty.for_each_part(|part| found |= mentions_self(part));
+    found
+}
+
+/// The place of a proc among the methods of a `dyn` value, if it is one with these type arguments: how many methods
+/// the value has, and which of them this is.
+pub fn dyn_member(db: &dyn Db, item: ItemId, args: &[Ty]) -> Option<(u32, u32)> {
+    let Some(Ty::Dyn(of, _)) = args.first() else { return None };
+    owner_of(db, item).filter(|owner| owner.kind(db) == ItemKind::Trait)?;
+    let methods = dyn_methods(db, *of);
+    let at = methods.iter().position(|(_, member)| *member == item)?;
+    Some((methods.len() as u32, at as u32))
 }
 
 /// The proc that a call of `item` with these concrete type arguments runs: of a trait's member, that of the impl.

@@ -104,6 +104,10 @@ pub enum Ty {
     Proc(Arc<[Ty]>, Arc<Ty>),
     /// `(A, B)`
     Tuple(Arc<[Ty]>),
+    /// `*T` (false), `*mut T` (true): the address of a place that may be gone.
+    Pointer(bool, Arc<Ty>),
+    /// `dyn Trait` with the trait's type arguments: a value of some type that implements it.
+    Dyn(ItemId, Arc<[Ty]>),
     /// Evidence that a type implements a trait: the impl and its type arguments. No value has this type; it
     /// only stands among type arguments (see [`super::traits`]).
     Impl(ItemId, Arc<[Ty]>),
@@ -124,10 +128,12 @@ impl Ty {
     /// Calls `f` on each type that this one is made of directly, in order of writing.
     pub fn for_each_part<'a>(&'a self, mut f: impl FnMut(&'a Self)) {
         match self {
-            Self::List(part) | Self::Ref(_, part) => f(part),
-            Self::Form(_, parts) | Self::Pick(_, parts) | Self::Impl(_, parts) | Self::Tuple(parts) => {
-                parts.iter().for_each(f)
-            }
+            Self::List(part) | Self::Ref(_, part) | Self::Pointer(_, part) => f(part),
+            Self::Form(_, parts)
+            | Self::Pick(_, parts)
+            | Self::Impl(_, parts)
+            | Self::Dyn(_, parts)
+            | Self::Tuple(parts) => parts.iter().for_each(f),
             Self::Proc(params, ret) => {
                 params.iter().for_each(&mut f);
                 f(ret);
@@ -159,6 +165,8 @@ impl Ty {
             Self::Impl(id, tys) => Self::Impl(*id, many(tys)),
             Self::Proc(params, ret) => Self::Proc(many(params), Arc::new(ret.subst(args))),
             Self::Tuple(tys) => Self::Tuple(many(tys)),
+            Self::Pointer(m, t) => Self::Pointer(*m, Arc::new(t.subst(args))),
+            Self::Dyn(id, tys) => Self::Dyn(*id, many(tys)),
             Self::Error
             | Self::Unit
             | Self::Never

@@ -20,10 +20,7 @@ pub const BUILTIN_TYPES: [&str; 29] = [
 ];
 
 /// Names that the grammar lists as types and this compiler does not have.
-const UNSUPPORTED_TYPES: [&str; 12] = [
-    "f16", "f128", "cstr", "c_char", "c_short", "c_int", "c_uint", "c_long", "c_ulong", "c_size", "intptr",
-    "uintptr",
-];
+const UNSUPPORTED_TYPES: [&str; 2] = ["f16", "f128"];
 
 /// The built-in type `name`.
 pub fn builtin_type(name: &str) -> Option<Ty> {
@@ -48,8 +45,22 @@ pub fn builtin_type(name: &str) -> Option<Ty> {
         "char" | "rune" => Ty::Char,
         "string" => Ty::String,
         "bytes" => Ty::Bytes,
-        "unit" | "void" => Ty::Unit,
+        "unit" | "void" | "c_void" => Ty::Unit,
         "never" => Ty::Never,
+        // What C calls its types on the 64-bit targets that we have.
+        "c_char" | "c_schar" => Ty::Int(IntTy::I8),
+        "c_uchar" => Ty::Int(IntTy::U8),
+        "c_short" => Ty::Int(IntTy::I16),
+        "c_ushort" => Ty::Int(IntTy::U16),
+        "c_int" => Ty::Int(IntTy::I32),
+        "c_uint" => Ty::Int(IntTy::U32),
+        "c_long" | "c_longlong" => Ty::Int(IntTy::I64),
+        "c_ulong" | "c_ulonglong" => Ty::Int(IntTy::U64),
+        "c_size" | "size_t" | "uintptr" => Ty::USIZE,
+        "c_ssize" | "intptr" => Ty::Int(IntTy::Isize),
+        "c_float" => Ty::Float(FloatTy::F32),
+        "c_double" => Ty::F64,
+        "cstr" => Ty::Pointer(false, Arc::new(Ty::Int(IntTy::U8))),
         _ => return None,
     })
 }
@@ -108,6 +119,22 @@ impl TypeResolver<'_> {
                 Ty::Proc(params, Arc::new(ret))
             }
             TypeRefKind::Tuple(parts) => Ty::Tuple(parts.iter().map(|part| self.ty(part)).collect()),
+            TypeRefKind::Pointer(mutable, target) => Ty::Pointer(*mutable, Arc::new(self.ty(target))),
+            TypeRefKind::Dyn(of) => {
+                let (found, diagnostics) = super::traits::resolve_trait(
+                    self.db,
+                    self.owner,
+                    self.generics,
+                    Ty::Unit,
+                    of,
+                    self.self_ty,
+                );
+                self.diagnostics.extend(diagnostics);
+                match found {
+                    Some(found) => Ty::Dyn(found.of, found.args.iter().skip(1).cloned().collect()),
+                    None => Ty::Error,
+                }
+            }
             TypeRefKind::Error => Ty::Error,
         }
     }
@@ -237,6 +264,18 @@ impl TypeResolver<'_> {
         let generic_count =
             |count: usize, resolver: &mut Self| resolver.expect_args(ty, name, count, args.len(), Some(item));
         match item.kind(self.db) {
+            ItemKind::Form | ItemKind::Pick if args.len() < generics_of(self.db, item) => {
+                let mut filled = args;
+                while let Some(default) = default_argument(self.db, item, filled.len() as u32) {
+                    filled.push(default.subst(&filled));
+                }
+                let fits = self.expect_args(ty, name, generics_of(self.db, item), filled.len(), Some(item));
+                match (fits, item.kind(self.db)) {
+                    (false, _) => Ty::Error,
+                    (true, ItemKind::Form) => Ty::Form(item, filled.into()),
+                    (true, _) => Ty::Pick(item, filled.into()),
+                }
+            }
             ItemKind::Form => match generic_count(generics_of(self.db, item), self) {
                 true => Ty::Form(item, args.into()),
                 false => Ty::Error,
@@ -451,6 +490,24 @@ pub fn generics_of(db: &dyn Db, item: ItemId) -> usize {
     }
 }
 
+/// What stands for a type argument of a form or pick that is left out, over the arguments before it.
+#[salsa::tracked(returns(ref), cycle_result = default_argument_cycle)]
+fn default_argument(db: &dyn Db, item: ItemId, index: u32) -> Option<Ty> {
+    let (names, defaults) = match &**item_hir(db, item) {
+        ItemHir::Form(hir) => (&hir.generics, &hir.defaults),
+        ItemHir::Pick(hir) => (&hir.generics, &hir.defaults),
+        _ => return None,
+    };
+    let written = defaults.get(index as usize)?.as_ref()?;
+    let names: Vec<Name> = names.iter().take(index as usize).map(|ident| ident.name.clone()).collect();
+    Some(resolve_type(db, item, &names, written).0)
+}
+
+/// A default that needs itself.
+fn default_argument_cycle(_db: &dyn Db, _id: salsa::Id, _item: ItemId, _index: u32) -> Option<Ty> {
+    Some(Ty::Error)
+}
+
 /// The number of type constructors in `ty`, or `limit` if there are more.
 pub(crate) fn type_size(ty: &Ty, limit: usize) -> usize {
     let mut size = 0;
@@ -495,7 +552,10 @@ fn aliases_named(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
                 stack.extend(args);
                 found.extend(aliases_in_path(db, item, &hir.generics, path));
             }
-            TypeRefKind::List(inner) | TypeRefKind::Ref(_, inner) => stack.push(inner),
+            TypeRefKind::List(inner)
+            | TypeRefKind::Ref(_, inner)
+            | TypeRefKind::Pointer(_, inner)
+            | TypeRefKind::Dyn(inner) => stack.push(inner),
             TypeRefKind::Proc(params, ret) => {
                 stack.extend(params);
                 stack.extend(ret.as_deref());

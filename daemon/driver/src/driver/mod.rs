@@ -1,8 +1,12 @@
 //! The driver itself: one door for each verb.
+mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
+mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use hot::{HotBuild, HotProgram, Swap};
+pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
 
 use std::ffi::OsString;
@@ -12,23 +16,27 @@ use std::time::{Duration, Instant};
 
 use vitte_compiler::base::{Diagnostic, FileContents, Program, SourcePath};
 use vitte_compiler::codegen::WasmWidth;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_store::Store;
 
 use self::linking::tool_error;
 use crate::api::{
     BuildOutcome, BuildRequest, CancellationToken, DriverError, EmitOutcome, Event, EventSink, Finding,
-    Inputs, RebuildReport, ResolvedDiagnostic, Stage, Touched,
+    Inputs, LineRange, RebuildReport, ResolvedDiagnostic, Stage, SyntaxProblem, Touched,
 };
+use crate::c_compiler::CCompiler;
 use crate::cache::{self, BuildCache, CachedResult, History, Noted, Publisher};
 use crate::changes::{FileWatcher, Unwatched};
 use crate::determinism;
 use crate::engine::{Database, Engines, Image, ProgramState, STAGES, Work, doors, internal, show};
+use crate::link::image::{self, ImageOptions};
 use crate::link::incremental::Unfit;
+use crate::link::incremental::hot::Generation;
 use crate::link::{DebugInfo, EMBEDDED, Linkers, Toolbox};
 use crate::memory::{Memory, MemoryUse};
 use crate::output::{self, Outputs, Written};
 use crate::plan::{BuildPlan, Output};
-use crate::product::Product;
+use crate::product::{Backend, Product};
 use crate::project::bad_input;
 
 /// Longest wait for what is being published.
@@ -49,6 +57,7 @@ pub struct Driver {
     /// What each target was built from last.
     noted: Noted,
     memory: Memory,
+    packer: Option<Arc<dyn Packer>>,
     /// Last, so that nothing it uses is gone before it has ended.
     publisher: Publisher,
 }
@@ -87,6 +96,12 @@ enum Made {
     Image(Image<Written>),
     /// What needs no linker.
     File(Arc<[u8]>),
+    /// Input for a C compiler.
+    C(Arc<str>),
+    /// What goes into a package.
+    Parts(Vec<Part>),
+    /// What a process that runs it shall be.
+    Hot(Generation),
 }
 
 /// How far a request wants to go.
@@ -96,12 +111,22 @@ enum Goal<'a> {
     Object,
     /// The executable, unless it is in place; an object where the program needs a linker.
     Image(&'a Outputs),
+    /// An executable for another machine.
+    Native,
     /// A WebAssembly module.
     Wasm(WasmWidth),
     /// A module of bytecode.
     Bytecode,
+    /// C source text.
+    C,
+    /// A component.
+    Component,
+    /// All parts of a package.
+    Parts(Outline),
     /// An object to make a library of.
     Library,
+    /// What a process that runs it shall be.
+    Hot,
     Text(Stage, Option<&'a str>),
 }
 
@@ -109,7 +134,16 @@ impl Goal<'_> {
     /// Whether the whole program is asked for.
     fn is_whole(self) -> bool {
         match self {
-            Goal::Object | Goal::Image(_) | Goal::Wasm(_) | Goal::Bytecode | Goal::Library => true,
+            Goal::Object
+            | Goal::Image(_)
+            | Goal::Wasm(_)
+            | Goal::Bytecode
+            | Goal::C
+            | Goal::Component
+            | Goal::Parts(_)
+            | Goal::Library
+            | Goal::Native
+            | Goal::Hot => true,
             Goal::Diagnostics | Goal::Text(..) => false,
         }
     }
@@ -133,6 +167,7 @@ impl Driver {
             history: None,
             noted: Noted::default(),
             memory: Memory::default(),
+            packer: None,
             publisher: Publisher::default(),
         }
     }
@@ -141,6 +176,12 @@ impl Driver {
     #[must_use]
     pub fn watched_by(self, watcher: Arc<dyn FileWatcher>) -> Self {
         Self { engines: Arc::new(Engines::new(watcher)), ..self }
+    }
+
+    /// The same driver, which leaves the writing of packages to `packer`.
+    #[must_use]
+    pub fn packed_by(self, packer: Arc<dyn Packer>) -> Self {
+        Self { packer: Some(packer), ..self }
     }
 
     /// The same driver, which finds results of programs that it does not know in `store`, and leaves its
@@ -205,13 +246,36 @@ impl Driver {
                 self.linkers.select(plan.linker.as_deref()).map_err(tool_error)?
             }
             // Nothing of this is linked.
-            Product::Wasm(_) | Product::Bytecode => self.linkers.select(None).map_err(tool_error)?,
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_)
+            | Product::Foreign(_) => self.linkers.select(None).map_err(tool_error)?,
         };
-        let linker_name = if plan.product.is_linked() { linker.identity() } else { "none".to_owned() };
+        let mut linker_name = match plan.product {
+            Product::Executable | Product::SharedLibrary => linker.identity(),
+            Product::Foreign(_) => image::IDENTITY.to_owned(),
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_) => "none".to_owned(),
+        };
+        let c_compiler = match plan.backend {
+            Backend::Cranelift => None,
+            Backend::C17 => Some(CCompiler::find(&self.tools).map_err(tool_error)?),
+        };
+        if let Some(compiler) = &c_compiler {
+            linker_name = format!("{linker_name}, {}", compiler.identity());
+        }
         let described = plan.describe(&linker_name);
         output::check(&plan)?;
         if request.dry_run {
             return Ok(BuildOutcome { plan: described, ..BuildOutcome::default() });
+        }
+        if let Some(made_elsewhere) = packing::foreign(&plan)? {
+            return self.pack_foreign(&plan, made_elsewhere, described, events);
         }
         let key = BuildCache::plan_key(&plan, &linker_name, cache::Goal::Build);
         let mut found = self.find(&plan, &key, request);
@@ -229,13 +293,21 @@ impl Driver {
         // Programs of one's own need no linker for object files.
         let is_plain = linker.name() == EMBEDDED && plan.is_plain();
         let goal = match plan.product {
+            Product::Executable if plan.backend == Backend::C17 => {
+                linker.prepare();
+                Goal::C
+            }
+            Product::CSource => Goal::C,
             Product::Executable if is_plain => Goal::Image(&self.outputs),
             Product::Executable => {
                 linker.prepare();
                 Goal::Object
             }
+            Product::Foreign(_) => Goal::Native,
             Product::Wasm(width) => Goal::Wasm(width),
             Product::Bytecode => Goal::Bytecode,
+            Product::Component => Goal::Component,
+            Product::Package(outline) => Goal::Parts(outline),
             Product::SharedLibrary => {
                 linker.prepare();
                 Goal::Library
@@ -265,7 +337,21 @@ impl Driver {
                     }
                 })
             }
+            // Nothing of it was asked for.
+            Made::Hot(_) => None,
             Made::File(bytes) => Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?),
+            Made::C(text) => match &c_compiler {
+                None => Some(self.outputs.write(&plan, text.as_bytes(), 0, !request.without_digest)?),
+                Some(compiler) => {
+                    let object = compiler.compile(&text, &plan, cancel).map_err(tool_error)?;
+                    let object = doors::Object { bytes: object.into() };
+                    self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
+                }
+            },
+            Made::Parts(parts) => {
+                let bytes = self.pack(&plan, parts)?;
+                Some(self.outputs.write(&plan, &bytes, 0, !request.without_digest)?)
+            }
             Made::Object(object) => {
                 self.link(&plan, &request.cwd, &*linker, &object, events, cancel, &mut outcome)?
             }
@@ -320,6 +406,7 @@ impl Driver {
             history: None,
             noted: Noted::default(),
             memory: Memory::default(),
+            packer: self.packer.clone(),
             publisher: Publisher::default(),
         };
         determinism::check(request, &files, built, cancel, fresh)?;
@@ -404,7 +491,9 @@ impl Driver {
         let compiled = self.compile(&plan, &request.cwd, goal, events, cancel)?;
         let bytes = match compiled.made {
             Some(Made::Object(object)) => object.bytes.to_vec(),
-            Some(Made::Image(_) | Made::File(_)) | None => compiled.text.into_bytes(),
+            Some(Made::Image(_) | Made::File(_) | Made::C(_) | Made::Parts(_) | Made::Hot(_)) | None => {
+                compiled.text.into_bytes()
+            }
         };
         Ok(EmitOutcome { errors: compiled.errors, bytes })
     }
@@ -466,6 +555,14 @@ impl Driver {
     /// The long explanation of a code, key or `E0001`-style name, as Markdown. `language` is `en` or `fr`.
     pub fn explain(&self, code: &str, language: &str) -> Option<String> {
         doors::explain(code, language)
+    }
+
+    /// A source text in canonical style; of the lines of a range, if one is given, and the rest as it was.
+    ///
+    /// # Errors
+    /// The syntax errors of a text that does not parse; it is not changed.
+    pub fn format(&self, text: &str, range: Option<LineRange>) -> Result<String, Vec<SyntaxProblem>> {
+        doors::formatted(text, range)
     }
 
     /// Runs the compiler as far as `goal`; reports phases and diagnostics.
@@ -538,10 +635,25 @@ fn compile_snapshot(
                 Err(diagnostics) => Err(diagnostics),
             }
         }
+        Goal::Native if clean => doors::native(db, program).and_then(|parts| {
+            let options = ImageOptions { name: &plan.project.name, strip: plan.debug == DebugInfo::Strip };
+            let bytes =
+                image::write(&parts, options).map_err(|why| doors::not_laid_out(db, program, &why))?;
+            made = Some(Made::File(bytes.into()));
+            Ok(())
+        }),
         Goal::Wasm(width) if clean => {
             doors::wasm(db, program, width).map(|bytes| made = Some(Made::File(bytes)))
         }
         Goal::Bytecode if clean => doors::bytecode(db, program).map(|bytes| made = Some(Made::File(bytes))),
+        Goal::C if clean => doors::c17(db, program).map(|text| made = Some(Made::C(text))),
+        Goal::Component if clean => {
+            doors::component(db, program, Outline::Module).map(|bytes| made = Some(Made::File(bytes)))
+        }
+        Goal::Parts(outline) if clean => {
+            parts(db, program, outline).map(|parts| made = Some(Made::Parts(parts)))
+        }
+        Goal::Hot if clean => kept.hot(db, program).map(|generation| made = Some(Made::Hot(generation))),
         Goal::Library if clean => doors::library(db, program).map(|object| made = Some(Made::Object(object))),
         // The first stages stand even where a program is wrong.
         Goal::Text(stage, filter) if clean || matches!(stage, Stage::Tokens | Stage::Ast | Stage::Hir) => {
@@ -550,9 +662,14 @@ fn compile_snapshot(
         Goal::Diagnostics
         | Goal::Object
         | Goal::Image(_)
+        | Goal::Native
         | Goal::Wasm(_)
         | Goal::Bytecode
+        | Goal::C
+        | Goal::Component
+        | Goal::Parts(_)
         | Goal::Library
+        | Goal::Hot
         | Goal::Text(..) => Ok(()),
     };
     if let Err(more) = outcome {
@@ -561,6 +678,23 @@ fn compile_snapshot(
     }
     let errors = count(&diagnostics, "error");
     Ok(Compiled { diagnostics, errors, made, text, revision: db.revision() })
+}
+
+/// What goes into a package.
+fn parts(db: &Database, program: Program, outline: Outline) -> Result<Vec<Part>, Arc<[Diagnostic]>> {
+    let component = Part {
+        kind: PartKind::Component,
+        path: "main.wasm".to_owned(),
+        bytes: doors::component(db, program, outline)?,
+    };
+    Ok(match outline {
+        Outline::Module => {
+            let bytes = doors::bytecode(db, program)?;
+            vec![component, Part { kind: PartKind::Bytecode, path: "main.vitbc".to_owned(), bytes }]
+        }
+        // Plugins are components.
+        Outline::Plugin => vec![component],
+    })
 }
 
 /// Refuses an entry file that is no text: there is nothing to show a diagnostic in.

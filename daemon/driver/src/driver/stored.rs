@@ -12,7 +12,8 @@ use crate::engine::{doors, show};
 use crate::link::DebugInfo;
 use crate::output::Written;
 use crate::plan::BuildPlan;
-use crate::product::Product;
+use crate::product::{Backend, Product};
+use vitte_compiler::codegen::wasm::Outline;
 
 impl Driver {
     /// What the store has for the program as it is on disk, with the diagnostics as the user would see
@@ -166,10 +167,15 @@ impl Driver {
                 let found = kept.check(db, program);
                 if whole && !found.iter().any(Diagnostic::is_error) {
                     match plan.product {
+                        Product::Executable if plan.backend == Backend::C17 => drop(doors::c17(db, program)),
+                        Product::CSource => drop(doors::c17(db, program)),
                         Product::Executable => drop(kept.link(db, program, strip, Some)),
+                        Product::Foreign(_) => drop(doors::native(db, program)),
                         Product::Wasm(width) => drop(doors::wasm(db, program, width)),
                         Product::Bytecode => drop(doors::bytecode(db, program)),
                         Product::SharedLibrary => drop(doors::library(db, program)),
+                        Product::Component => drop(doors::component(db, program, Outline::Module)),
+                        Product::Package(outline) => drop(doors::component(db, program, outline)),
                     }
                 }
             });

@@ -1,18 +1,29 @@
 //! Every query of the compiler that the driver asks, in one place.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use vitte_compiler::base::diagnostic::Diagnostics;
-use vitte_compiler::base::{FileContents, Place, Program, SourceFile, SourcePath, Span};
+use vitte_compiler::base::{
+    Code, Db as _, Diagnostic, FileContents, LineIndex, Name, Phase, Place, Program, SourceFile, SourcePath,
+    Span,
+};
 pub(crate) use vitte_compiler::codegen::Fragments;
+use vitte_compiler::codegen::hot::Contract;
+use vitte_compiler::codegen::wasm::Outline;
 use vitte_compiler::codegen::{self, TextStage, WasmWidth};
+use vitte_compiler::format::{self, FormatError};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
+use vitte_compiler::mono::{Instance, InstanceKind};
 use vitte_compiler::ssa::CodeOptions;
-use vitte_compiler::{explain as explanations, syntax, types};
+use vitte_compiler::{explain as explanations, runtime, syntax, types};
 
 use super::Database;
-use crate::api::Stage;
+use super::database::Folders;
+use crate::api::{LineRange, Stage, SyntaxProblem};
+
+const NOT_LAID_OUT: Code = Code { code: "LNK0062", key: "LINK_E_NOT_LAID_OUT" };
 
 /// An object file.
 #[derive(Clone, Debug)]
@@ -73,6 +84,55 @@ pub(crate) fn extern_place(db: &Database, program: Program, name: &str) -> Place
     }
 }
 
+/// What code that calls an instance, and values that it handles, rely on.
+pub(crate) fn contract(db: &Database, instance: Instance) -> Contract {
+    codegen::hot::contract(db, instance)
+}
+
+/// What values of types look like: see [`codegen::hot::definitions`].
+pub(crate) fn definitions(
+    db: &Database,
+    items: impl IntoIterator<Item = ItemId>,
+) -> BTreeMap<String, String> {
+    codegen::hot::definitions(db, items)
+}
+
+/// The functions of C that the modules of the program declare, and those of the prelude and the standard library
+/// whether it imports them or not, in order: what it may call after an edit.
+pub(crate) fn declared_in_c(db: &Database, program: Program) -> Vec<Name> {
+    let own = types::program::program_modules(db, program).iter().copied();
+    let library = runtime::FILES.iter().filter(|(path, _)| !runtime::WASM_PATHS.contains(path));
+    let library = library
+        .map(|(path, _)| db.file(&SourcePath { root: runtime::CORE_ROOT.into(), path: (*path).into() }));
+    let items = own.chain(library).flat_map(|file| &lower::item_tree(db, file).items);
+    let procs = items.map(|entry| entry.id).filter(|item| item.kind(db) == ItemKind::Proc);
+    let names = procs
+        .filter(|item| lower::proc_signature(db, *item).as_ref().is_some_and(|sig| sig.abi == Abi::C))
+        .map(|item| item.name(db).clone());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The user's `main`.
+pub(crate) fn entry(db: &Database, program: Program) -> Option<ItemId> {
+    types::entry_point(db, program).ok()
+}
+
+/// Whether an instance is the program's `main`, or that of the user, which it calls once.
+pub(crate) fn is_entry(db: &Database, instance: Instance, entry: Option<ItemId>) -> bool {
+    match instance.kind(db) {
+        InstanceKind::Main(_) | InstanceKind::Tests(_) => true,
+        InstanceKind::Proc(item, _) => entry == Some(*item),
+        InstanceKind::Thunk(..)
+        | InstanceKind::DynThunk(..)
+        | InstanceKind::Lambda(..)
+        | InstanceKind::Drop(_)
+        | InstanceKind::DropCycle(_)
+        | InstanceKind::Clone(_)
+        | InstanceKind::Eq(_)
+        | InstanceKind::Hash(_) => false,
+    }
+}
+
 /// The program's object file, or why there is none.
 pub(crate) fn object(db: &Database, program: Program) -> Result<Object, Diagnostics> {
     let object = codegen::program_object(db, program)?;
@@ -85,6 +145,22 @@ pub(crate) fn library(db: &Database, program: Program) -> Result<Object, Diagnos
     Ok(Object { bytes: object.bytes.as_slice().into() })
 }
 
+/// The parts of the program for another machine, or why there are none.
+pub(crate) fn native(db: &Database, program: Program) -> Result<Arc<codegen::NativeProgram>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let roots = codegen::native::roots(db, program);
+    super::parallel::each(db, roots, |db, instance| codegen::native::needs(db, instance, options));
+    codegen::native_program(db, program)
+}
+
+/// That no executable can be made of a program's parts, and why.
+pub(crate) fn not_laid_out(db: &Database, program: Program, why: &str) -> Diagnostics {
+    let place = Place::File(program.entry(db), Span::default());
+    let message = format!("no executable can be made of this program: {why}");
+    let label = "the program that begins here";
+    Arc::from([Diagnostic::error(NOT_LAID_OUT, Phase::Linker, place, message, label)])
+}
+
 /// The program as a WebAssembly module, or why there is none.
 pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
@@ -93,12 +169,33 @@ pub(crate) fn wasm(db: &Database, program: Program, width: WasmWidth) -> Result<
     codegen::program_wasm(db, program, width)
 }
 
+/// The program as a WebAssembly component, or why there is none.
+pub(crate) fn component(db: &Database, program: Program, outline: Outline) -> Result<Arc<[u8]>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    let width = WasmWidth::Wasm32;
+    let roots = codegen::wasm::roots(db, program, width);
+    super::parallel::each(db, roots, |db, instance| codegen::wasm::needs(db, instance, options, width));
+    codegen::wasm::program_component(db, program, outline)
+}
+
 /// The program as a module of bytecode, or why there is none.
 pub(crate) fn bytecode(db: &Database, program: Program) -> Result<Arc<[u8]>, Diagnostics> {
     let options = CodeOptions::of(db, program.options(db));
     let roots = codegen::wasm::roots(db, program, codegen::vbc::WIDTH);
     super::parallel::each(db, roots, |db, instance| codegen::vbc::needs(db, instance, options));
     codegen::program_bytecode(db, program)
+}
+
+/// The program as C source text, or why there is none.
+pub(crate) fn c17(db: &Database, program: Program) -> Result<Arc<str>, Diagnostics> {
+    let options = CodeOptions::of(db, program.options(db));
+    if let Ok(instances) = codegen::program_instances(db, program) {
+        super::parallel::each(db, instances, |db, instance| {
+            vitte_compiler::ssa::optimised_ssa(db, instance, options);
+            Vec::new()
+        });
+    }
+    codegen::program_c17(db, program)
 }
 
 /// One stage as text: of the entry file for the stages that know files, of the program for the others.
@@ -122,6 +219,33 @@ pub(crate) fn emit(
         // It is bytes, not text: see [`object`].
         Stage::Obj => Ok(String::new()),
     }
+}
+
+/// A text in canonical style, or why not: the syntax errors in it.
+pub(crate) fn formatted(text: &str, range: Option<LineRange>) -> Result<String, Vec<SyntaxProblem>> {
+    // The text is no file of any program: the database only gives it a name.
+    let db = Database::new(Folders { workspace: PathBuf::new(), roots: Vec::new() });
+    let file = SourceFile::new(&db, SourcePath::workspace("text.vit"), FileContents::Missing);
+    let lines = LineIndex::new(text);
+    let problem = |offset: u32, code: &str, message: &str| {
+        let (line, column) = lines.line_column(text, offset);
+        SyntaxProblem { line, column, code: code.to_owned(), message: message.to_owned() }
+    };
+    format::format_text(file, text, range).map_err(|error| match error {
+        FormatError::Syntax(errors) => errors
+            .iter()
+            .map(|error| {
+                let offset = match error.labels.first().map(|label| label.place) {
+                    Some(Place::File(_, span)) => span.start,
+                    _ => 0,
+                };
+                problem(offset, error.code.code, &error.message)
+            })
+            .collect(),
+        FormatError::Unsafe(at) => {
+            vec![problem(at as u32, "ICE0901", "formatting would change this token; nothing was done")]
+        }
+    })
 }
 
 /// The long explanation of a code.

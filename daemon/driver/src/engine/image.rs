@@ -1,18 +1,21 @@
 //! Executables that are laid out from the compiler's fragments, kept between edits.
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use vitte_compiler::base::Program;
 use vitte_compiler::base::diagnostic::Diagnostics;
+use vitte_compiler::codegen::Fragment;
 use vitte_compiler::codegen::fragment::Start;
+use vitte_compiler::codegen::hot::Contract;
 use vitte_compiler::incremental::{Ahead, Edits};
 use vitte_compiler::mono::Instance;
 use vitte_compiler::types::program_modules;
 
 use super::program::Modules;
 use super::{Database, doors, parallel};
-use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit};
+use crate::link::incremental::{ImageOptions, IncrementalLinker, Unfit, hot};
 
 /// Most memory that is kept for the next executable.
 const BUFFER_MAX: usize = 64 << 20;
@@ -34,6 +37,8 @@ struct State {
     /// The version that was laid out last; 0 for none.
     linked: u64,
     strip: bool,
+    /// What others rely on in each function, with the fragment that it was read from.
+    contracts: HashMap<Instance, (Arc<Fragment>, Arc<Contract>)>,
     /// The executable of a version, and memory for the next one.
     buffer: (u64, Vec<u8>),
 }
@@ -78,38 +83,10 @@ impl ProgramImage {
         strip: bool,
         find: impl Fn(u64) -> Option<T>,
     ) -> Result<Result<Image<T>, Unfit>, Diagnostics> {
-        /// One sequence for all programs of the process.
-        static VERSIONS: AtomicU64 = AtomicU64::new(1);
         // Whoever unwound here was cancelled before anything was changed.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
-        if state.revision != Some(db.revision()) || state.strip != strip {
-            let started = Instant::now();
-            let reached = state.revision.take().and_then(|revision| modules.reached_since(revision));
-            let edits = reached.as_deref().map_or(Edits::Any, Edits::Only);
-            let ahead = |start: Start, ahead: Ahead<Instance>| match ahead {
-                Ahead::From(main) => {
-                    parallel::each(db, vec![main], |db, instance| start.make(db, instance));
-                    parallel::each(db, program_modules(db, program).to_vec(), |db, file| {
-                        start.make_module(db, file);
-                        Vec::new()
-                    });
-                }
-                Ahead::These(instances) => parallel::each(db, instances, |db, instance| {
-                    start.make(db, instance);
-                    Vec::new()
-                }),
-            };
-            if state.fragments.update(db, program, edits, &modules.users, ahead)?
-                || state.strip != strip
-                || state.version == 0
-            {
-                state.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
-                state.strip = strip;
-            }
-            state.revision = Some(db.revision());
-            tracing::debug!(elapsed = ?started.elapsed(), fragments = state.fragments.len(), "fragments brought up to date");
-        }
+        state.bring_up(db, program, modules, strip)?;
         let version = state.version;
         if let Some(known) = find(version) {
             return Ok(Ok(Image::Known(known)));
@@ -124,5 +101,96 @@ impl ProgramImage {
         let linked = state.linker.link(&state.fragments, changes.as_ref(), options, &mut bytes, is_last);
         state.linked = if linked.is_ok() { version } else { 0 };
         Ok(linked.map(|()| Image::New { version, bytes, home: Arc::clone(self), elapsed: started.elapsed() }))
+    }
+    /// The program as it is now, for a process that runs it: see [`hot`].
+    ///
+    /// # Errors
+    /// What is wrong with the program.
+    pub(crate) fn hot(
+        &self,
+        db: &Database,
+        program: Program,
+        modules: &Modules,
+    ) -> Result<hot::Generation, Diagnostics> {
+        // Whoever unwound here was cancelled before anything was changed, but for contracts that hold.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = &mut *state;
+        let strip = state.strip;
+        state.bring_up(db, program, modules, strip)?;
+        let State { fragments, contracts, .. } = state;
+        let entry = doors::entry(db, program);
+        let mut functions = Vec::with_capacity(fragments.len());
+        let (mut items, mut seen) = (Vec::new(), HashSet::new());
+        for (number, (fragment, callees)) in fragments.iter().enumerate() {
+            let Some(instance) = fragments.instance(number) else { continue };
+            let contract = match contracts.get(&instance) {
+                Some((known, contract)) if Arc::ptr_eq(known, fragment) => Arc::clone(contract),
+                _ => {
+                    let contract = Arc::new(doors::contract(db, instance));
+                    contracts.insert(instance, (Arc::clone(fragment), Arc::clone(&contract)));
+                    contract
+                }
+            };
+            items.extend(contract.types.iter().copied().filter(|item| seen.insert(*item)));
+            functions.push(hot::Function {
+                fragment: Arc::clone(fragment),
+                callees: callees.to_vec(),
+                contract,
+                is_entry: doors::is_entry(db, instance, entry),
+            });
+        }
+        let options = program.options(db);
+        Ok(hot::Generation {
+            functions,
+            definitions: doors::definitions(db, items),
+            declared: doors::declared_in_c(db, program),
+            entry: program.entry(db).path(db).to_string(),
+            level: options.opt_level,
+        })
+    }
+}
+
+impl State {
+    /// Brings the fragments up to date with the program.
+    ///
+    /// # Errors
+    /// What is wrong with the program; then they are as they were.
+    fn bring_up(
+        &mut self,
+        db: &Database,
+        program: Program,
+        modules: &Modules,
+        strip: bool,
+    ) -> Result<(), Diagnostics> {
+        /// One sequence for all programs of the process.
+        static VERSIONS: AtomicU64 = AtomicU64::new(1);
+        if self.revision != Some(db.revision()) || self.strip != strip {
+            let started = Instant::now();
+            let reached = self.revision.take().and_then(|revision| modules.reached_since(revision));
+            let edits = reached.as_deref().map_or(Edits::Any, Edits::Only);
+            let ahead = |start: Start, ahead: Ahead<Instance>| match ahead {
+                Ahead::From(main) => {
+                    parallel::each(db, vec![main], |db, instance| start.make(db, instance));
+                    parallel::each(db, program_modules(db, program).to_vec(), |db, file| {
+                        start.make_module(db, file);
+                        Vec::new()
+                    });
+                }
+                Ahead::These(instances) => parallel::each(db, instances, |db, instance| {
+                    start.make(db, instance);
+                    Vec::new()
+                }),
+            };
+            if self.fragments.update(db, program, edits, &modules.users, ahead)?
+                || self.strip != strip
+                || self.version == 0
+            {
+                self.version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+                self.strip = strip;
+            }
+            self.revision = Some(db.revision());
+            tracing::debug!(elapsed = ?started.elapsed(), fragments = self.fragments.len(), "fragments brought up to date");
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use vitte_compiler::incremental::{Ahead, CheckedModules, Edits, Users, check_mod
 
 use super::{Database, Image, ProgramImage, parallel};
 use crate::link::incremental::Unfit;
+use crate::link::incremental::hot::Generation;
 
 /// Steps between revisions that are remembered.
 const STEPS_MAX: usize = 64;
@@ -81,12 +82,23 @@ impl ProgramState {
         strip: bool,
         find: impl Fn(u64) -> Option<T>,
     ) -> Result<Result<Image<T>, Unfit>, Diagnostics> {
-        let modules = self.checked(db, program, |checked, _| Modules {
+        self.image.link(db, program, &self.modules(db, program), strip, find)
+    }
+
+    /// The program as it is now, for a process that runs it: see [`ProgramImage::hot`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn hot(&self, db: &Database, program: Program) -> Result<Generation, Diagnostics> {
+        self.image.hot(db, program, &self.modules(db, program))
+    }
+
+    fn modules(&self, db: &Database, program: Program) -> Modules {
+        self.checked(db, program, |checked, _| Modules {
             users: checked.modules.users(),
             steps: checked.steps.iter().cloned().collect(),
             revision: db.revision(),
-        });
-        self.image.link(db, program, &modules, strip, find)
+        })
     }
 
     fn checked<T>(

@@ -20,9 +20,9 @@ const OUTPUT_MAX: u64 = 256 * 1024;
 /// The name of what is made, inside the folder that is made for it.
 const OUTPUT: &str = "program";
 
-/// What the linker `tool` may touch: its own installation, the system's programs and libraries, and
+/// What `tool` may touch: its own installation, the system's programs and libraries, and
 /// `folder`. A command of the user's own may need anything, and is trusted like the user's programs.
-fn policy(tool: &Path, folder: &Path) -> Policy {
+pub(crate) fn policy(tool: &Path, folder: &Path) -> Policy {
     let tool = tool.canonicalize().unwrap_or_else(|_| tool.to_owned());
     let mut programs = tool.parent().unwrap_or(&tool);
     // In a Rust toolchain, `bin/gcc-ld/ld.lld` only calls what is in `bin`.
@@ -210,7 +210,8 @@ impl Linker for CommandLinker {
             LinkError::tool(format!("cannot run the linker `{name}`"), error.to_string(), help)
         })?;
         let confinement = matches!(self.call, Call::Tool(_)).then(|| child.confinement());
-        let (success, output) = supervise(child, cancel, &name)?;
+        let help = "try another linker: `--linker embedded`";
+        let (success, output) = supervise(child, cancel, &format!("the linker `{name}`"), help)?;
         let made = folder.path().join(OUTPUT);
         if !success || !made.is_file() {
             let help = "see the linker's own words above; `--linker embedded` needs nothing of this machine";
@@ -223,8 +224,14 @@ impl Linker for CommandLinker {
     }
 }
 
-/// Waits for `child`, within the time limit and unless cancelled; whether it succeeded, and its words.
-fn supervise(mut child: Child, cancel: &CancellationToken, name: &str) -> Result<(bool, String), LinkError> {
+/// Waits for `child`, within the time limit and unless cancelled; whether it succeeded, and its words. `help` says what to
+/// do if `what` takes too long.
+pub(crate) fn supervise(
+    mut child: Child,
+    cancel: &CancellationToken,
+    what: &str,
+    help: &str,
+) -> Result<(bool, String), LinkError> {
     let reader = |pipe: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -252,8 +259,8 @@ fn supervise(mut child: Child, cancel: &CancellationToken, name: &str) -> Result
             break Some(LinkError::Cancelled);
         }
         if Instant::now() >= deadline {
-            let message = format!("the linker `{name}` took more than {} s", TIME_MAX.as_secs());
-            break Some(LinkError::tool(message, "", "try another linker: `--linker embedded`"));
+            let message = format!("{what} took more than {} s", TIME_MAX.as_secs());
+            break Some(LinkError::tool(message, "", help));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(5));

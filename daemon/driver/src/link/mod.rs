@@ -7,15 +7,17 @@
 mod command; // cc, ld, ld.lld, rust-lld, mold, custom commands
 mod detect; // what this machine offers
 mod embedded; // the worker process that holds libwild, seen from the service
+pub(crate) mod image; // executables for other machines, in this process
 pub(crate) mod incremental; // fragments to an executable, in this process
 mod plan; // LinkPlan and its digest
 mod startup; // `_start`
 mod stub; // a stand-in for libc.so.6 that holds only names
 mod symbols; // who defines what, and what the C library offers
-mod system_calls; // the library that programs reach the operating system by
+pub(crate) mod system_calls; // the library that programs reach the operating system by
 mod worker; // the same worker, seen from inside
 
 pub use command::CommandLinker;
+pub(crate) use command::{policy, supervise};
 pub use detect::{Tool, ToolKind, Toolbox};
 pub use embedded::EmbeddedLinker;
 pub use plan::{DebugInfo, LinkMode, LinkObject, LinkPlan};

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use object::{Object, ObjectSymbol};
 
-use super::LinkObject;
+use super::{DebugInfo, LinkObject, LinkPlan};
 
 /// Made by `build.rs`; empty where programs cannot be linked anyway.
 #[cfg(system_calls)]
@@ -39,6 +39,23 @@ fn library() -> &'static Library {
     })
 }
 
+/// What makes a shared library of it, for programs that do not go through a linker of object files; `None` where
+/// there is no such library.
+pub(crate) fn shared_library() -> Option<LinkPlan> {
+    let library = library();
+    if library.functions.is_empty() {
+        return None;
+    }
+    let object = LinkObject { name: "ffi_syscalls.o".into(), bytes: Arc::clone(&library.bytes) };
+    let executable = LinkPlan::executable(object);
+    Some(LinkPlan { shared: true, gc_sections: false, debug: DebugInfo::Strip, ..executable })
+}
+
+/// The library's own copy of the name, if it has such a function.
+pub(crate) fn function(name: &str) -> Option<&'static str> {
+    if name.starts_with(PREFIX) { library().functions.get(name).map(String::as_str) } else { None }
+}
+
 /// The library, if `program` refers to one of its functions. An object that cannot be read needs none:
 /// whoever links it says what is wrong with it.
 pub(super) fn needed_by(program: &LinkObject) -> Option<LinkObject> {
@@ -58,7 +75,7 @@ mod tests {
     use object::write;
 
     use super::*;
-    use crate::link::{LinkPlan, symbols};
+    use crate::link::symbols;
 
     /// An object that calls `name` in its `main`.
     fn caller(name: &str) -> LinkObject {

@@ -88,6 +88,23 @@ pub struct Manifest {
     pub lints: Vec<(LintLevel, String)>,
     /// How to link.
     pub link: LinkSettings,
+    /// What a package for the loader says.
+    pub plugin: PluginSettings,
+    /// What a plugin or module may use, such as `vitte:host/console`.
+    pub capabilities: Vec<String>,
+}
+
+/// The `plugin` object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginSettings {
+    /// `id`: what it is called, such as `acme:style`.
+    pub id: Option<String>,
+    /// `seq`: grows with each release.
+    pub seq: Option<u64>,
+    /// `activation`: when it is made.
+    pub activation: Vec<String>,
+    /// `config`: what `init` is given.
+    pub config: Option<String>,
 }
 
 /// A workspace's manifest.
@@ -178,6 +195,8 @@ impl Manifest {
             profiles: profiles(&fields)?,
             lints: lints(&fields)?,
             link: link(&fields)?,
+            plugin: plugin(&fields)?,
+            capabilities: fields.list("capabilities")?,
         })
     }
 }
@@ -393,6 +412,20 @@ fn link(fields: &Fields<'_>) -> Result<LinkSettings, DriverError> {
         },
         libraries: link.list("libraries")?,
         flags: link.list("flags")?,
+    })
+}
+
+fn plugin(fields: &Fields<'_>) -> Result<PluginSettings, DriverError> {
+    let Some(plugin) = fields.object("plugin")? else { return Ok(PluginSettings::default()) };
+    let seq = match plugin.object.get("seq") {
+        None | Some(Value::Null) => None,
+        Some(number) => Some(number.as_u64().ok_or_else(|| plugin.mistyped("seq", "a whole number from 0"))?),
+    };
+    Ok(PluginSettings {
+        id: plugin.optional("id")?.map(String::from),
+        seq,
+        activation: plugin.list("activation")?,
+        config: plugin.optional("config")?.map(String::from),
     })
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::archive::checked_name;
 use crate::name::ModuleName;
+use crate::plugin::Activation;
 
 /// The version of the format that is read and written.
 const FORMAT: u64 = 1;
@@ -34,18 +35,37 @@ pub struct Manifest {
     /// Packages that it needs, sorted by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deps: Vec<Dependency>,
-    /// What of the system it wants, sorted, as [`Wanted`](vitte_trust::Wanted) is written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub capabilities: Vec<String>,
-    /// What has it loaded, where others depend on it; with them if empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub activation: Vec<String>,
     /// An SPDX expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
     /// What it is for, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// What it exports: functions with their types, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<ExportedFunction>,
+    /// When a plugin is made, or a module that others depend on is loaded: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub activation: Vec<String>,
+    /// What a plugin's `init` is given, where the user gave nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// What it may use: of the system, as [`Wanted`](vitte_trust::Wanted) is written, and interfaces of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+}
+
+/// A function that a package exports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedFunction {
+    /// Its name.
+    pub name: String,
+    /// Its type in WIT; types stand where they are used, without names.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// SHA-256 of that text in hexadecimal: equal if values can cross.
+    pub hash: String,
 }
 
 /// A package that another one needs.
@@ -144,19 +164,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        let Self {
-            format,
-            id,
-            version,
-            kind: _,
-            seq: _,
-            artifacts,
-            deps,
-            capabilities,
-            activation,
-            license: _,
-            description: _,
-        } = self;
+        let Self { format, id, version, kind, activation, artifacts, deps, capabilities, .. } = self;
         let broken = |message: String| Err(ManifestError(message));
         if *format != FORMAT {
             return broken(format!("its format is {format}; this version reads {FORMAT}"));
@@ -188,16 +196,21 @@ impl Manifest {
                 return broken(format!("the version of `{dep}` that it needs cannot be read: {message}"));
             }
         }
-        if !capabilities.is_sorted_by(|a, b| a < b) {
-            return broken("its capabilities are not sorted, each once".to_owned());
-        }
         for capability in capabilities {
-            if let Err(error) = capability.parse::<vitte_trust::Wanted>() {
+            // Others are interfaces of the service, which a plugin's check knows.
+            let is_interface = capability.contains('/') && !capability.starts_with("fs:");
+            if !is_interface && let Err(error) = capability.parse::<vitte_trust::Wanted>() {
                 return broken(error.to_string());
             }
         }
-        if !activation.is_sorted_by(|a, b| a < b) || activation.iter().any(String::is_empty) {
-            return broken("its activation events are not sorted, each once".to_owned());
+        for event in activation {
+            match (event.parse::<Activation>(), kind) {
+                (Ok(_), PackageKind::Plugin) | (Ok(Activation::OnCall), PackageKind::Module) => {}
+                (Ok(_), PackageKind::Module) => {
+                    return broken(format!("only plugins have the `activation` `{event}`"));
+                }
+                (Err(error), _) => return broken(error.to_string()),
+            }
         }
         let mut seen = BTreeSet::new();
         for Artifact { path, kind: _, target, size: _, sha256 } in artifacts {

@@ -4,12 +4,16 @@
 //! it (`archive`); the manifest names each artifact with its digest (`manifest`); a signature over the
 //! manifest therefore covers all of it.
 mod archive; // the ZIP subset
+mod assemble; // packages from parts
 mod manifest; // what is in it, and who says so
 
 use sha2::{Digest, Sha256};
 
 pub use archive::ArchiveError;
-pub use manifest::{Artifact, ArtifactKind, Dependency, Manifest, ManifestError, PackageKind};
+pub use assemble::assemble;
+pub use manifest::{
+    Artifact, ArtifactKind, Dependency, ExportedFunction, Manifest, ManifestError, PackageKind,
+};
 
 use crate::loader::hexadecimal;
 

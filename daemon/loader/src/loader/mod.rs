@@ -162,6 +162,8 @@ struct Inner {
     /// Started with the first module.
     threads: OnceLock<Threads>,
     starting: Mutex<()>,
+    /// What users gave to plugins, by name.
+    settings: Mutex<BTreeMap<ModuleName, String>>,
 }
 
 struct Threads {
@@ -201,6 +203,7 @@ impl ModuleLoader {
                 registry,
                 threads: OnceLock::new(),
                 starting: Mutex::default(),
+                settings: Mutex::default(),
             }),
         }
     }
@@ -349,6 +352,21 @@ impl ModuleLoader {
         self.reload(&[request], cancel).and_then(|modules| of_name(modules, name)).map(Some)
     }
 
+    /// What `init` of the module is given from the next load or reload on, if it takes a configuration; `None` for what
+    /// its package says.
+    pub fn configure(&self, name: &ModuleName, settings: Option<String>) {
+        let mut all = self.inner.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        match settings {
+            Some(settings) => drop(all.insert(name.clone(), settings)),
+            None => drop(all.remove(name)),
+        }
+    }
+
+    /// The settings that it was made with.
+    pub(crate) fn config(&self) -> &LoaderConfig {
+        &self.inner.config
+    }
+
     /// Ends the service of a module: new calls find nothing, old ones are given
     /// [`LoaderConfig::drain_max`]. Returns at once, with the generation that served.
     ///
@@ -442,6 +460,11 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    /// What the user gave for a plugin.
+    fn settings_of(&self, module: &ModuleName) -> Option<String> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).get(module).cloned()
+    }
+
     /// The threads of the loader, started when first asked for.
     fn threads(&self) -> Result<&Threads, LoadError> {
         if let Some(threads) = self.threads.get() {

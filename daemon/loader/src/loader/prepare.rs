@@ -46,6 +46,8 @@ struct Coming {
     purpose: Purpose,
     options: Arc<Linking>,
     seq: Option<(String, u64)>,
+    /// What its manifest gives to `init`.
+    settings: Option<String>,
     packaged: Option<Packaged>,
     ceiling: Option<Vec<Capability>>,
     code: Valid,
@@ -169,7 +171,8 @@ impl Inner {
             Some(read) => read,
             None => self.read(&request)?,
         };
-        let Content { module, version, kind, code, digest, signer, seq, packaged, ceiling } = content;
+        let Content { module, version, kind, code, digest, signer, seq, settings, packaged, ceiling } =
+            content;
         if expected.is_some_and(|expected| expected != file_digest) {
             return Err(LoadError::LockDigest { module, path });
         }
@@ -193,7 +196,7 @@ impl Inner {
         match valid {
             Ok(code) => {
                 coming.insert(module, number);
-                Ok(Coming { staged, purpose, options, seq, packaged, ceiling, code })
+                Ok(Coming { staged, purpose, options, seq, settings, packaged, ceiling, code })
             }
             Err(error) => {
                 self.registry.advance(&module, number, State::Failed, &error.to_string());
@@ -248,7 +251,7 @@ impl Inner {
         overlay: &Overlay,
         cancel: &Cancel,
     ) -> Result<Generation, LoadError> {
-        let Coming { staged, purpose: _, options, seq: _, packaged, ceiling, code } = coming;
+        let Coming { staged, purpose: _, options, seq: _, settings: given, packaged, ceiling, code } = coming;
         let (module, number) = (staged.module.clone(), staged.number);
         let imports = match &code {
             Valid::Engine(unlinked) => unlinked.imports.as_slice(),
@@ -262,7 +265,16 @@ impl Inner {
                     return Err(LoadError::Unsupported { path: staged.path, kind: staged.kind });
                 };
                 let stop = self.stop(cancel, &Cancel::default());
-                let native = Native::start(&self.domains, &staged, native, &capabilities, &table, text, library, &stop)?;
+                let native = Native::start(
+                    &self.domains,
+                    &staged,
+                    native,
+                    &capabilities,
+                    &table,
+                    text,
+                    library,
+                    &stop,
+                )?;
                 self.registry.advance(&module, number, State::Linked, "");
                 (Program::native(native), None)
             }
@@ -281,7 +293,8 @@ impl Inner {
                 let system = (module.clone(), settings);
                 let program = unlinked
                     .link(engine, Arc::new(bindings), system.clone())
-                    .map_err(|message| LoadError::Link { module: module.clone(), message })?;
+                    .map_err(|message| LoadError::Link { module: module.clone(), message })?
+                    .configured(self.settings_of(&module).or(given));
                 if let Some(bytecode) = program.as_bytecode()
                     && asks_the_system
                 {

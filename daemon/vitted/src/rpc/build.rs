@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status};
-use vitte_driver::{BuildRequest, CancellationToken, Driver};
+use vitte_driver::{BuildRequest, CancellationToken, Driver, LineRange, SyntaxProblem};
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_server::BuildService;
 use vitte_proto::v1::event::Kind;
@@ -14,6 +14,7 @@ use super::run::{STRINGS_MAX, environment_of};
 use super::stream::{ResponseStream, deadline, events};
 use crate::convert;
 use crate::operation::{NewOperation, OperationKind, WhenUnwatched};
+use crate::plugins;
 use crate::service::Service;
 use crate::status::Refusal;
 use crate::testing::{Choice, run_tests};
@@ -49,7 +50,10 @@ impl BuildService for Build {
         };
         let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
             let outcome = service
-                .drive(&operation, move |driver, sink, cancel| driver.check(&build, sink, cancel))
+                .drive_with(&operation, move |service, sink, cancel| {
+                    let outcome = service.driver.check(&build, sink, cancel)?;
+                    Ok(plugins::look(&service.plugins, &service.driver, &build, sink, outcome))
+                })
                 .await?;
             operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
             Ok(())
@@ -70,7 +74,10 @@ impl BuildService for Build {
         };
         let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
             let outcome = service
-                .drive(&operation, move |driver, sink, cancel| driver.build(&build, sink, cancel))
+                .drive_with(&operation, move |service, sink, cancel| {
+                    plugins::before_build(&service.plugins, &build, sink)?;
+                    service.driver.build(&build, sink, cancel)
+                })
                 .await?;
             operation.emit(Kind::BuildFinished(convert::outcome(outcome)));
             Ok(())
@@ -146,6 +153,28 @@ impl BuildService for Build {
                 .help("codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too")
         })?;
         Ok(Response::new(v1::ExplainResponse { markdown }))
+    }
+
+    async fn format(
+        &self,
+        request: Request<v1::FormatRequest>,
+    ) -> Result<Response<v1::FormatResponse>, Status> {
+        let v1::FormatRequest { text, lines } = request.into_inner();
+        let range = lines.map(|v1::LineRange { first, last }| LineRange { first, last });
+        if range.is_some_and(|range| range.first == 0 || range.last < range.first) {
+            return Err(Refusal::bad_field("lines", "begin at 1 and end where they begin or later").into());
+        }
+        let answer = match self.0.ask(move |driver| driver.format(&text, range)).await? {
+            Ok(text) => v1::FormatResponse { text, problems: Vec::new() },
+            Err(problems) => {
+                let problems = problems.into_iter().map(|problem| {
+                    let SyntaxProblem { line, column, code, message } = problem;
+                    v1::SyntaxProblem { line, column, code, message }
+                });
+                v1::FormatResponse { text: String::new(), problems: problems.collect() }
+            }
+        };
+        Ok(Response::new(answer))
     }
 
     async fn explain_rebuild(

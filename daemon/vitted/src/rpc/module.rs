@@ -9,8 +9,8 @@ use tonic::{Code, Request, Response, Status};
 use tracing::info;
 use vitte_loader::{
     Breaking, CallRequest, Cancel, Capability, Event, Export, GenerationInfo, Inspection, LinkOptions,
-    LoadError, LoadRequest, ModuleImport, ModuleInfo, ModuleName, ParseCapabilityError, Reply, Section, State,
-    Symbol,
+    LoadError, LoadRequest, ModuleImport, ModuleInfo, ModuleName, ParseCapabilityError, Reply, Section,
+    State, Symbol,
 };
 use vitte_proto::v1;
 use vitte_proto::v1::module_service_server::ModuleService;

@@ -18,6 +18,7 @@ use super::build::{parse, title};
 use super::page::{number_key, page};
 use super::stream::{ResponseStream, deadline, events};
 use crate::convert;
+use crate::hot::run_hot;
 use crate::operation::{NewOperation, Operation, OperationKind, StdinPiece, Subscription};
 use crate::program::{self, Stdin};
 use crate::service::Service;
@@ -140,6 +141,7 @@ fn start_run(
         forward_stdin,
         request_id,
         on_disconnect: _,
+        hot,
     } = start;
     if args.len() + environment.len() > STRINGS_MAX {
         return Err(Refusal::bad_field("start.args", "and `start.environment` are too long"));
@@ -157,16 +159,20 @@ fn start_run(
     }
     let new =
         NewOperation { kind: OperationKind::Run, title: title("run", &build), request_id, when_unwatched };
+    if hot {
+        let spec = RunSpec { executable: PathBuf::new(), args, env: environment, cwd, timeout };
+        return service.begin(new, deadline, |service, operation, input| {
+            run_hot(service, operation, build, spec, stdin, input)
+        });
+    }
     service.begin(new, deadline, |service, operation, mut input| async move {
         let building =
             service.drive(&operation, move |driver, sink, cancel| driver.build(&build, sink, cancel));
         let outcome = tokio::select! {
             outcome = building => outcome?,
             // Nothing runs yet that could catch a signal.
-            Some(signal) = fatal(&mut input.signals) => {
-                operation.cancel().cancel();
-                let message = format!("ended by signal {signal} before the program started");
-                return Err(Refusal::new(Code::Cancelled, "CANCELLED", message));
+            Some(signal) = program::fatal(&mut input.signals) => {
+                return Err(program::ended_early(&operation, signal));
             }
         };
         let executable = outcome.executable.clone().filter(|_| outcome.errors == 0);
@@ -175,16 +181,6 @@ fn start_run(
         let spec = RunSpec { executable, args, env: environment, cwd, timeout };
         program::run(&operation, spec, stdin, input).await
     })
-}
-
-/// The next signal that would end a program without handlers: SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM.
-async fn fatal(signals: &mut tokio::sync::mpsc::Receiver<i32>) -> Option<i32> {
-    loop {
-        let signal = signals.recv().await?;
-        if matches!(signal, 1 | 2 | 3 | 9 | 15) {
-            return Some(signal);
-        }
-    }
 }
 
 pub(super) fn text(field: &str, value: String) -> Result<OsString, Refusal> {

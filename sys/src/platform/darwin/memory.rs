@@ -23,3 +23,8 @@ pub(crate) fn seal(_: NonNull<u8>, _: NonZeroUsize) -> Result<(), Errno> {
 
 /// This allocator gives memory back by itself, or cannot be asked.
 pub(crate) fn release_unused() {}
+
+/// Nothing here runs code from files in memory.
+pub(crate) fn executable_file(_: &str, _: u64) -> Result<crate::platform::handle::OwnedHandle, Errno> {
+    Err(Errno::OPNOTSUPP)
+}

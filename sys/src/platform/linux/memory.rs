@@ -18,6 +18,20 @@ pub(crate) fn file(name: &str) -> Result<OwnedHandle, Errno> {
     }
 }
 
+/// An empty file in memory that may be mapped executable, of `bytes` zeroes, which can be neither shortened nor
+/// lengthened.
+pub(crate) fn executable_file(name: &str, bytes: u64) -> Result<OwnedHandle, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = match rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Kernels before 6.3 do not know the flag; there all such files are executable.
+        Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
+        made => made,
+    }?;
+    rustix::fs::ftruncate(&file, bytes)?;
+    rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(file)
+}
+
 /// With these three the bytes of a file cannot change and cannot go away.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::WRITE);
 

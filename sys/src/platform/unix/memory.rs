@@ -57,3 +57,13 @@ pub(crate) unsafe fn unmap(start: NonNull<u8>, length: NonZeroUsize) {
     // SAFETY: as the caller promises. It can fail only for arguments that are no mapping.
     let _ = unsafe { rustix::mm::munmap(start.as_ptr().cast(), length.get()) };
 }
+
+/// The first `length` bytes of a file, readable and writable, seen by all who map them.
+pub(crate) fn map_shared(file: impl AsHandle, length: NonZeroUsize) -> Result<NonNull<u8>, Errno> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a null hint without MAP_FIXED lets the kernel choose a free range, so that no memory of
+    // ours is replaced.
+    let start =
+        unsafe { rustix::mm::mmap(std::ptr::null_mut(), length.get(), access, MapFlags::SHARED, file, 0) }?;
+    NonNull::new(start.cast()).ok_or(Errno::NOMEM)
+}

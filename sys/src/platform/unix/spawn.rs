@@ -78,6 +78,9 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
     {
         return Err(at(Stage::Landlock)(Errno::OPNOTSUPP));
     }
+    if command.handed.is_some() {
+        return Err(at(Stage::Prepare)(Errno::OPNOTSUPP));
+    }
     if limits.memory.is_some() {
         return Err(at(Stage::ControlGroup)(Errno::OPNOTSUPP));
     }

@@ -41,7 +41,7 @@ pub(crate) fn launch(mut command: Command, _limits: Limits) -> Result<Child, Fai
             Target::Descriptor(descriptor) => drop(descriptor),
         }
     }
-    let _ = (&command.arguments, &command.directory, command.session, &command.policy);
+    let _ = (&command.arguments, &command.directory, command.session, &command.policy, &command.handed);
     let _ = command.environment();
     Err(at(Stage::Prepare)(Errno::OPNOTSUPP))
 }

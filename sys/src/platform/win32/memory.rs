@@ -88,3 +88,13 @@ pub(crate) fn seal(_start: NonNull<u8>, _length: NonZeroUsize) -> Result<(), Err
 
 /// These allocators give memory back by themselves, or cannot be asked.
 pub(crate) fn release_unused() {}
+
+/// Nothing here runs code from files in memory.
+pub(crate) fn executable_file(_: &str, _: u64) -> Result<OwnedHandle, Errno> {
+    Err(Errno::OPNOTSUPP)
+}
+
+/// Nothing here shares memory by files.
+pub(crate) fn map_shared(_: impl AsHandle, _: NonZeroUsize) -> Result<NonNull<u8>, Errno> {
+    Err(Errno::OPNOTSUPP)
+}

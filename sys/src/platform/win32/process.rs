@@ -90,6 +90,9 @@ impl Tree {
 /// Starts `command` on the lowest rung, which is all that Windows offers without a service of its own.
 pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Failure> {
     let program = command.resolve().map_err(at(Stage::Exec))?;
+    if command.handed.is_some() {
+        return Err(at(Stage::Prepare)(Errno::OPNOTSUPP));
+    }
     if let Some(policy) = &command.policy
         && policy.rungs().all(|rung| rung != Rung::Limits)
     {

@@ -863,6 +863,10 @@ impl<'a> Body<'a> {
                     self.ins().memory_grow(0);
                 }
             }
+            Inline::Trap => {
+                self.ins().unreachable();
+                return;
+            }
             Inline::Copy | Inline::Fill => {
                 // The result is the first argument.
                 let kept = wants_result.then(|| self.temporary(ValType::I64));

@@ -18,16 +18,18 @@ pub(in crate::codegen) enum Extern {
 /// C functions that are a few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::codegen) enum Inline {
-    /// `wasm_heap_base() -> usize`
+    /// `memory_base() -> usize`
     HeapBase,
-    /// `wasm_memory_grow(pages) -> isize`: the size before, in pages; negative if there is no more.
+    /// `memory_grow(pages) -> isize`: the size before, in pages; negative if there is no more.
     MemoryGrow,
-    /// `wasm_memory_size() -> usize`, in pages.
+    /// `memory_size() -> usize`, in pages.
     MemorySize,
     /// `memcpy`, and `memmove`, which is the same here.
     Copy,
     /// `memset`.
     Fill,
+    /// `component_trap() -> never`
+    Trap,
     /// One operation on one float; by the code of the instruction.
     Float(FloatFunction, FloatWidth),
 }
@@ -58,9 +60,11 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("__errno_location", Extern::Proc("wasi_errno_place")),
     ("_exit", Extern::Proc("wasi_exit")),
     ("abort", Extern::Proc("wasi_abort")),
-    ("calloc", Extern::Proc("wasi_calloc")),
+    ("calloc", Extern::Proc("heap_calloc")),
     ("ceil", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Double))),
     ("ceilf", Extern::Inline(Inline::Float(FloatFunction::Ceil, FloatWidth::Single))),
+    ("component_console_write", Extern::Import("write", &[I32, I32, I32], &[])),
+    ("component_trap", Extern::Inline(Inline::Trap)),
     ("copysign", Extern::Inline(Inline::Float(FloatFunction::CopySign, FloatWidth::Double))),
     ("copysignf", Extern::Inline(Inline::Float(FloatFunction::CopySign, FloatWidth::Single))),
     ("exit", Extern::Proc("wasi_exit")),
@@ -68,17 +72,20 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("fabsf", Extern::Inline(Inline::Float(FloatFunction::Abs, FloatWidth::Single))),
     ("floor", Extern::Inline(Inline::Float(FloatFunction::Floor, FloatWidth::Double))),
     ("floorf", Extern::Inline(Inline::Float(FloatFunction::Floor, FloatWidth::Single))),
-    ("free", Extern::Proc("wasi_free")),
-    ("malloc", Extern::Proc("wasi_malloc")),
-    ("memchr", Extern::Proc("wasi_memchr")),
-    ("memcmp", Extern::Proc("wasi_memcmp")),
+    ("free", Extern::Proc("heap_free")),
+    ("malloc", Extern::Proc("heap_malloc")),
+    ("memchr", Extern::Proc("heap_memchr")),
+    ("memcmp", Extern::Proc("heap_memcmp")),
     ("memcpy", Extern::Inline(Inline::Copy)),
     ("memmove", Extern::Inline(Inline::Copy)),
+    ("memory_base", Extern::Inline(Inline::HeapBase)),
+    ("memory_grow", Extern::Inline(Inline::MemoryGrow)),
+    ("memory_size", Extern::Inline(Inline::MemorySize)),
     ("memset", Extern::Inline(Inline::Fill)),
     ("nearbyint", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Double))),
     ("nearbyintf", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Single))),
     ("read", Extern::Proc("wasi_read")),
-    ("realloc", Extern::Proc("wasi_realloc")),
+    ("realloc", Extern::Proc("heap_realloc")),
     ("rint", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Double))),
     ("rintf", Extern::Inline(Inline::Float(FloatFunction::Nearest, FloatWidth::Single))),
     ("rt_buf_free", Extern::Proc("rt_buf_free")),
@@ -128,7 +135,8 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("rt_random", Extern::Proc("rt_random")),
     ("sqrt", Extern::Inline(Inline::Float(FloatFunction::SquareRoot, FloatWidth::Double))),
     ("sqrtf", Extern::Inline(Inline::Float(FloatFunction::SquareRoot, FloatWidth::Single))),
-    ("strlen", Extern::Proc("wasi_strlen")),
+    ("strlen", Extern::Proc("heap_strlen")),
+    ("system_entries", Extern::Proc("system_entries")),
     ("trunc", Extern::Inline(Inline::Float(FloatFunction::Truncate, FloatWidth::Double))),
     ("truncf", Extern::Inline(Inline::Float(FloatFunction::Truncate, FloatWidth::Single))),
     ("wasi_args_get", Extern::Import("args_get", &[I32, I32], &[I32])),
@@ -158,17 +166,44 @@ const EXTERNS: &[(&str, Extern)] = &[
     ("wasi_path_unlink_file", Extern::Import("path_unlink_file", &[I32, I32, I32], &[I32])),
     ("wasi_proc_exit", Extern::Import("proc_exit", &[I32], &[])),
     ("wasi_random_get", Extern::Import("random_get", &[I32, I32], &[I32])),
-    ("wasm_heap_base", Extern::Inline(Inline::HeapBase)),
-    ("wasm_memory_grow", Extern::Inline(Inline::MemoryGrow)),
-    ("wasm_memory_size", Extern::Inline(Inline::MemorySize)),
     ("wasm_multiply_high", Extern::Proc("wasm_multiply_high")),
-    ("wasm_text_end", Extern::Proc("wasm_text_end")),
-    ("wasm_text_in", Extern::Proc("wasm_text_in")),
-    ("wasm_text_out", Extern::Proc("wasm_text_out")),
     ("write", Extern::Proc("wasi_write")),
 ];
 
-/// What the C function `name` becomes; `None` if there is nothing like it.
+/// Whom a module asks for services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum System {
+    /// WASI preview 1.
+    Wasi,
+    /// The host of a component: its console, and nothing else.
+    Component,
+}
+
+impl System {
+    /// The module that programs import from.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Wasi => super::WASI,
+            Self::Component => super::CONSOLE,
+        }
+    }
+
+    /// What the C function `name` becomes here; `None` if there is nothing like it.
+    pub(in crate::codegen) fn find(self, name: &str) -> Option<Extern> {
+        match (self, find(name)?) {
+            (Self::Component, import @ Extern::Import(..)) => match name {
+                "component_console_write" => Some(import),
+                "wasi_fd_write" => Some(Extern::Proc("component_fd_write")),
+                "wasi_fd_read" => Some(Extern::Proc("component_fd_read")),
+                "wasi_proc_exit" => Some(Extern::Proc("component_proc_exit")),
+                _ => None,
+            },
+            (_, found) => Some(found),
+        }
+    }
+}
+
+/// What the C function `name` becomes in modules for WASI; `None` if there is nothing like it.
 pub(in crate::codegen) fn find(name: &str) -> Option<Extern> {
     let at = EXTERNS.binary_search_by_key(&name, |(known, _)| known).ok()?;
     EXTERNS.get(at).map(|(_, becomes)| *becomes)
@@ -187,6 +222,7 @@ impl Inline {
             Self::MemoryGrow => (&[I64], &[I64]),
             Self::Copy => (&[I64, I64, I64], &[I64]),
             Self::Fill => (&[I64, I32, I64], &[I64]),
+            Self::Trap => (&[], &[]),
             Self::Float(FloatFunction::CopySign, FloatWidth::Double) => (&[F64, F64], &[F64]),
             Self::Float(FloatFunction::CopySign, FloatWidth::Single) => (&[F32, F32], &[F32]),
             Self::Float(_, FloatWidth::Double) => (&[F64], &[F64]),

@@ -2,8 +2,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::exports::{Export, exported_procs};
-use super::externs::{self, Extern};
+use vitte_bytecode::TypeDefinition;
+
+use super::exports::{Adapted, Export, adapted, exported_procs};
+use super::externs::{Extern, System};
 use super::{ReferenceTarget, STACK_BYTES, Signature, WasmCode, WasmWidth, compile_wasm};
 use crate::base::diagnostic::{Diagnostic, Diagnostics, Phase, Place};
 use crate::base::{Db, Name, Program, SourcePath, Span};
@@ -30,7 +32,7 @@ crate::codes! {
 }
 
 /// Bytes of the runtime's state: that of every target, and that of `runtime/wasi.vit`.
-const STATE_BYTES: u64 = 22724;
+const STATE_BYTES: u64 = 22784;
 
 /// The body of one instance. Calls of different instances can run at once.
 ///
@@ -52,21 +54,30 @@ pub fn wasm_code(
 struct Roots {
     main: Option<Instance>,
     takes_arguments: bool,
-    exports: Vec<Export>,
+    /// Definitions of the types that exports have.
+    types: Vec<TypeDefinition>,
+    exports: Vec<Adapted>,
+    system: System,
 }
 
 impl Roots {
     /// # Errors
     /// What is wrong with the program, or that nothing of it can be called.
-    fn of(db: &dyn Db, program: Program, width: WasmWidth) -> Result<Self, Diagnostics> {
-        let exports = exported_procs(db, program, width);
+    fn of(db: &dyn Db, program: Program, width: WasmWidth, system: System) -> Result<Self, Diagnostics> {
+        let (types, exports) = adapted(db, exported_procs(db, program, width));
+        let library =
+            |types, exports| Ok(Self { main: None, takes_arguments: false, types, exports, system });
         match main_instance(db, program) {
+            // Nobody starts a component.
+            Ok(_) if system == System::Component && !exports.is_empty() => library(types, exports),
+            Ok(_) if system == System::Component => Err(nothing_exported(db, program)),
             Ok(main) => {
                 let takes_arguments = match main.kind(db) {
                     InstanceKind::Main(item) => !proc_data(db, *item).params.is_empty(),
                     InstanceKind::Tests(_) => true,
                     InstanceKind::Proc(..)
                     | InstanceKind::Thunk(..)
+                    | InstanceKind::DynThunk(..)
                     | InstanceKind::Lambda(..)
                     | InstanceKind::Drop(_)
                     | InstanceKind::DropCycle(_)
@@ -74,11 +85,12 @@ impl Roots {
                     | InstanceKind::Eq(_)
                     | InstanceKind::Hash(_) => false,
                 };
-                Ok(Self { main: Some(main), takes_arguments, exports })
+                Ok(Self { main: Some(main), takes_arguments, types, exports, system })
             }
             Err(diagnostics) => match &diagnostics[..] {
-                [only] if only.code == NO_ENTRY_POINT && !exports.is_empty() => {
-                    Ok(Self { main: None, takes_arguments: false, exports })
+                [only] if only.code == NO_ENTRY_POINT && !exports.is_empty() => library(types, exports),
+                [only] if only.code == NO_ENTRY_POINT && system == System::Component => {
+                    Err(nothing_exported(db, program))
                 }
                 _ => Err(diagnostics),
             },
@@ -91,8 +103,7 @@ impl Roots {
             ("wasi_exit", self.main.is_some()),
             ("wasi_arguments", self.takes_arguments),
             ("wasi_argument_count", self.takes_arguments),
-            ("wasm_cabi_realloc", self.exports.iter().any(Export::has_texts)),
-            ("wasm_text_done", self.exports.iter().any(Export::gives_text)),
+            ("wasm_cabi_realloc", self.exports.iter().any(|export| export.takes_memory)),
         ];
         wanted.into_iter().filter_map(|(name, is_wanted)| is_wanted.then_some(name))
     }
@@ -100,8 +111,21 @@ impl Roots {
 
 /// The instances that a program begins with, for whoever compiles it on several processors before asking for the module.
 pub fn roots(db: &dyn Db, program: Program, width: WasmWidth) -> Vec<Instance> {
-    let Ok(roots) = Roots::of(db, program, width) else { return Vec::new() };
-    roots.main.into_iter().chain(roots.exports.iter().map(|export| export.thunk)).collect()
+    let exports = exported_procs(db, program, width).procs;
+    let main = main_instance(db, program).ok();
+    main.into_iter().chain(exports.iter().map(|export| export.thunk)).collect()
+}
+
+/// That a component would be empty.
+fn nothing_exported(db: &dyn Db, program: Program) -> Diagnostics {
+    let entry = program.entry(db);
+    let message = format!("`{}` exports nothing that a host can call", entry.path(db));
+    let place = Place::File(entry, Span::default());
+    let label = "a component consists of what this file exports";
+    let diagnostic = Diagnostic::error(NO_ENTRY_POINT, Phase::Linker, place, message, label)
+        .note("hosts call procs whose types the interface language has: numbers, `bool`, `char`, `string`, lists, tuples, forms, picks")
+        .help("name such procs in an `export` of this file");
+    Arc::from([diagnostic])
 }
 
 /// What a program consists of.
@@ -121,13 +145,18 @@ fn is_extern(db: &dyn Db, item: ItemId) -> bool {
 
 /// A proc of the runtime for WebAssembly.
 fn wasi_proc(db: &dyn Db, name: &str) -> Option<Instance> {
+    wasm_proc(db, name, Vec::new())
+}
+
+/// A proc of the runtime for WebAssembly with type arguments.
+pub(super) fn wasm_proc(db: &dyn Db, name: &str, types: Vec<Ty>) -> Option<Instance> {
     let mut items = WASM_PATHS.iter().flat_map(|path| {
         let file = db.file(&SourcePath { root: CORE_ROOT.into(), path: (*path).into() });
         item_tree(db, file).items.iter().map(|entry| entry.id)
     });
     let item = items
         .find(|item| item.kind(db) == ItemKind::Proc && item.name(db) == name && !is_extern(db, *item))?;
-    Some(Instance::new(db, InstanceKind::Proc(item, Vec::new())))
+    Some(Instance::new(db, InstanceKind::Proc(item, types)))
 }
 
 /// Compiles an instance, and gives those that its code refers to. For whoever compiles a program on several
@@ -160,13 +189,10 @@ fn reach(db: &dyn Db, program: Program, roots: &Roots, width: WasmWidth) -> Resu
     let mut work: Vec<Instance> = roots.main.into_iter().collect();
     work.extend(roots.runtime().filter_map(|name| wasi_proc(db, name)));
     // What the adapters refer to.
-    work.extend(roots.exports.iter().map(|export| export.thunk));
-    let adapters = roots.exports.iter().map(Export::code).collect::<Vec<_>>();
-    for reference in adapters.iter().flat_map(|code| &code.references) {
-        if let ReferenceTarget::Function(Symbol::Extern(name), _) = &reference.target
-            && let Some(Extern::Proc(proc)) = externs::find(name)
-        {
-            work.extend(wasi_proc(db, proc));
+    let adapters = roots.exports.iter().flat_map(|export| export.done.iter().chain([&export.code]));
+    for reference in adapters.flat_map(|code| &code.references) {
+        if let ReferenceTarget::Function(Symbol::Instance(instance), _) = &reference.target {
+            work.push(*instance);
         }
     }
     let mut seen: HashSet<Instance> = work.iter().copied().collect();
@@ -187,7 +213,7 @@ fn reach(db: &dyn Db, program: Program, roots: &Roots, width: WasmWidth) -> Resu
             };
             match symbol {
                 Symbol::Instance(next) => work.extend(seen.insert(*next).then_some(*next)),
-                Symbol::Extern(name) => match (externs::find(name), signature) {
+                Symbol::Extern(name) => match (roots.system.find(name), signature) {
                     (Some(Extern::Proc(proc)), Some(signature)) => {
                         let known = wasi_proc(db, proc);
                         let code = known.map(|instance| wasm_code(db, instance, options, width));
@@ -220,11 +246,12 @@ fn reach(db: &dyn Db, program: Program, roots: &Roots, width: WasmWidth) -> Resu
     Ok(reached)
 }
 
-/// C functions that the target has not, each with who calls it.
-fn not_on_target(
+/// C functions that the target has not, each with who calls it. `system` is whom modules ask for services; machines have none.
+pub(in crate::codegen) fn not_on_target(
     db: &dyn Db,
     program: Program,
     missing: &BTreeMap<Name, Instance>,
+    system: Option<System>,
     target: &str,
 ) -> Diagnostic {
     let names: Vec<String> = missing.keys().map(|name| format!("`{name}`")).collect();
@@ -243,7 +270,7 @@ fn not_on_target(
     let mut diagnostic = Diagnostic::error(NOT_ON_TARGET, Phase::Linker, place, message, "in this program");
     for (name, caller) in missing {
         let caller = debugger_name(db, *caller, &symbol_name(db, *caller));
-        let what = if externs::is_available(name) {
+        let what = if super::is_available(name) && system == Some(System::Wasi) {
             format!(
                 "`{caller}` calls `{name}` with other parameters or another result than it has for {target}"
             )
@@ -252,9 +279,15 @@ fn not_on_target(
         };
         diagnostic = diagnostic.note(what);
     }
-    diagnostic
-        .note("programs for this target have no C library and no system calls but those of WASI preview 1")
-        .help("build for the host, or do without the calls on this target")
+    let has = match system {
+        None | Some(System::Wasi) => {
+            "programs for this target have no C library and only the system calls that the runtime has there"
+        }
+        Some(System::Component) => {
+            "components have no C library and no system calls: they print to their host"
+        }
+    };
+    diagnostic.note(has).help("build for the host, or do without the calls on this target")
 }
 
 /// A function of a program.
@@ -267,17 +300,40 @@ pub(in crate::codegen) struct LinkedFunction {
     pub(in crate::codegen) code: Arc<WasmCode>,
 }
 
+/// A function that the canonical ABI asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::codegen) enum Service {
+    /// Gives memory for arguments.
+    Realloc,
+    /// Ends the result of an export.
+    Done(String),
+}
+
+impl Service {
+    /// Its name, when exports are called what `named` says.
+    pub(in crate::codegen) fn name(&self, named: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::Realloc => "cabi_realloc".to_owned(),
+            Self::Done(export) => format!("cabi_post_{}", named(export)),
+        }
+    }
+}
+
 /// A program with numbers. Functions are numbered behind the imports: those of the program by symbol, then adapters.
 pub(in crate::codegen) struct Linked<'a> {
     db: &'a dyn Db,
-    /// Imported functions of WASI.
+    /// Whom the program asks for services.
+    pub(in crate::codegen) system: System,
+    /// Definitions of the types that exports have.
+    pub(in crate::codegen) types: Vec<TypeDefinition>,
+    /// Imported functions of the system.
     pub(in crate::codegen) imports: Vec<(&'static str, Signature)>,
     /// Functions by number.
     pub(in crate::codegen) functions: Vec<LinkedFunction>,
     /// What hosts can call, with the numbers of the adapters.
     pub(in crate::codegen) exports: Vec<(Export, u32)>,
-    /// Further functions that hosts want, by name.
-    pub(in crate::codegen) services: Vec<(String, u32)>,
+    /// Further functions that hosts want.
+    pub(in crate::codegen) services: Vec<(Service, u32)>,
     /// Signatures of all functions and calls, without duplicates; ascending.
     pub(in crate::codegen) signatures: Vec<Signature>,
     /// The functions in the table, by place from 1.
@@ -303,12 +359,13 @@ pub(in crate::codegen) fn link<'a>(
     db: &'a dyn Db,
     program: Program,
     width: WasmWidth,
+    system: System,
     target: &str,
 ) -> Result<Linked<'a>, Diagnostics> {
-    let roots = Roots::of(db, program, width)?;
+    let roots = Roots::of(db, program, width, system)?;
     let reached = reach(db, program, &roots, width)?;
     if !reached.missing.is_empty() {
-        return Err(Arc::from([not_on_target(db, program, &reached.missing, target)]));
+        return Err(Arc::from([not_on_target(db, program, &reached.missing, Some(system), target)]));
     }
     number(db, reached, roots).map_err(|error| {
         let entry = program.entry(db);
@@ -324,14 +381,20 @@ fn number(db: &dyn Db, reached: Reached, roots: Roots) -> Result<Linked<'_>, Cod
             LinkedFunction { name, instance: Some(instance), code }
         })
         .collect();
-    let first_adapter = imports.len() + functions.len();
-    functions.extend(roots.exports.iter().map(|export| {
-        let name = format!("export {}", export.name);
-        LinkedFunction { name, instance: None, code: export.code() }
-    }));
-    let exports = roots.exports.into_iter().enumerate();
-    let exports: Vec<(Export, u32)> =
-        exports.map(|(at, export)| (export, (first_adapter + at) as u32)).collect();
+    let takes_memory = roots.exports.iter().any(|export| export.takes_memory);
+    let (mut exports, mut services) = (Vec::new(), Vec::new());
+    for Adapted { export, code, done, takes_memory: _ } in roots.exports {
+        let mut add = |name: String, code: WasmCode| {
+            functions.push(LinkedFunction { name, instance: None, code: Arc::new(code) });
+            (imports.len() + functions.len() - 1) as u32
+        };
+        let number = add(format!("export {}", export.name), code);
+        if let Some(done) = done {
+            let number = add(format!("end of {}", export.name), done);
+            services.push((Service::Done(export.name.clone()), number));
+        }
+        exports.push((export, number));
+    }
     let mut numbers = HashMap::new();
     let mut signatures = BTreeSet::from([Signature::default()]);
     for (number, (name, signature)) in imports.iter().enumerate() {
@@ -351,6 +414,8 @@ fn number(db: &dyn Db, reached: Reached, roots: Roots) -> Result<Linked<'_>, Cod
     }
     let mut linked = Linked {
         db,
+        system: roots.system,
+        types: roots.types,
         imports,
         functions,
         exports,
@@ -377,12 +442,8 @@ fn number(db: &dyn Db, reached: Reached, roots: Roots) -> Result<Linked<'_>, Cod
         Some(main) => Some((linked.function(&Symbol::Instance(main))?, wasi("wasi_exit")?)),
         None => None,
     };
-    let mut services = Vec::new();
-    if linked.exports.iter().any(|(export, _)| export.has_texts()) {
-        services.push(("cabi_realloc".to_owned(), wasi("wasm_cabi_realloc")?));
-    }
-    for (export, _) in linked.exports.iter().filter(|(export, _)| export.gives_text()) {
-        services.push((format!("cabi_post_{}", export.name), wasi("wasm_text_done")?));
+    if takes_memory {
+        services.insert(0, (Service::Realloc, wasi("wasm_cabi_realloc")?));
     }
     Ok(Linked { main, arguments, services, ..linked })
 }
@@ -443,7 +504,10 @@ impl Linked<'_> {
                     Some(&offset) => offset,
                     None => {
                         let (value, ty) = context.constant(*item).unwrap_or((ConstValue::Unit, Ty::Unit));
-                        let offset = data.constant(&value, &ty, &mut layouts);
+                        let offset = match context.is_static(*item) {
+                            true => data.place(&value, &ty, &mut layouts),
+                            false => data.constant(&value, &ty, &mut layouts),
+                        };
                         constants.insert(*item, offset);
                         offset
                     }
@@ -491,7 +555,7 @@ impl Linked<'_> {
     /// If there is none, which is a fault of ours.
     pub(in crate::codegen) fn function(&self, symbol: &Symbol) -> Result<u32, CodegenError> {
         let found = match symbol {
-            Symbol::Extern(name) => match externs::find(name) {
+            Symbol::Extern(name) => match self.system.find(name) {
                 Some(Extern::Proc(proc)) => wasi_proc(self.db, proc)
                     .and_then(|instance| self.numbers.get(&Symbol::Instance(instance))),
                 Some(Extern::Import(import, ..)) => self.numbers.get(&import_symbol(import)),

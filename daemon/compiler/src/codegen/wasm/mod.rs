@@ -18,6 +18,8 @@
 //! **The C functions** that the prelude calls are instructions, procs of `runtime/wasi.vit`, or imports, and so are
 //! the system calls of the standard library, as far as WASI has them (`runtime/wasi_files.vit`); `externs` is the table.
 mod body; // one function
+mod canonical; // adapters for hosts
+mod component; // components
 mod exports; // what hosts can call
 mod externs; // what C functions become
 mod link; // what a program consists of, with numbers
@@ -31,9 +33,11 @@ mod tests;
 use std::sync::Arc;
 
 pub use body::compile_wasm;
-pub use exports::{Crossing, Export, exported_procs};
-pub use externs::is_available;
+pub use component::{Outline, program_component};
+pub use exports::{Export, Exports, exported_procs};
 pub(in crate::codegen) use externs::{Extern, find as find_extern};
+pub use externs::{System, is_available};
+pub(in crate::codegen) use link::not_on_target;
 pub(in crate::codegen) use link::{Linked, link};
 pub use link::{needs, roots, wasm_code};
 pub use module::program_wasm;
@@ -43,6 +47,9 @@ use crate::ssa::Symbol;
 
 /// The module that programs import from.
 pub const WASI: &str = "wasi_snapshot_preview1";
+
+/// The interface that components print through.
+pub const CONSOLE: &str = "vitte:host/console@1.0.0";
 
 /// Bytes of the stack in linear memory.
 pub const STACK_BYTES: u64 = 1 << 20;

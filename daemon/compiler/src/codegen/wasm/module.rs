@@ -8,7 +8,7 @@ use wasm_encoder::{
 };
 
 use super::link::{Linked, link};
-use super::{ReferenceTarget, STACK_BYTES, Signature, WASI, WasmCode, WasmWidth};
+use super::{ReferenceTarget, STACK_BYTES, Signature, System, WasmCode, WasmWidth};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Program};
 use crate::codegen::CodegenError;
@@ -20,16 +20,22 @@ use crate::codegen::program::internal;
 /// What is wrong with the program, or that it has nothing to call; C functions that it declares and WebAssembly has not.
 #[salsa::tracked(returns(clone))]
 pub fn program_wasm(db: &dyn Db, program: Program, width: WasmWidth) -> Result<Arc<[u8]>, Diagnostics> {
-    let linked = link(db, program, width, width.name())?;
+    let linked = link(db, program, width, System::Wasi, width.name())?;
     let names = program.options(db).debug_info;
-    let module = write(&linked, width, names);
+    let module = write(&linked, width, names, str::to_owned);
     module.map(Arc::from).map_err(|error| {
         let entry = program.entry(db);
         internal(entry, &entry.path(db).to_string(), &error)
     })
 }
 
-fn write(linked: &Linked<'_>, width: WasmWidth, with_names: bool) -> Result<Vec<u8>, CodegenError> {
+/// The module, whose exports are called what `named` says.
+pub(super) fn write(
+    linked: &Linked<'_>,
+    width: WasmWidth,
+    with_names: bool,
+    named: impl Fn(&str) -> String,
+) -> Result<Vec<u8>, CodegenError> {
     let mut module = Module::new();
 
     let mut types = TypeSection::new();
@@ -40,7 +46,7 @@ fn write(linked: &Linked<'_>, width: WasmWidth, with_names: bool) -> Result<Vec<
 
     let mut imports = ImportSection::new();
     for (name, signature) in &linked.imports {
-        imports.import(WASI, name, EntityType::Function(linked.signature(signature)));
+        imports.import(linked.system.module(), name, EntityType::Function(linked.signature(signature)));
     }
     module.section(&imports);
 
@@ -83,10 +89,10 @@ fn write(linked: &Linked<'_>, width: WasmWidth, with_names: bool) -> Result<Vec<
         exports.export("_start", ExportKind::Func, start);
     }
     for (export, function) in &linked.exports {
-        exports.export(&export.name, ExportKind::Func, *function);
+        exports.export(&named(&export.name), ExportKind::Func, *function);
     }
-    for (name, function) in &linked.services {
-        exports.export(name, ExportKind::Func, *function);
+    for (service, function) in &linked.services {
+        exports.export(&service.name(&named), ExportKind::Func, *function);
     }
     module.section(&exports);
 

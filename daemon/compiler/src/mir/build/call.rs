@@ -8,6 +8,7 @@ use super::super::walk::{is_place, root};
 use super::place::Pending;
 use super::{Builder, Loan, in_mode};
 use crate::lower::NodeId;
+use crate::lower::hir::LayoutQuery;
 use crate::lower::hir::{Abi, BinaryOp, ParamMode};
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{self, Arg, Expr, ExprKind};
@@ -40,7 +41,15 @@ impl Builder<'_> {
                 }
                 moved = data.params.iter().map(|p| p.mode == ParamMode::Move).collect();
                 let instance = Instance::new(self.db, InstanceKind::Proc(item, tys));
-                let modes = pass_modes(self.db, instance).to_vec();
+                let mut modes = pass_modes(self.db, instance).to_vec();
+                if data.abi == Abi::C {
+                    // A text stays ours while C reads it.
+                    for arg in args.iter().filter(|arg| arg.value.ty == Ty::String) {
+                        if let Some(mode) = modes.get_mut(arg.param as usize) {
+                            *mode = PassMode::Borrow;
+                        }
+                    }
+                }
                 let callee = match data.abi {
                     Abi::Vitte | Abi::Intrinsic => Callee::Instance(instance),
                     Abi::C => Callee::Extern(
@@ -136,7 +145,9 @@ impl Builder<'_> {
                 let mut operand = self.operand(&arg.value);
                 // A part of something another argument lets the callee change must be held before the
                 // way there is made unique.
-                let shared = self.needs_drop(&ty) && self.handed_out(&arg.value, args, modes);
+                // So must what the callee can reach by itself: a static, or what a pointer leads to.
+                let reachable = is_place(&arg.value) && root(&arg.value).is_none();
+                let shared = self.needs_drop(&ty) && (reachable || self.handed_out(&arg.value, args, modes));
                 let ends = moved.get(arg.param as usize) == Some(&true);
                 if ends {
                     self.mark_move(&arg.value);
@@ -316,12 +327,20 @@ impl Builder<'_> {
         true
     }
 
+    fn layout(&self, query: LayoutQuery, ty: &Ty, field: u32) -> Const {
+        let value = crate::types::layout_query::layout_value(self.db, query, ty, field);
+        Const::Int(i128::from(value), Ty::USIZE)
+    }
+
     /// Intrinsics whose result is known from the type arguments.
     pub(super) fn known_intrinsic(&self, intrinsic: Intrinsic, tys: &[Ty]) -> Option<Const> {
         let ty = tys.first()?;
         match intrinsic {
             Intrinsic::NeedsDrop => Some(Const::Int(i128::from(needs_drop(self.db, ty)), Ty::Bool)),
             Intrinsic::TypeName => Some(Const::Str(ty_name(self.db, ty).into())),
+            Intrinsic::ByteSize => Some(self.layout(LayoutQuery::Size, ty, 0)),
+            Intrinsic::ByteAlign => Some(self.layout(LayoutQuery::Align, ty, 0)),
+            Intrinsic::FieldOffset(field) => Some(self.layout(LayoutQuery::Offset, ty, field)),
             Intrinsic::SizeOf
             | Intrinsic::Addr
             | Intrinsic::Own

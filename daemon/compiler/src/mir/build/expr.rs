@@ -3,9 +3,10 @@ use super::super::body::{
     Callee, Const, LocalId, Operand, PanicKind, Place, Projection, Rvalue, StatementKind, Terminator,
 };
 use super::super::modes::{RED_ZONE, STACK_STEP};
-use super::super::tys::{field_tys, object_of, repr};
+use super::super::tys::{dyn_object, field_tys, object_of, repr};
 use super::super::walk::{is_place, may_change, root};
 use super::Builder;
+use crate::lower::ItemId;
 use crate::lower::hir::BinaryOp;
 use crate::mono::{Instance, InstanceKind};
 use crate::types::thir::{Expr, ExprKind};
@@ -46,7 +47,11 @@ impl Builder<'_> {
 
     /// Whether evaluating one of `later` may change what the place `expr` reads.
     pub(super) fn changed_by(&self, expr: &Expr, later: &[&Expr]) -> bool {
-        root(expr).is_some_and(|local| later.iter().any(|e| !is_leaf(e) && may_change(e, local)))
+        match root(expr) {
+            Some(local) => later.iter().any(|e| !is_leaf(e) && may_change(e, local)),
+            // A static, or what a pointer leads to: any call may change it.
+            None => is_place(expr) && later.iter().any(|e| !is_leaf(e)),
+        }
     }
 
     /// The expression's value in a new temporary.
@@ -77,6 +82,7 @@ impl Builder<'_> {
             ExprKind::Bytes(bytes) => Const::Bytes(bytes.clone()),
             ExprKind::Unit => Const::Unit,
             ExprKind::Const(item) => Const::Item(*item, ty()),
+            ExprKind::Static(item) => Const::Static(*item, ty()),
             ExprKind::Variant { variant, fields } if fields.is_empty() => match ty() {
                 Ty::Pick(item, _) if pick_data(self.db, item).plain => Const::Int(i128::from(*variant), ty()),
                 _ => return None,
@@ -107,6 +113,28 @@ impl Builder<'_> {
         let address = |instance| Operand::Const(Const::Proc(instance, Ty::USIZE));
         let mut fields = vec![address(free), address(code)];
         fields.extend(captures.into_iter().map(|(_, operand)| operand));
+        self.object_value(dest, object, fields, ty);
+    }
+
+    /// Makes the object of a `dyn` value.
+    fn dyn_value(&mut self, dest: Option<LocalId>, value: &Expr, methods: &[(ItemId, Vec<Ty>)], ty: &Ty) {
+        let held = repr(&self.ty(&value.ty)).clone();
+        let count = methods.len() as u32;
+        let object = dyn_object(count, [held]);
+        let mut code = vec![InstanceKind::Drop(object.clone()), InstanceKind::Clone(object.clone())];
+        for (item, tys) in methods {
+            let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
+            let (item, tys) = crate::types::traits::dispatch(self.db, *item, &tys);
+            code.push(InstanceKind::DynThunk(item, tys, count));
+        }
+        let address = |kind| Operand::Const(Const::Proc(Instance::new(self.db, kind), Ty::USIZE));
+        let mut fields: Vec<Operand> = code.into_iter().map(address).collect();
+        fields.extend(self.operands(&[value]));
+        self.object_value(dest, object, fields, ty);
+    }
+
+    /// Makes an object of one type that is seen as one of another.
+    fn object_value(&mut self, dest: Option<LocalId>, object: Ty, fields: Vec<Operand>, ty: &Ty) {
         let made = self.new_local(object.clone(), None, self.node);
         self.assign(made, Rvalue::Record(object.clone(), fields));
         let bits = self.temp(Ty::USIZE);
@@ -143,7 +171,8 @@ impl Builder<'_> {
             | ExprKind::Str(_)
             | ExprKind::Bytes(_)
             | ExprKind::Unit
-            | ExprKind::Const(_) => {
+            | ExprKind::Const(_)
+            | ExprKind::Static(_) => {
                 if let Some(constant) = self.constant(expr) {
                     self.store(dest, Rvalue::Use(Operand::Const(constant)));
                 }
@@ -180,6 +209,7 @@ impl Builder<'_> {
                 let operands = self.operands(&exprs);
                 self.store(dest, Rvalue::Record(repr(&self.ty(&expr.ty)).clone(), operands));
             }
+            ExprKind::Dyn { value, methods } => self.dyn_value(dest, value, methods, &expr.ty),
             ExprKind::ProcRef(item, tys) => {
                 let tys: Vec<Ty> = tys.iter().map(|t| self.ty(t)).collect();
                 let (item, tys) = crate::types::traits::dispatch(self.db, *item, &tys);
@@ -395,6 +425,7 @@ fn is_leaf(expr: &Expr) -> bool {
             | ExprKind::Str(_)
             | ExprKind::Local(_)
             | ExprKind::Const(_)
+            | ExprKind::Static(_)
             | ExprKind::Unit
     )
 }

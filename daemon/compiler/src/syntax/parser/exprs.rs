@@ -2,7 +2,9 @@
 use super::patterns::BraceAfterPath;
 use super::stmts::{is_assignment, starts_plain_value};
 use super::*;
-use crate::lower::hir::BinaryOp;
+use std::sync::Arc;
+
+use crate::lower::hir::{BinaryOp, LayoutQuery};
 use crate::syntax::ast::{Arg, Lambda, Literal, Param, ParamMode, UnaryOp, Unsupported};
 use crate::syntax::lexer::continues_line;
 use crate::syntax::literal;
@@ -165,7 +167,7 @@ impl Parser<'_> {
                 }
                 Infix::Cast => {
                     self.bump();
-                    let ty = self.ty();
+                    let ty = self.cast_type();
                     self.add_expr(start, ExprKind::Cast(left, ty))
                 }
                 Infix::Is => {
@@ -491,6 +493,14 @@ impl Parser<'_> {
             } else if let Some(lo) = lo {
                 kind = Some(match p.tree.expr(lo).kind {
                     ExprKind::Range { lo, hi, inclusive: false } => ExprKind::Slice(base, lo, hi),
+                    ExprKind::Range { lo, hi: Some(last), inclusive: true } => {
+                        // The slice ends behind its last element.
+                        let span = p.tree.expr(last).span;
+                        let one = ExprKind::Literal(ast::Literal::Int(1, None));
+                        let one = p.add_expr_at(span, one);
+                        let hi = p.add_expr_at(span, ExprKind::Binary(BinaryOp::Add, span, last, one));
+                        ExprKind::Slice(base, lo, Some(hi))
+                    }
                     _ => ExprKind::Index(base, lo),
                 });
             }
@@ -678,10 +688,11 @@ impl Parser<'_> {
                 return self.match_expr(start);
             }
             "when" if line && starts_plain_value(next.kind) => return self.when_expr(),
-            "unsafe" | "critical" if brace && !self.no_record => {
+            word @ ("unsafe" | "critical") if brace && !self.no_record => {
                 self.bump();
                 let block = self.block("this keyword");
-                return self.add_expr(start, ExprKind::Block(block));
+                let kind = if word == "unsafe" { ExprKind::Unsafe(block) } else { ExprKind::Block(block) };
+                return self.add_expr(start, kind);
             }
             "loop" if brace && !self.no_record => {
                 self.bump();
@@ -721,18 +732,87 @@ impl Parser<'_> {
                 self.skip_tree();
                 return self.unsupported_expr(feature, head, start);
             }
-            "sizeof" | "alignof" | "offsetof" | "typeof" | "nameof"
-                if line && next.kind == TokenKind::LParen =>
-            {
-                let head = self.bump().span();
-                self.skip_tree();
-                return self.unsupported_expr("`sizeof` and its family", head, start);
+            word @ ("sizeof" | "alignof" | "offsetof") if line && next.kind == TokenKind::LParen => {
+                let query = match word {
+                    "sizeof" => LayoutQuery::Size,
+                    "alignof" => LayoutQuery::Align,
+                    _ => LayoutQuery::Offset,
+                };
+                self.bump();
+                return self.layout_query(start, query);
+            }
+            "typeof" if line && next.kind == TokenKind::LParen => {
+                // The name of a value's type, as the built-in name gives it.
+                let name = Ident { name: Name::new_static("type_name"), span: self.bump().span() };
+                let callee = self.add_expr(start, ExprKind::Name(name, Vec::new()));
+                let args = self.args();
+                return self.add_expr(start, ExprKind::Call { callee, args });
+            }
+            "nameof" if line && next.kind == TokenKind::LParen => {
+                self.bump();
+                return self.name_of(start);
             }
             _ => {}
         }
         let token = self.bump();
         let name = self.ident_of(token);
         self.add_expr(start, ExprKind::Name(name, Vec::new()))
+    }
+
+    /// `(T)` or `(T, field)` after `sizeof` and its like.
+    fn layout_query(&mut self, start: u32, query: LayoutQuery) -> ExprId {
+        let mut parts: (Option<TypeId>, Option<Ident>) = (None, None);
+        self.list(TokenKind::RParen, "a type", |p| {
+            if parts.0.is_none() {
+                parts.0 = Some(p.ty());
+            } else {
+                parts.1 = Some(p.any_word("a field's name"));
+            }
+        });
+        let (Some(ty), field) = parts else {
+            self.report_expected(codes::EXPECTED_TYPE, "a type in the parentheses");
+            return self.error_expr();
+        };
+        if field.is_some() != (query == LayoutQuery::Offset) {
+            let wanted = match query {
+                LayoutQuery::Offset => "`offsetof` takes a type and the name of a field",
+                LayoutQuery::Size | LayoutQuery::Align => "`sizeof` and `alignof` take one type",
+            };
+            let span = self.span_from(start);
+            let diagnostic = self
+                .error(codes::EXPECTED_TOKEN, span, wanted, "wrong number of parts")
+                .note("they are written `sizeof(T)`, `alignof(T)` and `offsetof(T, field)`")
+                .help("correct what stands in the parentheses");
+            self.report(diagnostic);
+            return self.error_expr();
+        }
+        self.add_expr(start, ExprKind::Layout { query, ty, field })
+    }
+
+    /// `(a.b.c)` after `nameof`: the last name, as a string.
+    fn name_of(&mut self, start: u32) -> ExprId {
+        let mut named = None;
+        self.list(TokenKind::RParen, "a name", |p| {
+            let e = p.expr();
+            named = match &p.tree.expr(e).kind {
+                ExprKind::Name(name, _) | ExprKind::Field { name, .. } => Some(name.name.clone()),
+                _ => None,
+            };
+        });
+        match named {
+            Some(name) => {
+                self.add_expr(start, ExprKind::Literal(ast::Literal::Str(Arc::from(name.as_str()))))
+            }
+            None => {
+                let span = self.span_from(start);
+                let diagnostic = self
+                    .error(codes::EXPECTED_IDENTIFIER, span, "`nameof` takes a name", "no name in it")
+                    .note("`nameof(a.b)` is the text `b`")
+                    .help("write a name, or a path that ends in one");
+                self.report(diagnostic);
+                self.error_expr()
+            }
+        }
     }
 
     /// Whether `word ( .. ) {` stands at the current token.

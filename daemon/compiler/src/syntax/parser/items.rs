@@ -1,8 +1,8 @@
 //! The file and its declarations.
 use super::*;
 use crate::syntax::ast::{
-    Abi, Alias, Attr, Const, Export, Extra, Field, Form, Item, ItemKind, Param, ParamMode, Pick, Proc, Space,
-    Use, UseKind, Variant, Visibility, Where,
+    Abi, Alias, Attr, Const, Export, Extra, Field, Form, FormKind, Item, ItemKind, Param, ParamMode, Pick,
+    Proc, Space, Use, UseKind, Variant, Visibility, Where,
 };
 
 /// What stands before an item's keyword.
@@ -10,6 +10,7 @@ use crate::syntax::ast::{
 pub(super) struct Before {
     pub(super) visibility: Visibility,
     pub(super) extras: Vec<Extra>,
+    pub(super) is_unsafe: bool,
 }
 
 impl Parser<'_> {
@@ -196,7 +197,8 @@ impl Parser<'_> {
                 "async" if declares => {
                     before.extras.push(Extra { feature: "`async` procedures", span: self.tok().span() })
                 }
-                "unsafe" | "inline" | "noinline" if declares => {}
+                "unsafe" if declares => before.is_unsafe = true,
+                "inline" | "noinline" if declares => {}
                 _ => break,
             }
             self.bump();
@@ -219,7 +221,8 @@ impl Parser<'_> {
             TokenKind::Use => Some(self.use_decl()),
             TokenKind::Proc => {
                 self.bump();
-                Some(ItemKind::Proc(Box::new(self.proc(Abi::Vitte, before.extras))))
+                let proc = self.proc(Abi::Vitte, before.extras);
+                Some(ItemKind::Proc(Box::new(Proc { is_unsafe: before.is_unsafe, ..proc })))
             }
             TokenKind::Pick => {
                 self.bump();
@@ -511,7 +514,7 @@ impl Parser<'_> {
             })
         };
         self.bodyless = bodyless;
-        Proc { name, abi, generics, wheres, params, ret, extras, body }
+        Proc { name, abi, generics, wheres, params, ret, extras, is_unsafe: false, body }
     }
 
     fn missing_body(&mut self) -> Block {
@@ -564,9 +567,17 @@ impl Parser<'_> {
         loop {
             let start = self.tok().start;
             let feature = match self.word() {
-                "effects" if self.nth(1).kind == TokenKind::LParen => "`effects` clauses",
                 "requires" if self.nth(1).kind == TokenKind::LParen => "`requires` clauses",
-                "noexcept" => "`noexcept`",
+                // Notes to the reader: every proc may do anything, and a panic ends the program.
+                "effects" if self.nth(1).kind == TokenKind::LParen => {
+                    self.bump();
+                    self.skip_tree();
+                    continue;
+                }
+                "noexcept" => {
+                    self.bump();
+                    continue;
+                }
                 "where" => {
                     self.bump();
                     self.wheres(wheres);
@@ -575,9 +586,7 @@ impl Parser<'_> {
                 _ => return,
             };
             self.bump();
-            if feature != "`noexcept`" {
-                self.skip_tree();
-            }
+            self.skip_tree();
             extras.push(Extra { feature, span: self.span_from(start) });
         }
     }
@@ -684,7 +693,47 @@ impl Parser<'_> {
         } else {
             self.skip_line();
         }
-        ItemKind::Const(Const { name, ty, value })
+        ItemKind::Const(Const { name, ty, value, storage: false })
+    }
+
+    /// `static NAME: T = e`, `global NAME: T = e`
+    pub(super) fn static_decl(&mut self) -> ItemKind {
+        self.bump();
+        match self.const_decl() {
+            ItemKind::Const(constant) => ItemKind::Const(Const { storage: true, ..constant }),
+            other => other,
+        }
+    }
+
+    /// `opaque type A = T`: a form that holds a `T` and nothing else.
+    pub(super) fn opaque_decl(&mut self) -> ItemKind {
+        self.bump();
+        if !self.eat_word("type") {
+            self.report_expected(codes::EXPECTED_TOKEN, "`type` after `opaque`");
+        }
+        let name = self.ident("the type's name");
+        let generics = self.generics();
+        self.expect(TokenKind::Eq, "the name of an opaque type");
+        let value = Ident { name: Name::new_static("value"), span: name.span };
+        let fields = vec![Field { name: Some(value), ty: self.ty(), default: None }];
+        ItemKind::Form(Form {
+            kind: FormKind::Opaque,
+            name,
+            generics,
+            fields,
+            members: Vec::new(),
+            extras: Vec::new(),
+        })
+    }
+
+    /// `type A` after `extern`: nothing is known of it.
+    pub(super) fn foreign_type(&mut self) -> ItemKind {
+        self.bump();
+        let name = self.ident("the type's name");
+        self.end_of_line_item("a foreign type");
+        let (generics, fields) = (Vec::new(), Vec::new());
+        let (members, extras) = (Vec::new(), Vec::new());
+        ItemKind::Form(Form { kind: FormKind::Foreign, name, generics, fields, members, extras })
     }
 
     pub(super) fn skip_line(&mut self) {
@@ -802,13 +851,10 @@ impl Parser<'_> {
                 p.errors -= 1;
             }
             let ty = p.ty();
-            let extra = p.eat(TokenKind::Eq).then(|| {
-                p.expr();
-                Extra { feature: "default values of fields", span: p.span_from(start) }
-            });
-            fields.push(Field { name: Some(name), ty, extra });
+            let default = p.eat(TokenKind::Eq).then(|| p.expr());
+            fields.push(Field { name: Some(name), ty, default });
         });
-        ItemKind::Form(Form { name, generics, fields, members, extras })
+        ItemKind::Form(Form { kind: FormKind::Record, name, generics, fields, members, extras })
     }
 
     fn pick_decl(&mut self) -> ItemKind {
@@ -834,7 +880,7 @@ impl Parser<'_> {
                         name
                     });
                     let ty = p.ty();
-                    fields.push(Field { name, ty, extra: None });
+                    fields.push(Field { name, ty, default: None });
                 });
             }
             let ordinal = p.eat(TokenKind::Eq).then(|| p.expr());

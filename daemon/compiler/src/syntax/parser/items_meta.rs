@@ -21,8 +21,8 @@ impl Parser<'_> {
             "bits" => self.as_text("`bits` declarations", start),
             "flags" => self.as_text("`flags` declarations", start),
             "region" => self.as_text("regions", start),
-            "static" | "global" => self.as_text("`static` storage", start),
-            "opaque" => self.as_text("opaque types", start),
+            "static" | "global" => self.static_decl(),
+            "opaque" => self.opaque_decl(),
             "macro" => self.as_text("macros", start),
             "query" => self.as_text("`query` declarations", start),
             "compiler" => self.as_text("`compiler` declarations", start),
@@ -62,21 +62,27 @@ impl Parser<'_> {
     }
 
     fn extern_decl(&mut self, before: Before) -> ItemKind {
-        let start = self.bump().start;
+        self.bump();
         if self.at(TokenKind::Str) || self.at(TokenKind::Ident) && !matches!(self.word(), "type") {
             self.bump();
         }
         if self.at_word("type") {
-            return self.as_text("`extern type`", start);
+            return self.foreign_type();
         }
         let mut items = Vec::new();
         if self.eat(TokenKind::Proc) {
             let at = self.tok().start;
-            let proc = self.proc(Abi::C, before.extras);
-            self.no_extern_body(&proc);
+            let mut proc = self.proc(Abi::C, before.extras);
+            proc.is_unsafe = before.is_unsafe;
+            let mut visibility = before.visibility;
+            if proc.body.is_some() {
+                // One that C calls: a proc of ours that everyone sees.
+                proc.abi = Abi::Vitte;
+                visibility = Visibility::Public;
+            }
             items.push(Item {
                 span: self.span_from(at),
-                visibility: before.visibility,
+                visibility,
                 attrs: Vec::new(),
                 docs: Vec::new(),
                 kind: ItemKind::Proc(Box::new(proc)),
@@ -94,6 +100,16 @@ impl Parser<'_> {
                     attrs: Vec::new(),
                     docs: Vec::new(),
                     kind: ItemKind::Proc(Box::new(proc)),
+                });
+                true
+            } else if p.at_word("type") && p.nth(2).kind != TokenKind::Eq {
+                let kind = p.foreign_type();
+                items.push(Item {
+                    span: p.span_from(at),
+                    visibility: Visibility::Inherited,
+                    attrs: Vec::new(),
+                    docs: Vec::new(),
+                    kind,
                 });
                 true
             } else if let Some(item) = p.item() {
@@ -170,8 +186,15 @@ impl Parser<'_> {
 
     fn impl_decl(&mut self) -> ItemKind {
         let keyword = self.bump().span();
-        // `impl [T]` is of a list.
-        let generics = if self.at(TokenKind::Lt) { self.generics() } else { Vec::new() };
+        // `impl [T]` is of a list, `impl [T] Box<T>` and `impl[A, B] Pair<A, B>` have type parameters.
+        let listed = self.at(TokenKind::LBracket)
+            && self.partner(self.pos).is_some_and(|close| {
+                self.tokens.get(close + 1).is_some_and(|after| {
+                    let word = self.text_of(*after);
+                    after.kind == TokenKind::Ident && word != "where"
+                })
+            });
+        let generics = if self.at(TokenKind::Lt) || listed { self.generics() } else { Vec::new() };
         let mut ty = self.ty();
         let of = self.eat(TokenKind::For).then(|| std::mem::replace(&mut ty, self.ty()));
         let mut wheres = Vec::new();
@@ -232,7 +255,8 @@ impl Parser<'_> {
         let kind = match self.kind() {
             TokenKind::Proc => {
                 self.bump();
-                MemberKind::Proc(Box::new(self.proc(Abi::Vitte, before.extras)))
+                let proc = self.proc(Abi::Vitte, before.extras);
+                MemberKind::Proc(Box::new(ast::Proc { is_unsafe: before.is_unsafe, ..proc }))
             }
             TokenKind::Const => {
                 self.bump();

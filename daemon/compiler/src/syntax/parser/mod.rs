@@ -330,6 +330,12 @@ impl Parser<'_> {
         ExprId(self.tree.exprs.len() as u32 - 1)
     }
 
+    /// An expression that stands at a place of its own.
+    fn add_expr_at(&mut self, span: Span, kind: ExprKind) -> ExprId {
+        self.tree.exprs.push(Expr { span, kind });
+        ExprId(self.tree.exprs.len() as u32 - 1)
+    }
+
     fn add_type(&mut self, start: u32, kind: TypeKind) -> TypeId {
         let span = self.span_from(start);
         self.tree.types.push(Type { span, kind });

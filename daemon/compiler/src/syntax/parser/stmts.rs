@@ -70,7 +70,7 @@ impl Parser<'_> {
             StmtKind::Expr(e) => {
                 matches!(
                     self.tree.expr(*e).kind,
-                    ExprKind::If { .. } | ExprKind::Match { .. } | ExprKind::Block(_)
+                    ExprKind::If { .. } | ExprKind::Match { .. } | ExprKind::Block(_) | ExprKind::Unsafe(_)
                 )
             }
             _ => false,
@@ -163,7 +163,8 @@ impl Parser<'_> {
             && (next.kind == TokenKind::LParen
                 || next.kind == TokenKind::LBracket && next.start > self.tok().end)
             && self.partner(self.pos + 1).is_some_and(|close| {
-                self.tokens[(close + 1).min(self.tokens.len() - 1)].kind == TokenKind::LBrace
+                let after = self.tokens[(close + 1).min(self.tokens.len() - 1)].kind;
+                after == TokenKind::LBrace || after == TokenKind::As && word == "with"
             });
         let name_like = same_line
             && (is_assignment(next.kind)
@@ -347,7 +348,7 @@ impl Parser<'_> {
             }
             "emit" => self.kept_as_text("`emit`", start),
             "asm" => self.kept_as_text("inline assembly", start),
-            "static" | "global" => self.kept_as_text("`static` storage", start),
+            "static" | "global" => self.local_item(),
             "form" => self.local_item(),
             _ => self.expr_stmt(), // match, select, when, unsafe, critical: expressions
         }
@@ -536,9 +537,14 @@ impl Parser<'_> {
             TokenKind::Ident => match self.contextual_stmt()? {
                 "match" | "select" => self.match_expr(start),
                 "when" => self.when_expr(),
-                "unsafe" | "critical" => {
+                "unsafe" => {
                     self.bump();
-                    let block = self.block("this keyword");
+                    let block = self.block("`unsafe`");
+                    self.add_expr(start, ExprKind::Unsafe(block))
+                }
+                "critical" => {
+                    self.bump();
+                    let block = self.block("`critical`");
                     self.add_expr(start, ExprKind::Block(block))
                 }
                 _ => return None,

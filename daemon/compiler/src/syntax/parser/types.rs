@@ -1,6 +1,7 @@
 //! Types and generic parameter lists.
 use super::*;
 use crate::syntax::ast::{Extra, Generic};
+use crate::syntax::literal::NUMBER_SUFFIXES;
 
 impl Parser<'_> {
     /// A type; reports `PAR0027` and gives an error node if there is none.
@@ -14,6 +15,19 @@ impl Parser<'_> {
             self.nested(Self::single_type, |p| p.add_type(start, TypeKind::Error));
         }
         self.add_type(start, TypeKind::Unsupported("union types"))
+    }
+
+    /// The type of a cast. Behind one that takes no arguments, `<` and `|` are operators: `n as int < 3`.
+    pub(super) fn cast_type(&mut self) -> TypeId {
+        let word = self.word();
+        let plain =
+            NUMBER_SUFFIXES.contains(&word) || matches!(word, "bool" | "byte" | "char" | "rune" | "string");
+        if plain && matches!(self.nth(1).kind, TokenKind::Lt | TokenKind::Pipe) {
+            let start = self.tok().start;
+            let name = self.ident("a type name");
+            return self.add_type(start, TypeKind::Path(vec![name], Vec::new()));
+        }
+        self.ty()
     }
 
     /// A type that a `|` ends.
@@ -37,9 +51,10 @@ impl Parser<'_> {
                     TypeKind::Ref(true, self.ty())
                 }
                 "dyn" | "impl" if self.nth(1).kind == TokenKind::Ident => {
-                    self.bump();
-                    self.ty();
-                    TypeKind::Unsupported("trait objects")
+                    let word = self.bump();
+                    let is_dyn = self.text_of(word) == "dyn";
+                    let of = self.type_before_bar();
+                    if is_dyn { TypeKind::Dyn(of) } else { TypeKind::ImplTrait(of) }
                 }
                 "volatile" | "atomic" if self.type_follows(1) && !self.nth(1).newline => {
                     self.bump();
@@ -65,11 +80,18 @@ impl Parser<'_> {
             }
             TokenKind::Star => {
                 self.bump();
-                if !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1) {
+                let mutable = !self.eat(TokenKind::Const) && self.at_word("mut") && self.type_follows(1);
+                if mutable {
                     self.bump();
                 }
-                self.ty();
-                TypeKind::Unsupported("raw pointers")
+                TypeKind::Pointer(mutable, self.ty())
+            }
+            TokenKind::Ellipsis => {
+                self.bump();
+                if self.type_follows(0) {
+                    self.ty();
+                }
+                TypeKind::Unsupported("variadic parameters")
             }
             TokenKind::Question => {
                 self.bump();
@@ -259,17 +281,14 @@ impl Parser<'_> {
         let start = self.tok().start;
         let constant = self.eat(TokenKind::Const);
         let name = self.ident("a type parameter");
-        let mut feature = constant.then_some("constant parameters");
+        let feature = constant.then_some("constant parameters");
         let mut bounds = Vec::new();
         if self.eat(TokenKind::Colon) {
             bounds = self.bounds();
         }
-        if self.eat(TokenKind::Eq) {
-            self.ty();
-            feature = feature.or(Some("defaults of type parameters"));
-        }
+        let default = self.eat(TokenKind::Eq).then(|| self.ty());
         let extra = feature.map(|feature| Extra { feature, span: self.span_from(start) });
-        Generic { name, bounds, extra }
+        Generic { name, bounds, default, extra }
     }
 
     /// Whether the `<` at the current token opens type arguments of an expression (§5): only type

@@ -3,7 +3,7 @@ use super::super::thir::{self, Arg, Callee, Expr, ExprKind, LocalId};
 use super::super::ty::Ty;
 use super::coerce::Reason;
 use super::path::{Meaning, Named};
-use super::{Checker, Expect, codes, default_value, expr, names, walk};
+use super::{CheckedBody, Checker, Expect, codes, default_value, expr, names, walk};
 use crate::base::{Applicability, Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
 use crate::lower::{ItemId, NodeId};
@@ -78,6 +78,10 @@ impl<'a> Checker<'a> {
             Meaning::Local(_) | Meaning::Const(_) => {
                 let value = self.path_expr(callee, self.hir_expr(callee).node, &Expect::Value);
                 self.value_call(node, value, args)
+            }
+            Meaning::Type(item) if self.is_opaque(*item) => {
+                let ty = self.type_of_item(*item, named.args, expect.ty(), named.name.node);
+                self.opaque_call(node, &ty, args)
             }
             Meaning::Type(item) => {
                 let name = item.name(self.db).clone();
@@ -373,7 +377,14 @@ impl<'a> Checker<'a> {
 
     /// The default value of a parameter, as an expression of this body.
     fn default_argument(&mut self, node: NodeId, item: ItemId, param: u32, types: &[Ty]) -> Expr {
-        let Some(checked) = default_value(self.db, item, param) else { return self.poison(node) };
+        match default_value(self.db, item, param) {
+            Some(checked) => self.adopt(node, checked, types),
+            None => self.poison(node),
+        }
+    }
+
+    /// A default value as an expression of this body, with these type arguments.
+    pub(super) fn adopt(&mut self, node: NodeId, checked: &CheckedBody, types: &[Ty]) -> Expr {
         if !checked.body.ok {
             self.broken = true;
         }
@@ -456,6 +467,7 @@ impl<'a> Checker<'a> {
         );
         let ordered = slots.windows(2).all(|pair| pair[0] < pair[1]);
         if ordered {
+            self.form_bounds(*pick, types, node);
             return expr(ty.clone(), node, ExprKind::Variant { variant: index, fields: values });
         }
         // Named payload out of order: evaluate as written, then build.

@@ -1,7 +1,7 @@
 //! `e as T` (§3.5).
 use super::super::thir::{Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
-use super::coerce::fits;
+use super::coerce::{Reason, fits};
 use super::{Checker, Expect, codes, expr};
 use crate::lower::NodeId;
 use crate::lower::hir::{BinaryOp, ExprId, ExprKind as Hir, Literal, TypeRef, UnaryOp};
@@ -20,6 +20,11 @@ impl Checker<'_> {
             Ty::Bool | Ty::Char | Ty::String | Ty::Float(_) | Ty::Error => Expect::Value,
             other => Expect::Hint(other.clone()),
         };
+        if let (Ty::Pointer(..), Hir::Ref(..)) = (&target, &self.hir_expr(value).kind) {
+            // `&mut x as *mut T`
+            let value = self.infer(value, &Expect::Value);
+            return self.coerce(value, &target, &Reason::Declared { node: ty.node });
+        }
         let value = self.check_value(value, &hint);
         let source = self.known(&value.ty);
         if matches!(source, Ty::Error | Ty::Never) {
@@ -28,11 +33,21 @@ impl Checker<'_> {
         if source == target || self.unify(&source, &target) {
             return Expr { node, ..value };
         }
+        if matches!(target, Ty::Dyn(..)) {
+            return self.coerce(value, &target, &Reason::Declared { node: ty.node });
+        }
         match (&source, &target) {
             (Ty::Int(_) | Ty::Float(_), Ty::Int(_) | Ty::Float(_))
             | (Ty::Int(_), Ty::Char)
             | (Ty::Char | Ty::Bool, Ty::Int(_))
             | (Ty::Bool, Ty::Char) => expr(target, node, ExprKind::Cast(Box::new(value))),
+            (Ty::Pointer(..), Ty::Pointer(..) | Ty::Int(_)) | (Ty::Int(_), Ty::Pointer(..)) => {
+                expr(target, node, ExprKind::Cast(Box::new(value)))
+            }
+            (Ty::Pointer(_, byte), Ty::String) if **byte == Ty::Int(IntTy::U8) => {
+                let address = expr(Ty::USIZE, node, ExprKind::Cast(Box::new(value)));
+                self.core_call("string_of_c", Vec::new(), vec![address], Ty::String, node)
+            }
             (Ty::Int(_), Ty::Bool) | (Ty::Char, Ty::Bool) => {
                 let zero = expr(source.clone(), node, ExprKind::Int(0));
                 expr(Ty::Bool, node, ExprKind::Compare(BinaryOp::Ne, Box::new(value), Box::new(zero)))
@@ -42,6 +57,12 @@ impl Checker<'_> {
             }
             (Ty::Int(_) | Ty::Float(_) | Ty::Bool | Ty::Char, Ty::String) => self.text_of(value, node),
             (_, Ty::Error) => self.poison(node),
+            (Ty::Form(form, args), _) if self.is_opaque(*form) && self.held_type(*form, args) == target => {
+                expr(target, node, ExprKind::Field(Box::new(value), 0))
+            }
+            (_, Ty::Form(form, args)) if self.is_opaque(*form) && self.held_type(*form, args) == source => {
+                expr(target, node, ExprKind::Record { fields: vec![(0, value)], base: None })
+            }
             _ => self.bad_cast(node, ty.node, &value, &source, &target),
         }
     }

@@ -38,6 +38,10 @@ crate::codes! {
     NOT_A_METHOD = "TYP0933" "TYPECK_E_NOT_A_METHOD";
     /// A lambda that changes or holds on to what it may not.
     CAPTURE = "TYP0934" "TYPECK_E_CAPTURE";
+    /// What only `unsafe` may do.
+    UNSAFE_ONLY = "TYP0935" "TYPECK_E_UNSAFE_ONLY";
+    /// A trait of which no `dyn` value can be made.
+    NOT_DYN = "TYP0936" "TYPECK_E_TRAIT_NOT_DYN";
     /// An argument of the wrong type.
     ARGUMENT = "TYP0212" "TYPECK_E_ARGUMENT_MISMATCH";
     /// A value of the wrong type for a place.

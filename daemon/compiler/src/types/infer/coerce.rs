@@ -84,6 +84,16 @@ impl Checker<'_> {
         let source = self.table.shallow(&value.ty);
         match (&target, &source) {
             (_, Ty::Error | Ty::Never) | (Ty::Error, _) => value,
+            (Ty::Dyn(..), Ty::Dyn(..)) if self.unify(&target, &source) => value,
+            (Ty::Dyn(of, args), _) if !matches!(source, Ty::Ref(..) | Ty::Infer(_) | Ty::Unit) => {
+                self.to_dyn(value, &target, *of, args)
+            }
+            (Ty::Pointer(mutable, inner), _) => {
+                match self.to_pointer(value, *mutable, inner, &target, reason) {
+                    Ok(pointer) => pointer,
+                    Err(value) => self.mismatch(&target, &value, reason),
+                }
+            }
             (Ty::Ref(to_mut, inner), Ty::Ref(from_mut, from)) => {
                 if *to_mut && !*from_mut {
                     return self.mismatch(&target, &value, reason);
@@ -150,13 +160,9 @@ impl Checker<'_> {
         if !self.unify(inner, &value.ty) {
             return self.mismatch(target, &value, reason);
         }
-        if !self.is_place(&value) {
-            return self.not_a_place(&value);
+        match self.mutable_place(value, node) {
+            Ok(reference) | Err(reference) => reference,
         }
-        if !self.may_change(&value, node) {
-            return self.poison(node);
-        }
-        expr(target.clone(), node, ExprKind::Ref(true, Box::new(value)))
     }
 
     /// Reports a value where a place is needed.

@@ -64,6 +64,13 @@ impl Checker<'_> {
                 let (block, ty) = self.block(block, expect);
                 expr(ty, node, ExprKind::Block(block))
             }
+            Hir::Unsafe(block) => {
+                let outer = std::mem::replace(&mut self.is_unsafe, true);
+                let (block, ty) = self.block(block, expect);
+                self.is_unsafe = outer;
+                expr(ty, node, ExprKind::Block(block))
+            }
+            Hir::Layout { query, ty, field } => self.layout_query(node, *query, ty, field.as_ref()),
             Hir::While(cond, body) => self.while_loop(node, *cond, body),
             Hir::Loop(body) => self.endless_loop(node, body, expect),
             Hir::For { pat, iter, body } => self.for_loop(node, *pat, *iter, body),
@@ -144,15 +151,16 @@ impl Checker<'_> {
             Some(ty @ Ty::Pick(id, _)) if self.is_option(*id) => {
                 expr(ty.clone(), node, ExprKind::Variant { variant: 1, fields: Vec::new() })
             }
+            Some(ty @ Ty::Pointer(..)) => expr(ty.clone(), node, ExprKind::Int(0)),
             _ => {
                 let diagnostic = self
                     .error(
                         codes::UNSUPPORTED,
                         node,
-                        "`null` needs an expected type `?T`",
+                        "`null` needs an expected type `?T` or `*T`",
                         "no value of any other type",
                     )
-                    .note("`null` is `None` of an `Option`; no other type has an empty value")
+                    .note("`null` is `None` of an `Option` or a pointer to nothing; no other type has an empty value")
                     .help("write `None`, or give the target the type `Option<T>`");
                 self.fail(diagnostic, node)
             }

@@ -68,7 +68,8 @@ impl ImplCheck<'_> {
         let trait_name = of.name(self.db);
         let mut missing: Vec<String> = Vec::new();
         for (name, _) in &declared.types {
-            if !data.types.iter().any(|(own, _)| *own == name.name) {
+            let given = data.types.iter().any(|(own, _)| *own == name.name);
+            if !given && !declared.defaults.iter().any(|(own, _)| *own == name.name) {
                 missing.push(format!("`type {}`", name.name));
             }
         }

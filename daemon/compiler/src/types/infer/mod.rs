@@ -10,12 +10,14 @@ mod call; // procs, procedure values, arguments, type arguments
 mod cast; // `e as T`, values as text
 mod codes; // what is reported here
 mod coerce; // implicit conversions
+mod dynamic; // `dyn` values, raw pointers
 mod expr; // dispatch and small expressions
 mod finish; // variables out, defaults in
 mod maps; // maps and sets
 mod member; // members of strings and lists
 mod lambda; // lambdas, `defer`, comprehensions
 mod impls; // impls against their traits
+mod nominal; // opaque types, bounds of forms, `sizeof`
 mod names; // what a name in a body means
 mod operator; // arithmetic, comparison, logic
 mod operator_proc; // operators that programs declare
@@ -46,7 +48,7 @@ use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
-use crate::types::{const_ty, core_item, proc_data, resolve_type};
+use crate::types::{const_ty, core_item, form_data, proc_data, resolve_type};
 
 /// Stack that must be left before one more level of an expression is checked, and how much is added.
 const STACK_RED_ZONE: usize = 128 * 1024;
@@ -109,6 +111,19 @@ pub fn default_value(db: &dyn Db, proc: ItemId, param: u32) -> Option<Arc<Checke
     Some(Arc::new(checker.value_body(Some((ty, declared.ty.node)))))
 }
 
+/// The default value of a form's field, checked as a body of its own; `None` if it has none.
+#[salsa::tracked(returns(ref), cycle_result = default_value_cycle)]
+pub fn default_field(db: &dyn Db, form: ItemId, field: u32) -> Option<Arc<CheckedBody>> {
+    let hir = item_hir(db, form);
+    let ItemHir::Form(hir) = hir.as_ref() else { return None };
+    let declared = hir.fields.get(field as usize)?;
+    let body = declared.default.as_ref()?;
+    let data = form_data(db, form);
+    let (_, ty) = data.fields.get(field as usize)?.clone();
+    let checker = Checker::new(db, form, body, data.generics.clone());
+    Some(Arc::new(checker.value_body(Some((ty, declared.ty.node)))))
+}
+
 /// A default value that calls its own proc and leaves the argument out.
 fn default_value_cycle(_db: &dyn Db, _id: salsa::Id, _proc: ItemId, _param: u32) -> Option<Arc<CheckedBody>> {
     Some(Arc::new(empty_body(false)))
@@ -133,6 +148,7 @@ fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) 
     let data = proc_data(db, item);
     let mut checker = Checker::new(db, item, body, data.generics.clone());
     checker.bounds.clone_from(&data.bounds);
+    checker.is_unsafe = proc.is_unsafe;
     checker.ret = data.ret.clone();
     checker.ret_node = proc.sig.ret.as_ref().map(|ty| ty.node);
     checker.names.open();
@@ -232,6 +248,8 @@ struct Checker<'a> {
     lambda_start: u32,
     /// Inside a `defer`, which nothing leaves.
     in_defer: bool,
+    /// Inside of `unsafe`.
+    is_unsafe: bool,
     /// The prelude's `Option`.
     option: Option<ItemId>,
     /// The prelude's `Result`.
@@ -263,6 +281,7 @@ impl<'a> Checker<'a> {
             lambdas: Vec::new(),
             lambda_start: 0,
             in_defer: false,
+            is_unsafe: false,
             option: core_item(db, ItemKind::Pick, "Option"),
             result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),

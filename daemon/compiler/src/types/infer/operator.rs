@@ -369,7 +369,11 @@ impl Checker<'_> {
                 return expr(Ty::Bool, node, ExprKind::Compare(op, Box::new(left), Box::new(right)));
             }
             (Ty::Int(_), Ty::Int(_)) => true,
-            (Ty::Unit | Ty::Proc(..), _) | (_, Ty::Unit | Ty::Proc(..)) => false,
+            (Ty::Unit | Ty::Proc(..) | Ty::Dyn(..), _) | (_, Ty::Unit | Ty::Proc(..) | Ty::Dyn(..)) => false,
+            (Ty::Pointer(_, a), Ty::Pointer(_, b)) => {
+                let (a, b) = (a.clone(), b.clone());
+                self.unify(&a, &b)
+            }
             (a, b) => {
                 let (a, b) = (a.clone(), b.clone());
                 self.unify(&a, &b) && (equality || self.is_ordered(&a))

@@ -261,8 +261,30 @@ impl<'a> Checker<'a> {
             self.infer(default, &Expect::Value);
             return self.poison(node);
         };
-        let default = self.check(default, &carrier.value, &Reason::Operand { other: value.node });
+        let default = self.infer(default, &Expect::Hint(carrier.value.clone()));
+        let default = self.stored(default);
+        // `a ?? b` with a `b` that may be absent as well is the first of the two that is there.
+        let before = self.table.snapshot();
+        let (whole, found) = (self.table.shallow(&value.ty), self.table.shallow(&default.ty));
+        if self.carrier(&found).is_some() && self.unify(&whole, &found) {
+            return self.first_present(node, value, &carrier, default);
+        }
+        self.table.rollback(before);
+        let default = self.coerce(default, &carrier.value, &Reason::Operand { other: value.node });
         self.value_or(node, value, &carrier, default)
+    }
+
+    /// `a ?? b` where both have one type: `a` as it is if it holds a value.
+    fn first_present(&mut self, node: NodeId, value: Expr, carrier: &Carrier, default: Expr) -> Expr {
+        let ty = value.ty.clone();
+        let local = self.temporary(node, carrier.value.clone());
+        let read = self.local_expr(local, node);
+        let again = expr(ty.clone(), node, ExprKind::Variant { variant: 0, fields: vec![read] });
+        let pat = self.variant_pat(&ty, node, 0, Some((local, carrier.value.clone())));
+        let good = Arm { pat, guard: None, body: self.value_block(again) };
+        let wild = Pat { ty: ty.clone(), node, kind: PatKind::Wild };
+        let bad = Arm { pat: wild, guard: None, body: self.value_block(default) };
+        expr(ty, node, ExprKind::Match { scrutinee: Box::new(value), arms: vec![good, bad] })
     }
 
     /// `e?`: leaves the proc with `None` or `Err(..)`, else the payload.

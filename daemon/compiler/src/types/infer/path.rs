@@ -10,7 +10,7 @@ use crate::base::{Applicability, Name, Place, SourceFile};
 use crate::lower::hir::{self, ExprId, ExprKind as Hir, Ident, TypeRef};
 use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::types::scope::missing_export;
-use crate::types::{const_ty, form_data, pick_data, proc_data, variants_in_scope};
+use crate::types::{const_ty, form_data, is_static, pick_data, proc_data, variants_in_scope};
 
 /// What a (qualified) name means.
 #[derive(Clone, Debug)]
@@ -483,6 +483,7 @@ impl<'a> Checker<'a> {
         let db = self.db;
         match &named.meaning {
             Meaning::Local(local) => expr(self.local(*local).ty.clone(), node, ExprKind::Local(*local)),
+            Meaning::Const(item) if is_static(db, *item) => self.static_place(*item, node),
             Meaning::Const(item) => expr(const_ty(db, *item).clone(), node, ExprKind::Const(*item)),
             Meaning::Proc(item) => {
                 let data = proc_data(db, *item);
@@ -655,7 +656,14 @@ impl<'a> Checker<'a> {
             let more = if known.len() > 8 { ", …" } else { "" };
             diagnostic = diagnostic.note(format!("its fields are {}{more}", listed.join(", ")));
         }
-        diagnostic = match crate::base::spelling::nearest(&name.name, known.iter().copied()) {
+        let methods = self.member_names(ty);
+        if !methods.is_empty() {
+            let listed: Vec<String> = methods.iter().take(8).map(|name| format!("`{name}`")).collect();
+            let more = if methods.len() > 8 { ", …" } else { "" };
+            diagnostic = diagnostic.note(format!("its members are {}{more}", listed.join(", ")));
+        }
+        let all = known.iter().copied().chain(methods.iter().map(Name::as_str));
+        diagnostic = match crate::base::spelling::nearest(&name.name, all) {
             Some(near) => diagnostic.suggest(
                 self.place(name.node),
                 near,

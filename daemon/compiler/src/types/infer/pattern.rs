@@ -10,7 +10,7 @@ use super::{Checker, codes};
 use crate::base::{Applicability, Name, Place};
 use crate::lower::hir::{Ident, Literal, PatId, PatKind as Hir};
 use crate::lower::{ItemId, ItemKind, NodeId};
-use crate::types::{const_ty, form_data, pick_data};
+use crate::types::{const_ty, form_data, is_static, pick_data};
 
 impl<'a> Checker<'a> {
     /// The pattern of a `let` or `for`: a bare name always binds.
@@ -159,6 +159,7 @@ impl<'a> Checker<'a> {
         }
         if let Some(Entity::Item(item)) = names::lookup(self.db, self.file, &name.name)
             && item.kind(self.db) == ItemKind::Const
+            && !is_static(self.db, item)
             && self.names.find(&name.name).is_none()
         {
             let found = const_ty(self.db, item).clone();

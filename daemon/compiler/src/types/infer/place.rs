@@ -6,8 +6,9 @@ use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, deref};
 use super::{Checker, Expect, codes, expr, names};
 use crate::base::{Applicability, Name, Place};
-use crate::lower::NodeId;
 use crate::lower::hir::{BinaryOp, ExprId, ExprKind as Hir, Ident};
+use crate::lower::{ItemId, NodeId};
+use crate::types::const_ty;
 
 impl Checker<'_> {
     pub(super) fn index(&mut self, node: NodeId, base: ExprId, index: ExprId) -> Expr {
@@ -24,6 +25,10 @@ impl Checker<'_> {
                 expr(element, node, ExprKind::Index(Box::new(base), Box::new(index)))
             }
             Ty::String => expr(Ty::Char, node, ExprKind::StringIndex(Box::new(base), Box::new(index))),
+            Ty::Bytes => {
+                let byte = expr(Ty::Char, node, ExprKind::StringIndex(Box::new(base), Box::new(index)));
+                expr(Ty::Int(IntTy::U8), node, ExprKind::Cast(Box::new(byte)))
+            }
             Ty::Error | Ty::Never => self.poison(node),
             _ => {
                 let shown = self.show(&ty);
@@ -110,15 +115,31 @@ impl Checker<'_> {
             return value;
         }
         if mutable {
-            if !self.is_place(&value) {
-                return self.not_a_place(&value);
-            }
-            if !self.may_change(&value, node) {
-                return self.poison(node);
-            }
+            return match self.mutable_place(value, node) {
+                Ok(reference) | Err(reference) => reference,
+            };
         }
         let ty = Ty::Ref(mutable, Arc::new(value.ty.clone()));
         expr(ty, node, ExprKind::Ref(mutable, Box::new(value)))
+    }
+
+    /// `ref mut` of a place, which may be an entry of a map; what was reported, if it is none.
+    pub(super) fn mutable_place(&mut self, mut value: Expr, node: NodeId) -> Result<Expr, Expr> {
+        let Ok(mut before) = self.map_place(&mut value) else { return Err(self.poison(node)) };
+        if !self.is_place(&value) {
+            return Err(self.not_a_place(&value));
+        }
+        if !self.may_change(&value, node) {
+            return Err(self.poison(node));
+        }
+        let ty = Ty::Ref(true, Arc::new(value.ty.clone()));
+        let reference = expr(ty.clone(), node, ExprKind::Ref(true, Box::new(value)));
+        if before.is_empty() {
+            return Ok(reference);
+        }
+        let stmts = std::mem::take(&mut before);
+        let block = super::super::thir::Block { node, stmts, tail: Some(Box::new(reference)) };
+        Ok(expr(ty, node, ExprKind::Block(block)))
     }
 
     pub(super) fn dereference(&mut self, node: NodeId, value: ExprId) -> Expr {
@@ -130,6 +151,7 @@ impl Checker<'_> {
                 place.node = node;
                 place
             }
+            Ty::Pointer(mutable, inner) => self.behind_pointer(node, value, mutable, &inner),
             Ty::Error | Ty::Never => self.poison(node),
             other => {
                 let shown = self.show(&other);
@@ -199,6 +221,24 @@ impl Checker<'_> {
                     self.report(diagnostic);
                     return false;
                 }
+                ExprKind::Deref(inner) if self.static_in(inner).is_some() => {
+                    let Some(item) = self.static_in(inner) else { return false };
+                    let name = item.name(self.db);
+                    let diagnostic = self
+                        .error(
+                            codes::IMMUTABLE,
+                            node,
+                            format!("the static `{name}` changes only in `unsafe`"),
+                            "not in an `unsafe` block",
+                        )
+                        .label(Place::Node(item, NodeId::default()), format!("`{name}` is declared here"))
+                        .note(
+                            "everyone shares a static, so a change of it is visible where nobody expects it",
+                        )
+                        .help("write it inside of `unsafe { … }`");
+                    self.report(diagnostic);
+                    return false;
+                }
                 ExprKind::Deref(inner) => {
                     if !matches!(self.table.shallow(&inner.ty), Ty::Ref(false, _)) {
                         return true;
@@ -237,6 +277,29 @@ impl Checker<'_> {
                     return false;
                 }
             }
+        }
+    }
+
+    /// The place of a static: behind its address, and in safe code behind a `ref` to that.
+    pub(super) fn static_place(&mut self, item: ItemId, node: NodeId) -> Expr {
+        let ty = const_ty(self.db, item).clone();
+        let address = expr(Ty::Ref(true, Arc::new(ty.clone())), node, ExprKind::Static(item));
+        let place = deref(address, &ty);
+        if self.is_unsafe {
+            return place;
+        }
+        let view = Ty::Ref(false, Arc::new(ty.clone()));
+        let view = expr(view, node, ExprKind::Ref(false, Box::new(place)));
+        expr(ty, node, ExprKind::Deref(Box::new(view)))
+    }
+
+    /// The static that safe code sees through this `ref`.
+    fn static_in(&self, view: &Expr) -> Option<ItemId> {
+        let ExprKind::Ref(false, place) = &view.kind else { return None };
+        let ExprKind::Deref(address) = &place.kind else { return None };
+        match address.kind {
+            ExprKind::Static(item) => Some(item),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@ use super::super::thir::{Expr, ExprKind};
 use super::super::ty::Ty;
 use super::coerce::Reason;
 use super::path::Meaning;
-use super::{Checker, Expect, codes, expr};
+use super::{Checker, Expect, codes, default_field, expr};
 use crate::base::{Applicability, Place};
 use crate::lower::hir::{ExprId, ExprPath, Ident};
 use crate::lower::{ItemId, NodeId};
@@ -80,18 +80,28 @@ impl Checker<'_> {
             let base_node = self.hir_expr(base).node;
             Box::new(self.check(base, &ty, &Reason::Declared { node: base_node }))
         });
-        let missing: Vec<&str> = data
-            .fields
-            .iter()
-            .zip(&given)
-            .filter(|(_, given)| given.is_none())
-            .map(|((name, _), _)| name.as_str())
-            .collect();
+        // Without another record to take them from, fields that are left out have their default values.
+        let mut defaults = Vec::new();
+        let mut missing: Vec<&str> = Vec::new();
+        if base.is_none() {
+            for (index, ((name, _), given)) in data.fields.iter().zip(&given).enumerate() {
+                if given.is_some() {
+                    continue;
+                }
+                match default_field(self.db, *form, index as u32) {
+                    Some(checked) => defaults.push((index as u32, self.adopt(node, checked, args))),
+                    None => missing.push(name.as_str()),
+                }
+            }
+        }
         if base.is_none() && !missing.is_empty() {
             self.missing_fields(node, path, *form, &missing);
         }
-        let fields: Vec<(u32, Expr)> =
-            slots.into_iter().zip(values).filter_map(|(slot, value)| Some((slot? as u32, value?))).collect();
+        let written = slots.into_iter().zip(values);
+        let mut fields: Vec<(u32, Expr)> =
+            written.filter_map(|(slot, value)| Some((slot? as u32, value?))).collect();
+        fields.extend(defaults);
+        self.form_bounds(*form, args, node);
         expr(ty, node, ExprKind::Record { fields, base })
     }
 

@@ -1,5 +1,7 @@
 //! Bounds and members: which impl a type has, what `value.name` and `Type.name` mean.
-use super::super::traits::{BoundData, TraitRef, file_impls, files_for, generics, impl_data, trait_members};
+use super::super::traits::{
+    BoundData, TraitRef, dyn_traits, file_impls, files_for, generics, impl_data, trait_members,
+};
 use super::super::ty::Ty;
 use super::unify::{Origin, Table};
 use super::{Checker, codes, names};
@@ -94,6 +96,16 @@ impl Env<'_> {
                 }
                 table.unify(&wanted.evidence, &param(bound.evidence));
                 return Answer::Yes(Vec::new());
+            }
+        }
+        if let Ty::Dyn(of, args) = &subject {
+            let known = dyn_traits(self.db, *of, args, &subject);
+            for given in known.iter().filter(|given| given.of == wanted.of.of) {
+                if attempt(table, |table| unify_all(table, &given.args, &wanted.of.args)) {
+                    // Its methods are found in the value.
+                    table.unify(&wanted.evidence, &subject);
+                    return Answer::Yes(Vec::new());
+                }
             }
         }
         let candidates = self.impls_of(table, &wanted.of, wanted.node);
@@ -302,6 +314,15 @@ impl Checker<'_> {
             }
             self.table.rollback(before);
         }
+        if let Ty::Dyn(of, args) = &ty {
+            for given in dyn_traits(self.db, *of, args, &ty) {
+                if let Some(member) = trait_members(self.db, given.of).iter().find(|m| m.name == *name)
+                    && !traits.contains(&(given.of, member.item))
+                {
+                    traits.push((given.of, member.item));
+                }
+            }
+        }
         for &file in &files {
             for &(of, item) in file_impls(self.db, file).traits.get(name).into_iter().flatten() {
                 if traits.contains(&(of, item)) {
@@ -337,6 +358,28 @@ impl Checker<'_> {
                 Err(())
             }
         }
+    }
+
+    /// The names of the members that impls in sight give a type, sorted.
+    pub(super) fn member_names(&mut self, ty: &Ty) -> Vec<Name> {
+        let ty = self.table.shallow(ty);
+        let mut found = Vec::new();
+        for file in files_for(self.db, self.file, &ty, None) {
+            let impls = file_impls(self.db, file);
+            let inherent = impls.inherent.values().flatten().map(|(block, _)| *block);
+            let of_traits = impls.of_traits.values().flatten().copied();
+            for block in inherent.chain(of_traits) {
+                let before = self.table.snapshot();
+                let args = instantiate(self.db, &mut self.table, block, NodeId::default());
+                if self.table.unify(&impl_data(self.db, block).ty.subst(&args), &ty) {
+                    found.extend(impl_data(self.db, block).members.iter().map(|member| member.name.clone()));
+                }
+                self.table.rollback(before);
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 
     fn ambiguous_member(&mut self, ty: &Ty, name: &Name, first: ItemId, second: ItemId, node: NodeId) {

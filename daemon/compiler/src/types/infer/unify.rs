@@ -92,6 +92,8 @@ impl Table {
             Ty::Impl(id, tys) => Ty::Impl(id, many(&tys)),
             Ty::Proc(params, ret) => Ty::Proc(many(&params), Arc::new(self.resolve(&ret))),
             Ty::Tuple(tys) => Ty::Tuple(many(&tys)),
+            Ty::Pointer(m, t) => Ty::Pointer(m, Arc::new(self.resolve(&t))),
+            Ty::Dyn(id, tys) => Ty::Dyn(id, many(&tys)),
             other => other,
         }
     }
@@ -100,8 +102,8 @@ impl Table {
     pub(super) fn unsolved(&self, ty: &Ty) -> Option<u32> {
         match self.shallow(ty) {
             Ty::Infer(index) => Some(index),
-            Ty::List(t) | Ty::Ref(_, t) => self.unsolved(&t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => {
+            Ty::List(t) | Ty::Ref(_, t) | Ty::Pointer(_, t) => self.unsolved(&t),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Dyn(_, tys) | Ty::Tuple(tys) => {
                 tys.iter().find_map(|t| self.unsolved(t))
             }
             Ty::Proc(params, ret) => {
@@ -119,9 +121,12 @@ impl Table {
             (Ty::Infer(x), other) | (other, Ty::Infer(x)) => self.solve(*x, other),
             (Ty::Error, _) | (_, Ty::Error) => true,
             (Ty::List(x), Ty::List(y)) => self.unify(x, y),
-            (Ty::Ref(m, x), Ty::Ref(n, y)) => m == n && self.unify(x, y),
+            (Ty::Ref(m, x), Ty::Ref(n, y)) | (Ty::Pointer(m, x), Ty::Pointer(n, y)) => {
+                m == n && self.unify(x, y)
+            }
             (Ty::Form(i, xs), Ty::Form(j, ys))
             | (Ty::Pick(i, xs), Ty::Pick(j, ys))
+            | (Ty::Dyn(i, xs), Ty::Dyn(j, ys))
             | (Ty::Impl(i, xs), Ty::Impl(j, ys)) => i == j && self.unify_all(xs, ys),
             (Ty::Tuple(xs), Ty::Tuple(ys)) => self.unify_all(xs, ys),
             (Ty::Proc(xs, r), Ty::Proc(ys, s)) => self.unify_all(xs, ys) && self.unify(r, s),
@@ -146,8 +151,8 @@ impl Table {
     fn occurs(&self, variable: u32, ty: &Ty) -> bool {
         match self.shallow(ty) {
             Ty::Infer(index) => index == variable,
-            Ty::List(t) | Ty::Ref(_, t) => self.occurs(variable, &t),
-            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Tuple(tys) => {
+            Ty::List(t) | Ty::Ref(_, t) | Ty::Pointer(_, t) => self.occurs(variable, &t),
+            Ty::Form(_, tys) | Ty::Pick(_, tys) | Ty::Impl(_, tys) | Ty::Dyn(_, tys) | Ty::Tuple(tys) => {
                 tys.iter().any(|t| self.occurs(variable, t))
             }
             Ty::Proc(params, ret) => {

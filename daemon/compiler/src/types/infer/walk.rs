@@ -72,12 +72,17 @@ fn kind(kind: &mut ExprKind, change: &mut impl Change) {
         | ExprKind::Bytes(_)
         | ExprKind::Unit
         | ExprKind::Const(_)
+        | ExprKind::Static(_)
         | ExprKind::Continue
         | ExprKind::Unreachable
         | ExprKind::Give(None)
         | ExprKind::Break(None) => {}
         ExprKind::Local(local) => change.local(local),
         ExprKind::Lambda { captures, .. } => captures.iter_mut().for_each(|local| change.local(local)),
+        ExprKind::Dyn { value, methods } => {
+            expr(value, change);
+            methods.iter_mut().flat_map(|(_, tys)| tys).for_each(|t| change.ty(t));
+        }
         ExprKind::ProcRef(_, tys) => tys.iter_mut().for_each(|t| change.ty(t)),
         ExprKind::Call { callee, args } => {
             match callee {

@@ -1,4 +1,4 @@
-//! The ELF executable around the code: position-independent, bound to the C library when it starts,
+//! The ELF executable around the code: position-independent unless it shall be loaded at a certain place, bound to the C library when it starts,
 //! relocations read-only after that. System V ABI, chapters 4 and 5, and its supplement for x86-64.
 //!
 //! The file is, in order: headers; what is only read; code; what is read-only once the program has
@@ -40,7 +40,7 @@ pub(super) struct Imports {
 
 impl Imports {
     /// `names` are functions with the libraries that hold them.
-    pub(super) fn new(names: &BTreeMap<&'static str, &'static str>) -> Self {
+    pub(super) fn new(names: &BTreeMap<&'static str, &str>) -> Self {
         let mut dynamic_strings = vec![0];
         let mut add = |text: &str| {
             let at = dynamic_strings.len() as u64;
@@ -88,6 +88,10 @@ pub(super) fn stub(number: u32) -> u64 {
 /// How large the parts are, in bytes if nothing else is said.
 #[derive(Debug)]
 pub(super) struct Sizes {
+    /// Where the program is loaded: 0 for a place of the system's choice.
+    pub(super) base: u64,
+    /// What runs before the entry code, which it is followed by.
+    pub(super) prologue: u64,
     pub(super) text: u64,
     pub(super) common_frame: u64,
     pub(super) frames: u64,
@@ -174,8 +178,10 @@ pub(super) struct Layout {
     sections: Vec<Section>,
     names: Vec<u8>,
     pub(super) file_size: u64,
-    /// Where in memory the stubs of the text section end and the entry code begins.
+    /// Where in memory the stubs of the text section end and the entry code begins, with what runs before it.
     entry: u64,
+    prologue: u64,
+    base: u64,
 }
 
 /// A section header in the making.
@@ -220,7 +226,7 @@ impl Cursor {
 
 impl Layout {
     pub(super) fn new(imports: &Imports, sizes: &Sizes) -> Self {
-        let mut at = Cursor { offset: FILE_HEADER + SEGMENTS * SEGMENT_HEADER, shift: 0 };
+        let mut at = Cursor { offset: FILE_HEADER + SEGMENTS * SEGMENT_HEADER, shift: sizes.base };
         let interpreter = at.take(INTERPRETER.len() as u64 + 1, 1);
         // A header of 16 bytes, one word of filter, one bucket: it says that nothing is exported.
         let hash = at.take(16 + 8 + 4, 8);
@@ -261,6 +267,8 @@ impl Layout {
             frame_table,
             frames,
             entry: text.address + imports.stub_bytes(),
+            prologue: sizes.prologue,
+            base: sizes.base,
             text,
             dynamic,
             got,
@@ -365,7 +373,7 @@ pub(super) fn pad_to(out: &mut Vec<u8>, offset: u64) {
 pub(super) fn write_head(out: &mut Vec<u8>, imports: &Imports, layout: &Layout, data: &DataSection) {
     out.extend_from_slice(&[0x7f, b'E', b'L', b'F', elf::ELFCLASS64, elf::ELFDATA2LSB, elf::EV_CURRENT]);
     out.extend_from_slice(&[0; 9]);
-    u16_to(out, elf::ET_DYN);
+    u16_to(out, if layout.base == 0 { elf::ET_DYN } else { elf::ET_EXEC });
     u16_to(out, elf::EM_X86_64);
     u32_to(out, u32::from(elf::EV_CURRENT));
     u64_to(out, layout.entry);
@@ -421,10 +429,11 @@ fn write_segments(out: &mut Vec<u8>, layout: &Layout) {
         }
     };
     let (read, write, code) = (elf::PF_R, elf::PF_W, elf::PF_X);
-    let headers = Place { offset: FILE_HEADER, address: FILE_HEADER, size: SEGMENTS * SEGMENT_HEADER };
+    let headers = FILE_HEADER + layout.base;
+    let headers = Place { offset: FILE_HEADER, address: headers, size: SEGMENTS * SEGMENT_HEADER };
     segment(elf::PT_PHDR, read, headers, headers.size, 8);
     segment(elf::PT_INTERP, read, layout.interpreter, layout.interpreter.size, 1);
-    let first = Place { offset: 0, address: 0, size: layout.frames.end() };
+    let first = Place { offset: 0, address: layout.base, size: layout.frames.end() };
     segment(elf::PT_LOAD, read, first, first.size, PAGE);
     segment(elf::PT_LOAD, read | code, layout.text, layout.text.size, PAGE);
     let relro = Place { size: layout.got.end() - layout.dynamic.offset, ..layout.dynamic };
@@ -471,12 +480,20 @@ pub(super) fn write_stubs(out: &mut Vec<u8>, imports: &Imports, layout: &Layout)
     out.resize((layout.text.offset + imports.stub_bytes()) as usize, 0xcc);
 }
 
-/// The entry code, with `main` at an offset of the text section.
-pub(super) fn write_startup(out: &mut Vec<u8>, imports: &Imports, layout: &Layout, main: u64) {
+/// The entry code behind what runs before it, with `main` at an offset of the text section.
+pub(super) fn write_startup(
+    out: &mut Vec<u8>,
+    imports: &Imports,
+    layout: &Layout,
+    prologue: &[u8],
+    main: u64,
+) {
+    out.extend_from_slice(prologue);
     let start = out.len();
+    let entry = layout.entry + layout.prologue;
     out.extend_from_slice(startup::CODE);
     let mut fill = |at: u64, target: u64| {
-        let value = target.wrapping_sub(layout.entry + at + 4) as u32;
+        let value = target.wrapping_sub(entry + at + 4) as u32;
         let at = start + at as usize;
         out[at..at + 4].copy_from_slice(&value.to_le_bytes());
     };
@@ -505,7 +522,8 @@ pub(super) fn write_writable(out: &mut Vec<u8>, imports: &Imports, layout: &Layo
     entry(elf::DT_RELAENT, RELOCATION);
     entry(elf::DT_RELACOUNT, layout.relocations.size / RELOCATION - imports.count());
     entry(elf::DT_FLAGS, u64::from(elf::DF_BIND_NOW));
-    entry(elf::DT_FLAGS_1, u64::from(elf::DF_1_NOW | elf::DF_1_PIE));
+    let anywhere = if layout.base == 0 { elf::DF_1_PIE } else { 0 };
+    entry(elf::DT_FLAGS_1, u64::from(elf::DF_1_NOW | anywhere));
     // The dynamic loader leaves the address of its list of libraries here, for debuggers.
     entry(elf::DT_DEBUG, 0);
     entry(elf::DT_NULL, 0);
@@ -555,7 +573,8 @@ pub(super) fn write_tail(
         if let Some((name, address, size)) = last {
             symbol_to(out, name, global, text, address, size);
         }
-        symbol_to(out, at, global, text, layout.entry, startup::CODE.len() as u64);
+        let size = layout.prologue + startup::CODE.len() as u64;
+        symbol_to(out, at, global, text, layout.entry, size);
         out.push(0);
         out.extend_from_slice(names);
         out.extend_from_slice(startup::ENTRY.as_bytes());

@@ -10,6 +10,7 @@
 //! Programs that need more (libraries, objects of others, flags) go through the linkers for object files.
 mod dwarf; // line tables and entries for debuggers
 mod elf; // the executable around the code
+pub(crate) mod hot; // programs whose procedures are replaced while they run
 mod packed; // what is kept of all fragments, in arrays
 mod patch; // the last executable with a few functions replaced
 mod prepared; // what is kept for each fragment
@@ -17,7 +18,7 @@ mod prepared; // what is kept for each fragment
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use vitte_compiler::base::OptLevel;
+use vitte_compiler::base::{Name, OptLevel};
 use vitte_compiler::codegen::data::DataSection;
 use vitte_compiler::codegen::fragment::{FragmentTarget, Fragments, common_frame};
 use vitte_compiler::codegen::{CodegenError, Fragment};
@@ -29,7 +30,7 @@ use self::packed::{Packed, Reference, Target};
 use self::patch::Last;
 use self::prepared::Prepared;
 use super::startup;
-use super::symbols;
+use super::{symbols, system_calls};
 
 /// Between functions: it traps.
 const PADDING: u8 = 0xcc;
@@ -97,81 +98,20 @@ impl IncrementalLinker {
                 debug_assert!(
                     {
                         let mut whole = Vec::new();
-                        self.lay_out(imports, packed, options, &mut whole)?;
+                        let parts = Parts { files: &self.files, data: &self.data, imports, packed };
+                        parts.lay_out(options, Start::ANYWHERE, &mut whole)?;
                         whole == *out
                     },
                     "replacing {replaced:?} is not what a whole link gives"
                 );
                 Some(last)
             }
-            _ => Some(self.lay_out(imports, packed, options, out)?),
+            _ => {
+                let parts = Parts { files: &self.files, data: &self.data, imports, packed };
+                Some(parts.lay_out(options, Start::ANYWHERE, out)?)
+            }
         };
         Ok(())
-    }
-
-    /// Lays everything out in `out`.
-    fn lay_out(
-        &self,
-        imports: &Imports,
-        packed: &Packed,
-        options: ImageOptions<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<Last, Unfit> {
-        let frame = common_frame(options.level).map_err(|CodegenError::Internal(what)| Unfit(what))?;
-        let with_debug = !options.strip && !packed.dies.is_empty();
-        let line_header = if with_debug { self.files.header() } else { &[] };
-        let unit = if with_debug { dwarf::unit_header(options.entry) } else { dwarf::UnitHeader::default() };
-        let mut offsets = Vec::with_capacity(packed.rows.len());
-        let mut text = imports.stub_bytes() + startup::CODE.len() as u64;
-        let mut frame_count = 0;
-        for row in &packed.rows {
-            text = aligned(text, row.alignment);
-            offsets.push(text);
-            text += u64::from(row.code);
-            frame_count += u64::from(row.frame.is_some());
-        }
-        let sizes = Sizes {
-            text,
-            common_frame: frame.len() as u64,
-            frames: packed.frames.len() as u64 + frame_count * elf::FRAME_HEADER,
-            frame_count,
-            data: self.data.section.bytes.len() as u64,
-            bss: u64::from(STATE_BYTES),
-            pointers: self.data.section.pointers.len() as u64,
-            debug: with_debug.then(|| elf::DebugSizes {
-                line: (line_header.len() + packed.lines.len()) as u64,
-                info: (unit.bytes.len() + packed.dies.len()) as u64 + 1,
-            }),
-            symbols: (!options.strip).then_some(elf::SymbolSizes {
-                functions: packed.rows.len() as u64,
-                names: packed.names.len() as u64,
-            }),
-        };
-        let layout = Layout::new(imports, &sizes);
-        out.clear();
-        out.reserve(layout.file_size as usize);
-        elf::write_head(out, imports, &layout, &self.data.section);
-        write_frames(out, packed, &offsets, &layout, &frame);
-        write_text(out, packed, &offsets, &layout, imports, &self.data.places)?;
-        elf::write_writable(out, imports, &layout, &self.data.section);
-        if with_debug {
-            write_debug(out, packed, &offsets, &layout, line_header, &unit, text);
-        }
-        let functions = packed.rows.iter().zip(&offsets).map(|(row, &offset)| elf::FunctionSymbol {
-            name: row.name,
-            offset,
-            size: u64::from(row.code),
-            global: row.is_main,
-        });
-        elf::write_tail(out, &layout, functions, &packed.names);
-        Ok(Last {
-            common_frame: frame.len(),
-            line_header: line_header.len(),
-            unit_header: unit.bytes.len(),
-            strip: options.strip,
-            layout,
-            offsets,
-        })
     }
 
     /// Brings what is kept up to date with the fragments. The numbers of those that were replaced, if nothing
@@ -212,7 +152,7 @@ impl IncrementalLinker {
                 Ok((is_same_shape && same_files && same_data).then_some(changed))
             }
             None => {
-                let imports = imports(&self.prepared)?;
+                let imports = imports(&self.prepared, &[], None)?;
                 let packed = Packed::new(&self.prepared, fragments, &imports)?;
                 self.packed = Some((imports, packed));
                 Ok(None)
@@ -263,6 +203,103 @@ impl IncrementalLinker {
         }
         differences.same_members &= old.next().is_none();
         differences
+    }
+}
+
+/// What an executable is made of.
+struct Parts<'a> {
+    files: &'a Files,
+    data: &'a Data,
+    imports: &'a Imports,
+    packed: &'a Packed,
+}
+
+/// Where a program is loaded, and how it begins.
+#[derive(Clone, Copy, Debug)]
+struct Start<'a> {
+    /// 0 for a place of the system's choice.
+    base: u64,
+    /// Code that runs first. It leaves the stack pointer and `rdx` as they were.
+    prologue: &'a [u8],
+    /// Where functions are called by way of stubs: that of the first one.
+    stubs: Option<u64>,
+}
+
+impl Start<'_> {
+    /// As programs usually do.
+    const ANYWHERE: Self = Self { base: 0, prologue: &[], stubs: None };
+}
+
+/// How functions are reached.
+#[derive(Clone, Copy)]
+enum Reached<'a> {
+    /// At these offsets in the text section.
+    Directly(&'a [u64]),
+    /// By way of stubs of [`hot::STUB`] bytes, the first of which is here.
+    ByStubs(u64),
+}
+
+impl Parts<'_> {
+    /// Lays everything out in `out`.
+    fn lay_out(&self, options: ImageOptions<'_>, start: Start<'_>, out: &mut Vec<u8>) -> Result<Last, Unfit> {
+        let Self { imports, packed, .. } = *self;
+        let frame = common_frame(options.level).map_err(|CodegenError::Internal(what)| Unfit(what))?;
+        let with_debug = !options.strip && !packed.dies.is_empty();
+        let line_header = if with_debug { self.files.header() } else { &[] };
+        let unit = if with_debug { dwarf::unit_header(options.entry) } else { dwarf::UnitHeader::default() };
+        let mut offsets = Vec::with_capacity(packed.rows.len());
+        let mut text = imports.stub_bytes() + (start.prologue.len() + startup::CODE.len()) as u64;
+        let mut frame_count = 0;
+        for row in &packed.rows {
+            text = aligned(text, row.alignment);
+            offsets.push(text);
+            text += u64::from(row.code);
+            frame_count += u64::from(row.frame.is_some());
+        }
+        let sizes = Sizes {
+            base: start.base,
+            prologue: start.prologue.len() as u64,
+            text,
+            common_frame: frame.len() as u64,
+            frames: packed.frames.len() as u64 + frame_count * elf::FRAME_HEADER,
+            frame_count,
+            data: self.data.section.bytes.len() as u64,
+            bss: u64::from(STATE_BYTES),
+            pointers: self.data.section.pointers.len() as u64,
+            debug: with_debug.then(|| elf::DebugSizes {
+                line: (line_header.len() + packed.lines.len()) as u64,
+                info: (unit.bytes.len() + packed.dies.len()) as u64 + 1,
+            }),
+            symbols: (!options.strip).then_some(elf::SymbolSizes {
+                functions: packed.rows.len() as u64,
+                names: packed.names.len() as u64,
+            }),
+        };
+        let layout = Layout::new(imports, &sizes);
+        out.clear();
+        out.reserve(layout.file_size as usize);
+        elf::write_head(out, imports, &layout, &self.data.section);
+        write_frames(out, packed, &offsets, &layout, &frame);
+        write_text(out, self, &offsets, &layout, start)?;
+        elf::write_writable(out, imports, &layout, &self.data.section);
+        if with_debug {
+            write_debug(out, packed, &offsets, &layout, line_header, &unit, text);
+        }
+        let functions = packed.rows.iter().zip(&offsets).map(|(row, &offset)| elf::FunctionSymbol {
+            name: row.name,
+            offset,
+            size: u64::from(row.code),
+            global: row.is_main,
+        });
+        elf::write_tail(out, &layout, functions, &packed.names);
+        Ok(Last {
+            common_frame: frame.len(),
+            line_header: line_header.len(),
+            unit_header: unit.bytes.len(),
+            strip: options.strip,
+            layout,
+            offsets,
+        })
     }
 }
 
@@ -343,20 +380,21 @@ fn write_frames(out: &mut Vec<u8>, packed: &Packed, offsets: &[u64], layout: &La
 
 fn write_text(
     out: &mut Vec<u8>,
-    packed: &Packed,
+    parts: &Parts<'_>,
     offsets: &[u64],
     layout: &Layout,
-    imports: &Imports,
-    places: &[u64],
+    start: Start<'_>,
 ) -> Result<(), Unfit> {
+    let Parts { packed, imports, data, .. } = *parts;
+    let reached = start.stubs.map_or(Reached::Directly(offsets), Reached::ByStubs);
     elf::pad_to(out, layout.text.offset);
     elf::write_stubs(out, imports, layout);
     let main = packed.rows.iter().zip(offsets).find(|(row, _)| row.is_main).map(|(_, offset)| *offset);
     let main = main.ok_or_else(|| Unfit("the program has no main procedure".into()))?;
-    elf::write_startup(out, imports, layout, main);
+    elf::write_startup(out, imports, layout, start.prologue, main);
     let mut code = packed.code.as_slice();
     let mut references = packed.references.as_slice();
-    let mut places = places.iter();
+    let mut places = data.places.iter();
     for (row, offset) in packed.rows.iter().zip(offsets) {
         let parts =
             (code.split_at_checked(row.code as usize), references.split_at_checked(row.references as usize));
@@ -366,7 +404,7 @@ fn write_text(
         out.resize(start, PADDING);
         out.extend_from_slice(own);
         let address = layout.text.address + offset;
-        fill_references(&mut out[start..], address, refers, &mut places, layout, offsets);
+        fill_references(&mut out[start..], address, refers, &mut places, layout, reached);
     }
     Ok(())
 }
@@ -378,11 +416,14 @@ fn fill_references(
     references: &[Reference],
     places: &mut std::slice::Iter<'_, u64>,
     layout: &Layout,
-    offsets: &[u64],
+    reached: Reached<'_>,
 ) {
     for reference in references {
         let target = match reference.target {
-            Target::Function(number) => layout.text.address + offsets[number as usize],
+            Target::Function(number) => match reached {
+                Reached::Directly(offsets) => layout.text.address + offsets[number as usize],
+                Reached::ByStubs(first) => first + u64::from(number) * hot::STUB,
+            },
             Target::Import(number) => layout.text.address + elf::stub(number),
             Target::Data => layout.data.address + places.next().copied().unwrap_or_default(),
             Target::State => layout.bss_address,
@@ -450,17 +491,22 @@ impl Data {
     }
 }
 
-/// What the fragments need of the C library.
-fn imports(prepared: &[Prepared]) -> Result<Imports, Unfit> {
+/// What the fragments need of the C library and, where it has a file, of the library of system calls; and whatever
+/// else of `more` these have.
+fn imports(prepared: &[Prepared], more: &[Name], system_calls: Option<&str>) -> Result<Imports, Unfit> {
+    let find =
+        |name: &str| symbols::function(name).or_else(|| Some((system_calls::function(name)?, system_calls?)));
     let mut seen: HashSet<&str> = HashSet::new();
-    let mut names: BTreeMap<&'static str, &'static str> = BTreeMap::new();
+    let mut names: BTreeMap<&'static str, &str> = BTreeMap::new();
     let externs = prepared.iter().flat_map(|prepared| &prepared.externs).map(|name| name.as_str());
     for name in externs.chain([startup::LIBC_START]) {
         if seen.insert(name) {
-            let (name, soname) = symbols::function(name)
-                .ok_or_else(|| Unfit(format!("`{name}` is no function of the C library")))?;
+            let (name, soname) =
+                find(name).ok_or_else(|| Unfit(format!("`{name}` is no function of the C library")))?;
             names.insert(name, soname);
         }
     }
+    let more = more.iter().filter_map(|name| find(name.as_str()));
+    names.extend(more);
     Ok(Imports::new(&names))
 }

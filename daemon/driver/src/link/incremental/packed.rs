@@ -69,8 +69,20 @@ impl Packed {
         fragments: &Fragments,
         imports: &Imports,
     ) -> Result<Self, Unfit> {
+        Self::of(prepared, fragments.iter().map(|(_, callees)| callees), imports)
+    }
+
+    /// Packs fragments, each with the numbers of the functions that it refers to, by relocation.
+    ///
+    /// # Errors
+    /// As [`Packed::new`].
+    pub(super) fn of<'a>(
+        prepared: &[Prepared],
+        callees: impl Iterator<Item = &'a [u32]>,
+        imports: &Imports,
+    ) -> Result<Self, Unfit> {
         let mut packed = Self::default();
-        for (prepared, (_, callees)) in prepared.iter().zip(fragments.iter()) {
+        for (prepared, callees) in prepared.iter().zip(callees) {
             packed.push(prepared, callees, imports)?;
         }
         Ok(packed)
@@ -130,6 +142,14 @@ impl Packed {
                 RelocationKind::Pc32 | RelocationKind::Call => {}
                 RelocationKind::Abs64 => {
                     return Err(Unfit(format!("{} holds an absolute address", fragment.symbol)));
+                }
+                RelocationKind::Arm64Call
+                | RelocationKind::Arm64Page
+                | RelocationKind::Arm64PageOffset
+                | RelocationKind::RiscvCall
+                | RelocationKind::RiscvHigh
+                | RelocationKind::RiscvLow(_) => {
+                    return Err(Unfit(format!("{} is code of another machine", fragment.symbol)));
                 }
             }
             let target = match target {

@@ -5,7 +5,7 @@
 use super::dwarf;
 use super::elf::{self, Layout};
 use super::packed::{Packed, Row, Start, Target};
-use super::{Data, aligned, fill_references};
+use super::{Data, Reached, aligned, fill_references};
 
 /// Where everything is in the executable that was linked last.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Last {
             let before = before.iter().filter(|reference| matches!(reference.target, Target::Data)).count();
             let mut places = data.places.get(before..).unwrap_or_default().iter();
             let own = references.get(..row.references as usize).unwrap_or_default();
-            fill_references(code, address, own, &mut places, layout, &self.offsets);
+            fill_references(code, address, own, &mut places, layout, Reached::Directly(&self.offsets));
         }
         let mut put = |at: usize, bytes: &[u8]| {
             if let Some(place) = image.get_mut(at..at + bytes.len()) {

@@ -82,8 +82,9 @@ impl Image {
             plan.filter,
             plan.filter_count,
             plan.cgroups,
+            plan.handed,
         ];
-        const { assert!(size_of::<Plan>() == 16 * size_of::<u64>()) };
+        const { assert!(size_of::<Plan>() == 17 * size_of::<u64>()) };
         for (slot, word) in self.bytes.chunks_exact_mut(8).zip(words) {
             slot.copy_from_slice(&word.to_ne_bytes());
         }

@@ -14,7 +14,7 @@ use super::tree::Tree;
 use super::{out_of_the_way, pipe, standard};
 use crate::ffi::posix::{Attributes, FileActions, Mask};
 use crate::platform::sandbox::{Rules, rules};
-use crate::process::{Child, Command, Failure, Limits, Stage, at};
+use crate::process::{Child, Command, Failure, HANDED_DESCRIPTOR, Limits, Stage, at};
 use crate::sandbox::{Confinement, Rung};
 
 /// Starts `command`. With a sandbox, tries the rungs that its policy accepts, strongest first.
@@ -25,14 +25,19 @@ pub(crate) fn launch(mut command: Command, limits: Limits) -> Result<Child, Fail
         standard(&mut command).map_err(&prepare)?;
     let (groups, doors, counted) = ControlGroups::make(&limits).map_err(at(Stage::ControlGroup))?;
     let limits = resource_limits(&limits, counted).map_err(at(Stage::Limits))?;
-    let doors: Vec<OwnedFd> =
-        doors.into_iter().map(out_of_the_way).collect::<Result<_, _>>().map_err(at(Stage::Prepare))?;
+    let cgroups = doors.len();
+    let doors: Vec<OwnedFd> = doors
+        .into_iter()
+        .chain(command.handed.take())
+        .map(out_of_the_way)
+        .collect::<Result<_, _>>()
+        .map_err(at(Stage::Prepare))?;
     let rungs = command.policy.as_ref().map_or(vec![Rung::Limits], |policy| policy.rungs().collect());
     let mut start = Start { standard: [input, output, errors], files: Vec::new(), doors };
     let mut outcome = Err((Stage::Landlock, rustix::io::Errno::OPNOTSUPP.into()));
     for rung in rungs {
         let attempt;
-        (start, attempt) = try_rung(&command, &program, &limits, rung, start)?;
+        (start, attempt) = try_rung(&command, &program, &limits, rung, cgroups, start)?;
         match attempt {
             Err((stage, _)) if stage.confines() => outcome = attempt,
             Ok(_) | Err(_) => {
@@ -86,6 +91,7 @@ fn try_rung(
     program: &std::path::Path,
     limits: &[Limit],
     rung: Rung,
+    cgroups: usize,
     mut start: Start,
 ) -> Result<(Start, Attempt), Failure> {
     let mut rules = Rules::default();
@@ -96,7 +102,8 @@ fn try_rung(
         };
     }
     let confinement = Confinement { rung, landlock_abi: rules.landlock_abi };
-    let bytes = image(command, program, limits, &rules, start.doors.len()).map_err(at(Stage::Prepare))?;
+    let bytes = image(command, program, limits, &rules, cgroups, start.doors.len() - cgroups)
+        .map_err(at(Stage::Prepare))?;
     let prepare = at(Stage::Prepare);
     let plan = helper::sealed("vitte-plan", &bytes).map_err(&prepare)?;
     let (report, told) = pipe().map_err(at(Stage::Prepare))?;
@@ -125,7 +132,8 @@ fn image(
     program: &std::path::Path,
     limits: &[Limit],
     rules: &Rules,
-    doors: usize,
+    cgroups: usize,
+    handed: usize,
 ) -> io::Result<Vec<u8>> {
     let mut image = Image::new();
     let environment = command.environment();
@@ -164,7 +172,8 @@ fn image(
         limit_count: limits.len() as u64,
         filter: if rules.filter.is_empty() { 0 } else { image.filter(&rules.filter) },
         filter_count: rules.filter.len() as u64 / 8,
-        cgroups: doors as u64,
+        cgroups: cgroups as u64,
+        handed: handed as u64,
     };
     Ok(image.finish(&plan))
 }
@@ -236,7 +245,7 @@ struct Start {
     standard: [Option<OwnedFd>; 3],
     /// The report pipe, the plan, the ruleset if there is one.
     files: Vec<OwnedFd>,
-    /// The `cgroup.procs` files, after those.
+    /// The `cgroup.procs` files, after those; then what the program is handed.
     doors: Vec<OwnedFd>,
 }
 
@@ -282,6 +291,7 @@ fn start_helper(start: &Start) -> io::Result<Pid> {
     }
     // Sources are all above the targets (`out_of_the_way`), so none is overwritten before its turn.
     const { assert!(REPORT_FD + 1 == PLAN_FD && PLAN_FD + 1 == FIRST_EXTRA_FD) };
+    const { assert!(HANDED_FD as u32 == HANDED_DESCRIPTOR) };
     for (target, source) in (REPORT_FD..).zip(start.files.iter().chain(&start.doors)) {
         actions.put(source, target)?;
     }
