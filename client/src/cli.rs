@@ -190,8 +190,12 @@ pub enum Verb {
     )]
     Buildkit(BuildkitVerb),
     /// Load a module into the service
-    #[command(after_help = "A module is a WebAssembly file (core module or component) without imports.\n\n\
-        Examples:\n  vitte load build/maths.wasm\n  vitte load build/maths.wasm --name acme:maths")]
+    #[command(
+        after_help = "A module is a WebAssembly file (core module or component), bytecode, a native library or a package.\n\
+        What it imports from other modules must be loaded, or be among the packages that it depends on.\n\n\
+        Examples:\n  vitte load build/maths.wasm\n  vitte load build/maths.wasm --name acme:maths\n  \
+        vitte load report.vitmod --path packages --grant clocks --grant fs:ro:/srv/data"
+    )]
     Load(LoadArgs),
     /// Replace loaded modules by what their files hold now, while they run
     #[command(
@@ -205,10 +209,13 @@ pub enum Verb {
         /// Which
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
+        /// Also if other modules import it: their calls of it fail from then on
+        #[arg(long)]
+        force: bool,
     },
     /// List loaded modules, or show one with its functions and generations
     #[command(
-        after_help = "Examples:\n  vitte modules\n  vitte modules maths\n  vitte modules --watch --json"
+        after_help = "Examples:\n  vitte modules\n  vitte modules maths\n  vitte modules --watch --json\n  vitte modules --graph"
     )]
     Modules(ModulesArgs),
     /// Show what is in a WebAssembly or ELF file, without running anything of it
@@ -684,6 +691,18 @@ pub struct LoadArgs {
     /// Load each change of the file as a new generation
     #[arg(long)]
     pub watch: bool,
+    /// Let it reach something of the system: args, clocks, random, stdio, env:NAME, fs:ro:FOLDER or fs:rw:FOLDER
+    #[arg(long = "grant", value_name = "CAPABILITY")]
+    pub grants: Vec<String>,
+    /// Look here for packages that it depends on
+    #[arg(long = "path", value_name = "FOLDER")]
+    pub search: Vec<PathBuf>,
+    /// Fail if other versions of its dependencies would be chosen than its lock file says
+    #[arg(long)]
+    pub locked: bool,
+    /// What it sees as its arguments, if it is granted `args`
+    #[arg(last = true, value_name = "ARG")]
+    pub arguments: Vec<String>,
 }
 
 /// `vitte reload`
@@ -709,6 +728,9 @@ pub struct ModulesArgs {
     /// Print what happens to modules, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
+    /// Print which module imports what from which
+    #[arg(long, conflicts_with = "watch")]
+    pub graph: bool,
 }
 
 /// `vitte call`

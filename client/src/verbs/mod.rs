@@ -76,7 +76,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Cache(verb) => block_on(cache::run(&common, verb)),
         Verb::Load(args) => block_on(modules::load(&common, args)),
         Verb::Reload(args) => block_on(modules::reload(&common, args)),
-        Verb::Unload { names } => block_on(modules::unload(&common, names)),
+        Verb::Unload { names, force } => block_on(modules::unload(&common, names, force)),
         Verb::Modules(args) => block_on(modules::modules(&common, args)),
         Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
         Verb::Call(args) => block_on(modules::call(&common, args)),

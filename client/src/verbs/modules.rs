@@ -17,12 +17,16 @@ use crate::report::print_line;
 /// # Errors
 /// When the file is no module, or one of its name is loaded.
 pub async fn load(common: &Common, args: LoadArgs) -> Result<u8, Failure> {
-    let LoadArgs { file, name, watch } = args;
+    let LoadArgs { file, name, watch, grants, search, locked, arguments } = args;
     let request = v1::LoadRequest {
         path: absolute(&file)?,
         name: name.unwrap_or_default(),
         request_id: String::new(),
         follow: watch,
+        grants: grants.iter().map(|grant| in_this_folder(grant)).collect::<Result<_, _>>()?,
+        arguments,
+        search: search.iter().map(|folder| absolute(folder)).collect::<Result<_, _>>()?,
+        locked,
     };
     let module = client(common).await?.load(request).await?.into_inner().module.unwrap_or_default();
     print_served(common, "loaded", &[module])
@@ -49,10 +53,10 @@ pub async fn reload(common: &Common, args: ReloadArgs) -> Result<u8, Failure> {
 ///
 /// # Errors
 /// When one is not loaded; those before it have been unloaded.
-pub async fn unload(common: &Common, names: Vec<String>) -> Result<u8, Failure> {
+pub async fn unload(common: &Common, names: Vec<String>, force: bool) -> Result<u8, Failure> {
     let mut client = client(common).await?;
     for name in names {
-        let request = v1::UnloadRequest { name: name.clone(), request_id: String::new() };
+        let request = v1::UnloadRequest { name: name.clone(), request_id: String::new(), force };
         let generation = client.unload(request).await?.into_inner().generation;
         if common.json {
             print_line(&json!({"event": "unloaded", "module": name, "generation": generation}).to_string())?;
@@ -68,8 +72,11 @@ pub async fn unload(common: &Common, names: Vec<String>) -> Result<u8, Failure> 
 /// # Errors
 /// When the service cannot be asked, or the module that is named is not loaded.
 pub async fn modules(common: &Common, args: ModulesArgs) -> Result<u8, Failure> {
-    let ModulesArgs { name, watch } = args;
+    let ModulesArgs { name, watch, graph } = args;
     let mut client = client(common).await?;
+    if graph {
+        return print_graph(common, &mut client, name.unwrap_or_default()).await;
+    }
     if watch {
         return follow(common, &mut client, name.unwrap_or_default()).await;
     }
@@ -215,6 +222,64 @@ fn split(call: &str) -> (&str, &str) {
     }
 }
 
+/// A capability whose folder is meant from here.
+fn in_this_folder(grant: &str) -> Result<String, Failure> {
+    for access in ["fs:ro:", "fs:rw:"] {
+        if let Some(folder) = grant.strip_prefix(access) {
+            return Ok(format!("{access}{}", absolute(Path::new(folder))?));
+        }
+    }
+    Ok(grant.to_owned())
+}
+
+async fn print_graph(
+    common: &Common,
+    client: &mut ModuleServiceClient<Channel>,
+    module: String,
+) -> Result<u8, Failure> {
+    let modules = client.graph(v1::GraphRequest { module }).await?.into_inner().modules;
+    for v1::GraphModule { name, version, generation, imports } in modules {
+        if common.json {
+            let imports: Vec<Value> = imports.iter().map(import_json).collect();
+            let line =
+                json!({"module": name, "version": version, "generation": generation, "imports": imports});
+            print_line(&line.to_string())?;
+            continue;
+        }
+        let version = if version.is_empty() { String::new() } else { format!(" {version}") };
+        print_line(&match generation {
+            0 => format!("{name}{version}  not loaded"),
+            generation => format!("{name}{version}  generation {generation}"),
+        })?;
+        for import in &imports {
+            print_line(&import_line(import))?;
+        }
+    }
+    Ok(0)
+}
+
+fn import_line(import: &v1::ModuleImport) -> String {
+    let v1::ModuleImport { interface: _, name, signature, target, generation, on_call } = import;
+    let state = match (generation, on_call) {
+        (0, true) => "  (loaded when it is called)".to_owned(),
+        (0, false) => "  (not loaded)".to_owned(),
+        (generation, _) => format!("  (generation {generation})"),
+    };
+    format!("  -> {target}  {name}: {signature}{state}")
+}
+
+fn import_json(import: &v1::ModuleImport) -> Value {
+    let v1::ModuleImport { interface, name, signature, target, generation, on_call } = import;
+    json!({
+        "interface": interface,
+        "name": name,
+        "signature": signature,
+        "target": target,
+        "generation": generation,
+        "on_call": on_call,
+    })
+}
+
 async fn follow(
     common: &Common,
     client: &mut ModuleServiceClient<Channel>,
@@ -286,6 +351,12 @@ fn print_whole(common: &Common, module: &v1::Module) -> Result<u8, Failure> {
         let obstacle = if obstacle.is_empty() { String::new() } else { format!("  ({obstacle})") };
         print_line(&format!("  {name}: {signature}{obstacle}"))?;
     }
+    for import in &module.imports {
+        print_line(&import_line(import))?;
+    }
+    if !module.capabilities.is_empty() {
+        print_line(&format!("  may reach {}", module.capabilities.join(", ")))?;
+    }
     for generation in &module.generations {
         let v1::ModuleGeneration { number, reason, pins, calls, failures, age, sha256, .. } = generation;
         let age = age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default();
@@ -314,7 +385,10 @@ fn to_json(module: &v1::Module) -> Value {
         generations,
         signer,
         follows,
+        imports,
+        capabilities,
     } = module;
+    let imports: Vec<Value> = imports.iter().map(import_json).collect();
     let exports: Vec<Value> = exports
         .iter()
         .map(|v1::ModuleExport { name, signature, obstacle }| {
@@ -351,6 +425,8 @@ fn to_json(module: &v1::Module) -> Value {
         "follows": follows,
         "signer": signer,
         "exports": exports,
+        "imports": imports,
+        "capabilities": capabilities,
         "generations": generations,
     })
 }

@@ -7,12 +7,19 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Val as ComponentVal;
 use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline, Val, WasmBacktrace};
 
+use crate::canonical;
 use crate::config::LoaderConfig;
 use crate::console::Console;
+use crate::context::Context;
 use crate::generation::Tier;
+use crate::guest::{
+    ALLOCATOR, Core, INTERNAL_MEMORY, MEMORY, POST_RETURN, from_engine, from_number, to_engine, to_number,
+};
+use crate::interface::{Agreed, Signature};
 use crate::name::ModuleName;
 use crate::program::{Callee, Export, How, Instance, Program};
 use crate::value;
+use crate::wasi::{self, System};
 
 /// Frames of a trap that are shown.
 const FRAMES_MAX: usize = 32;
@@ -157,6 +164,49 @@ pub enum CallError {
     /// Its generation was replaced, and the time that old calls are given was up.
     #[error("stopped, because its generation was replaced and its drain is over")]
     Drained,
+    /// A module that this one called failed.
+    #[error("{source}, called through {}", through(chain))]
+    Import {
+        /// The functions that the call came through, the outermost first; the last one failed.
+        chain: Vec<Hop>,
+        /// How.
+        source: Box<Self>,
+    },
+    /// A module that it wants to call is not there now.
+    #[error("`{target}`, which `{module}` imports `{function}` from, is not loaded")]
+    NoImport {
+        /// Who imports.
+        module: ModuleName,
+        /// What.
+        function: String,
+        /// From whom.
+        target: ModuleName,
+    },
+    /// A function that it imports is gone or has another type since it was linked.
+    #[error("an import of `{module}` does not fit any more: {message}")]
+    ImportChanged {
+        /// Who imports.
+        module: ModuleName,
+        /// Both types, or what is near.
+        message: String,
+    },
+    /// A module that was to be loaded by this call could not be.
+    #[error("`{target}` could not be loaded when it was first called: {message}")]
+    NotActivated {
+        /// Which.
+        target: ModuleName,
+        /// Why.
+        message: String,
+    },
+    /// Modules called each other too often.
+    #[error("calls between modules nest deeper than {0}")]
+    TooDeep(usize),
+    /// A module with state was called by what it had called itself.
+    #[error("`{0}` keeps state and is in the middle of a call, so what it calls cannot call it")]
+    Reentered(ModuleName),
+    /// It ended itself.
+    #[error("it ended itself with status {0}")]
+    Exited(i32),
     /// The pool has no instance left.
     #[error("too many calls run at once")]
     TooMany,
@@ -179,6 +229,13 @@ impl CallError {
             Self::Cancelled => "CANCELLED",
             Self::Drained => "MODULE_DRAINED",
             Self::TooMany => "MODULE_CALLS",
+            Self::Import { source, .. } => source.code(),
+            Self::NoImport { .. } => "MODULE_IMPORT_NOT_LOADED",
+            Self::ImportChanged { .. } => "MODULE_IMPORT_CHANGED",
+            Self::NotActivated { .. } => "MODULE_IMPORT_NOT_ACTIVATED",
+            Self::TooDeep(_) => "MODULE_CALL_DEPTH",
+            Self::Reentered(_) => "MODULE_REENTERED",
+            Self::Exited(_) => "MODULE_EXITED",
         }
     }
 
@@ -197,10 +254,17 @@ impl CallError {
             Self::Quarantined { module, .. } => {
                 format!("wait a minute, or replace it: `vitte reload {module}`")
             }
+            Self::Import { source, .. } => source.help(),
+            Self::NoImport { target, .. } => format!("load it: `vitte load FILE --name {target}`"),
+            Self::ImportChanged { module, .. } => format!("link it anew: `vitte reload {module}`"),
+            Self::TooDeep(_) => "a function may call itself through other modules without end".into(),
             Self::NotCallable { .. }
             | Self::Trap(_)
             | Self::Failed(_)
             | Self::Reported(_)
+            | Self::NotActivated { .. }
+            | Self::Reentered(_)
+            | Self::Exited(_)
             | Self::DeadlineExceeded(_)
             | Self::Cancelled => String::new(),
         }
@@ -220,6 +284,13 @@ impl CallError {
             | Self::Reported(_)
             | Self::Trap(_)
             | Self::Failed(_)
+            | Self::Import { .. }
+            | Self::NoImport { .. }
+            | Self::ImportChanged { .. }
+            | Self::NotActivated { .. }
+            | Self::TooDeep(_)
+            | Self::Reentered(_)
+            | Self::Exited(_)
             | Self::DeadlineExceeded(_)
             | Self::Cancelled
             | Self::Drained => false,
@@ -229,8 +300,21 @@ impl CallError {
     /// Whether it is the module's fault, and counts against a generation on probation.
     pub(crate) fn is_fault(&self) -> bool {
         match self {
-            Self::Crashed { .. } | Self::Trap(_) | Self::Failed(_) | Self::DeadlineExceeded(_) => true,
-            Self::NotLoaded(_)
+            Self::Crashed { .. }
+            | Self::Trap(_)
+            | Self::Failed(_)
+            | Self::TooDeep(_)
+            | Self::Exited(1..)
+            | Self::Exited(..0)
+            | Self::DeadlineExceeded(_) => true,
+            // What it called is to blame, and is blamed where it ran.
+            Self::Import { .. }
+            | Self::NoImport { .. }
+            | Self::ImportChanged { .. }
+            | Self::NotActivated { .. }
+            | Self::Reentered(_)
+            | Self::Exited(0)
+            | Self::NotLoaded(_)
             | Self::Quarantined { .. }
             | Self::Reported(_)
             | Self::NoGeneration { .. }
@@ -244,17 +328,35 @@ impl CallError {
     }
 }
 
+/// A function of a module, on the way of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The module.
+    pub module: ModuleName,
+    /// Its function.
+    pub function: String,
+}
+
+fn through(hops: &[Hop]) -> String {
+    let hops: Vec<String> =
+        hops.iter().map(|Hop { module, function }| format!("`{module}.{function}`")).collect();
+    hops.join(" > ")
+}
+
 /// Arguments, in one of their forms.
 #[derive(Clone, Copy)]
 pub(crate) enum Given<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
+    /// From another module, of the type that both agreed on.
+    Values(&'a Agreed, &'a [ComponentVal]),
 }
 
 /// Results, in the form of the arguments.
 pub(crate) enum Gotten {
     Text(String),
     Bytes(Vec<u8>),
+    Values(Vec<ComponentVal>),
 }
 
 /// Why a function cannot be called with bytes.
@@ -285,8 +387,33 @@ impl fmt::Display for Trap {
 pub(crate) struct Guest {
     limits: StoreLimits,
     stop: Stop,
+    /// The call that runs; modules without imports need none.
+    context: Option<Arc<Context>>,
+    pub(crate) system: System,
     /// What it printed.
     pub(crate) console: Console,
+}
+
+impl Guest {
+    /// The call that runs.
+    ///
+    /// # Errors
+    /// Never while code with imports runs.
+    pub(crate) fn context(&self) -> Result<Arc<Context>, CallError> {
+        self.context.clone().ok_or_else(|| CallError::Failed("no call is running".to_owned()))
+    }
+
+    /// Sleeps on behalf of the guest.
+    ///
+    /// # Errors
+    /// When its call is over.
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), CallError> {
+        if let Some(reason) = self.stop.reason() {
+            return Err(reason);
+        }
+        std::thread::sleep(time);
+        Ok(())
+    }
 }
 
 /// When running code has to stop.
@@ -298,13 +425,13 @@ pub(crate) struct Stop {
     pub(crate) time_max: Duration,
     /// The caller's wish.
     pub(crate) caller: Cancel,
-    /// The generation's drain is over.
-    pub(crate) generation: Cancel,
+    /// The drain of a generation that the call is in is over.
+    pub(crate) generations: Vec<Cancel>,
 }
 
 impl Stop {
     pub(crate) fn reason(&self) -> Option<CallError> {
-        if self.generation.is_cancelled() {
+        if self.generations.iter().any(Cancel::is_cancelled) {
             Some(CallError::Drained)
         } else if self.caller.is_cancelled() {
             Some(CallError::Cancelled)
@@ -329,12 +456,18 @@ impl Running {
         program: &Program,
         config: &LoaderConfig,
         stop: Stop,
+        context: Option<Arc<Context>>,
     ) -> Result<Self, CallError> {
+        let system = match program.system() {
+            Some((module, settings)) => System::new(module, settings)?,
+            None => System::default(),
+        };
         let limits = StoreLimitsBuilder::new()
             .memory_size(config.memory_bytes_max)
             .table_elements(config.table_elements_max)
             .build();
-        let mut store = Store::new(engine, Guest { limits, stop, console: Console::default() });
+        let mut store =
+            Store::new(engine, Guest { limits, stop, context, system, console: Console::default() });
         store.limiter(|guest| &mut guest.limits);
         store.epoch_deadline_callback(|context| match context.data().stop.reason() {
             None => Ok(UpdateDeadline::Continue(1)),
@@ -350,9 +483,16 @@ impl Running {
     }
 
     /// Begins another call on the same instance.
-    pub(crate) fn rearm(&mut self, stop: Stop) {
-        self.store.data_mut().stop = stop;
+    pub(crate) fn rearm(&mut self, stop: Stop, context: Option<Arc<Context>>) {
+        let guest = self.store.data_mut();
+        guest.stop = stop;
+        guest.context = context;
         self.store.set_epoch_deadline(1);
+    }
+
+    /// Lets go of the call that has ended: it holds generations of other modules.
+    pub(crate) fn disarm(&mut self) {
+        self.store.data_mut().context = None;
     }
 
     /// Calls a function. A trap says what was printed as an error.
@@ -361,8 +501,59 @@ impl Running {
         let outcome = match arguments {
             Given::Text(text) => self.call_text(callee, text).map(Gotten::Text),
             Given::Bytes(bytes) => self.call_bytes(callee, bytes).map(Gotten::Bytes),
+            Given::Values(agreed, values) => self.call_values(callee, agreed, values).map(Gotten::Values),
         };
         outcome.map_err(|error| self.store.data().console.explain(error))
+    }
+
+    /// Calls a function with values of the type that was agreed on.
+    pub(crate) fn call_values(
+        &mut self,
+        callee: &Callee,
+        agreed: &Agreed,
+        values: &[ComponentVal],
+    ) -> Result<Vec<ComponentVal>, CallError> {
+        let is_wide = match &callee.signature {
+            Signature::Registers(registers) => registers.is_wide,
+            Signature::Interface(_) | Signature::Foreign(_) => false,
+        };
+        let (How::Core { .. }, Instance::Core(instance)) = (&callee.how, &self.instance) else {
+            return self.call_component(callee, values);
+        };
+        let instance = *instance;
+        let misfit = || CallError::Failed(format!("`{}` was given other values", callee.export.name));
+        match agreed {
+            Agreed::Numbers => {
+                let registers = values.iter().map(|value| from_number(value).map(to_engine));
+                let registers = registers.collect::<Option<Vec<Val>>>().ok_or_else(misfit)?;
+                let given = self.call_core(callee, &registers)?;
+                given
+                    .iter()
+                    .map(|value| from_engine(value).map(to_number))
+                    .collect::<Option<_>>()
+                    .ok_or_else(misfit)
+            }
+            Agreed::Interface(ty) => {
+                let store = &mut self.store;
+                let memory = instance
+                    .get_memory(&mut *store, MEMORY)
+                    .or_else(|| instance.get_memory(&mut *store, INTERNAL_MEMORY));
+                let allocator = instance.get_func(&mut *store, ALLOCATOR);
+                let mut guest = Core { store: &mut *store, memory, allocator, is_wide };
+                let registers = canonical::lower_params(&mut guest, ty, values)?;
+                let registers: Vec<Val> = registers.into_iter().map(to_engine).collect();
+                let given = self.call_core(callee, &registers)?;
+                let lifted: Option<Vec<_>> = given.iter().map(from_engine).collect();
+                let lifted = lifted.ok_or_else(misfit)?;
+                let mut guest = Core { store: &mut self.store, memory, allocator, is_wide };
+                let result = canonical::lift_result(&mut guest, ty, &lifted)?;
+                let after = format!("{POST_RETURN}{}", callee.export.name);
+                if let Some(after) = instance.get_func(&mut self.store, &after) {
+                    after.call(&mut self.store, &given, &mut []).map_err(|error| describe(&error))?;
+                }
+                Ok(result.into_iter().collect())
+            }
+        }
     }
 
     /// Calls a function of one parameter and one result without values in between: a list of 64 KiB as values
@@ -513,9 +704,12 @@ fn stranger(callee: &Callee) -> CallError {
 }
 
 /// What the engine says, in our words.
-fn describe(error: &wasmtime::Error) -> CallError {
+pub(crate) fn describe(error: &wasmtime::Error) -> CallError {
     if let Some(stopped) = error.downcast_ref::<CallError>() {
         return stopped.clone();
+    }
+    if let Some(status) = wasi::exit_status(error) {
+        return CallError::Exited(status);
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return CallError::TooMany;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::ffi::OsString;
 
 use vitte_sys::sandbox::Rung;
+use vitte_trust::Capability;
 use vitte_wasm_code::{CacheOptions, Workers};
 
 /// What happens to calls that still run on an old generation when its drain is over.
@@ -19,8 +20,8 @@ pub enum DrainPolicy {
 /// How native libraries are run.
 #[derive(Clone, Debug)]
 pub struct NativeOptions {
-    /// The program and its arguments, which calls [`runner_main`](crate::runner_main). A process for each
-    /// generation of each library.
+    /// The program and its arguments, which calls [`runner_main`](crate::runner_main). A process for the
+    /// libraries of one signer that may reach the same, and for each that nobody signed.
     pub command: Vec<OsString>,
     /// Folder of private copies of libraries, named by their content. Code must be allowed to run from it.
     pub folder: PathBuf,
@@ -43,6 +44,10 @@ pub struct LoaderConfig {
     pub trust: Option<PathBuf>,
     /// File of the sequence numbers of signed packages; `None` forgets them with the loader.
     pub sequences: Option<PathBuf>,
+    /// What the user grants every module that asks for it.
+    pub grants: Vec<Capability>,
+    /// Folders in which packages that others depend on are looked for.
+    pub search: Vec<PathBuf>,
     /// Longest compilation.
     pub compile_max: Duration,
     /// Largest file that is loaded, in bytes.
@@ -54,6 +59,8 @@ pub struct LoaderConfig {
     /// How long a call may take that brings no deadline of its own; also what `init`, `health` and the
     /// functions of state may take.
     pub call_max: Duration,
+    /// How deep calls between modules may nest.
+    pub call_depth_max: usize,
     /// How long a reload waits for the state of a module that is in use.
     pub gate_max: Duration,
     /// How long a new generation is on probation.
@@ -82,11 +89,14 @@ impl Default for LoaderConfig {
             native: None,
             trust: None,
             sequences: None,
+            grants: Vec::new(),
+            search: Vec::new(),
             compile_max: Duration::from_secs(60),
             file_bytes_max: 256 << 20,
             memory_bytes_max: 256 << 20,
             table_elements_max: 1 << 20,
             call_max: Duration::from_secs(30),
+            call_depth_max: 32,
             gate_max: Duration::from_millis(50),
             probation: Duration::from_secs(30),
             probation_calls: 1000,

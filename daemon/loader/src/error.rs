@@ -1,8 +1,9 @@
 //! Why a module was not loaded, reloaded or unloaded.
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use vitte_sys::SysError;
-use vitte_trust::TrustError;
+use vitte_trust::{Denied, Denier, TrustError};
 use vitte_wasm_code::CompileError;
 
 use crate::call::CallError;
@@ -146,6 +147,68 @@ pub enum LoadError {
         /// Each with its type, sorted.
         missing: Vec<String>,
     },
+    /// It imports functions that are there and have another type.
+    #[error("`{module}` imports what does not fit: {}", mismatched.join("; "))]
+    ImportMismatch {
+        /// The module.
+        module: ModuleName,
+        /// Each with both types, sorted.
+        mismatched: Vec<String>,
+    },
+    /// It needs more of the system than it is given.
+    #[error("`{module}` is not given {}", denied.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Capabilities {
+        /// The module.
+        module: ModuleName,
+        /// What, and by whom, sorted.
+        denied: Vec<Denied>,
+    },
+    /// Other modules import it.
+    #[error("`{module}` is imported by {}", by.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
+    InUse {
+        /// The module.
+        module: ModuleName,
+        /// By whom, sorted.
+        by: Vec<ModuleName>,
+    },
+    /// It stands twice in one request.
+    #[error("`{module}` is named twice")]
+    Twice {
+        /// The module.
+        module: ModuleName,
+    },
+    /// Its dependencies cannot be had together.
+    #[error("the dependencies of `{module}` cannot be had together:\n{explanation}")]
+    Dependencies {
+        /// The module.
+        module: ModuleName,
+        /// Why, in words.
+        explanation: String,
+    },
+    /// A file is not the one that was locked.
+    #[error("`{}` is not the `{module}` that was locked: its digest differs", path.display())]
+    LockDigest {
+        /// The module.
+        module: ModuleName,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The lock file cannot be used.
+    #[error("the lock file `{}` cannot be used: {message}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The lock file would change.
+    #[error("the lock file `{}` would change: {}", path.display(), changes.join("; "))]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// What would.
+        changes: Vec<String>,
+    },
     /// It cannot be linked for another reason.
     #[error("`{module}` cannot be linked: {message}")]
     Link {
@@ -233,6 +296,28 @@ pub enum LoadError {
     Thread(std::io::Error),
 }
 
+/// How to get what was denied.
+fn capability_help(denied: &[Denied]) -> String {
+    let mut grants = Vec::new();
+    let mut others = BTreeSet::new();
+    for Denied { capability, by } in denied {
+        match by {
+            Denier::User => grants.push(format!("--grant {capability}")),
+            Denier::Manifest => {
+                others.insert("add what its code needs to `capabilities` of its manifest".to_owned());
+            }
+            Denier::Key(key) => {
+                others.insert(format!("raise `capabilities` of `[keys.{key}]` in policy.toml"));
+            }
+            Denier::Service => {}
+        }
+    }
+    if !grants.is_empty() {
+        others.insert(format!("grant it if you trust it: `{}`", grants.join(" ")));
+    }
+    others.into_iter().collect::<Vec<_>>().join("; ")
+}
+
 fn list(offered: &[String]) -> String {
     if offered.is_empty() { String::new() } else { format!(", only {}", offered.join(", ")) }
 }
@@ -260,6 +345,14 @@ impl LoadError {
             Self::Compile { .. } => "MODULE_NOT_COMPILED",
             Self::MissingImports { .. } => "MODULE_IMPORTS_MISSING",
             Self::Link { .. } => "MODULE_NOT_LINKED",
+            Self::ImportMismatch { .. } => "MODULE_IMPORTS_MISMATCHED",
+            Self::Capabilities { .. } => "MODULE_CAPABILITY_DENIED",
+            Self::InUse { .. } => "MODULE_IN_USE",
+            Self::Twice { .. } => "MODULE_TWICE",
+            Self::Dependencies { .. } => "MODULE_DEPENDENCIES",
+            Self::LockDigest { .. } => "MODULE_LOCK_DIGEST",
+            Self::Lock { .. } => "MODULE_LOCK_INVALID",
+            Self::Locked { .. } => "MODULE_LOCKED",
             Self::Start { .. } => "MODULE_START_FAILED",
             Self::Incompatible { .. } => "MODULE_INCOMPATIBLE",
             Self::KnownBad { .. } => "MODULE_KNOWN_BAD",
@@ -282,10 +375,22 @@ impl LoadError {
             Self::Unsupported { .. } => "build the module as WebAssembly (`.wasm`)".into(),
             Self::Precompiled { .. } => "give the `.wasm` file that it was compiled from".into(),
             Self::MissingImports { .. } => {
-                "modules get no imports yet: build it for a target without an operating system, \
-                 such as `wasm32-unknown-unknown`"
+                "load the modules that it imports first, or name a folder in which they are: `--path FOLDER`"
                     .into()
             }
+            Self::ImportMismatch { .. } => "load a version of the module that has these types".into(),
+            Self::Capabilities { denied, .. } => capability_help(denied),
+            Self::InUse { module, .. } => {
+                format!("unload those first, or end it anyway: `vitte unload {module} --force`")
+            }
+            Self::Twice { .. } => "name it once".into(),
+            Self::Dependencies { .. } => {
+                "give other versions of the packages, or name the folder that has them: `--path FOLDER`"
+                    .into()
+            }
+            Self::LockDigest { .. } => "get the file again, or delete the lock file to take this one".into(),
+            Self::Lock { .. } => "mend or delete it".into(),
+            Self::Locked { .. } => "leave `--locked` out to let it change".into(),
             Self::Incompatible { .. } => {
                 "keep the export as it was, or accept the change: `--allow-breaking`".into()
             }

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use vitte_trust::Capability;
+
 use crate::call::Cancel;
 use crate::kind::Kind;
 use crate::live::Live;
+use crate::loader::Linking;
 use crate::name::ModuleName;
 use crate::program::Program;
 use crate::registry::Bell;
@@ -108,6 +111,8 @@ pub(crate) struct Staged {
     pub(crate) kind: Kind,
     pub(crate) size: u64,
     pub(crate) digest: String,
+    /// Of the whole file.
+    pub(crate) file_digest: String,
     /// The trusted key that signed it.
     pub(crate) signer: Option<String>,
 }
@@ -117,6 +122,10 @@ pub(crate) struct Generation {
     pub(crate) program: Program,
     /// The one instance of a module with state.
     pub(crate) live: Option<Live>,
+    /// With what it was linked; a reload goes on with that.
+    pub(crate) options: Arc<Linking>,
+    /// What it may reach.
+    pub(crate) capabilities: Vec<Capability>,
     /// The state that it began with.
     pub(crate) saved: Mutex<Option<Vec<u8>>>,
     /// Its drain is over.
@@ -137,6 +146,8 @@ impl Generation {
             staged,
             program,
             live,
+            options: Arc::default(),
+            capabilities: Vec::new(),
             saved: Mutex::new(None),
             stop: Cancel::default(),
             on_probation: AtomicBool::new(false),
@@ -146,6 +157,11 @@ impl Generation {
             failures: AtomicU64::new(0),
             bell,
         }
+    }
+
+    /// The same, with what it was linked with.
+    pub(crate) fn with_options(self, options: Arc<Linking>, capabilities: Vec<Capability>) -> Self {
+        Self { options, capabilities, ..self }
     }
 
     pub(crate) fn pins(&self) -> usize {

@@ -1,30 +1,29 @@
-//! Native libraries: one process for each generation, calls in turn, started anew when it has crashed.
-//!
-//! A process for each generation, where one for each signer would do for isolation, because native code cannot
-//! be unloaded from a process reliably: a library with thread-local destructors stays, and the next one of its
-//! name is never read. Here the end of a generation is the end of its process.
-use std::collections::VecDeque;
+//! Native libraries: in the process of their trust domain, called in turn, started anew when it has crashed.
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use vitte_native_code::message::Value;
 use vitte_native_code::table::{Function, Kind, Scalar, Table};
 use vitte_native_code::{Runner, RunnerError, RunnerOptions};
 use vitte_sys::fs::{Durability, replace};
+use vitte_trust::Capability;
+use wasmtime::component::Val;
 use wasmtime::component::wasm_wave::value::{Type, Value as Wave};
 use wasmtime::component::wasm_wave::wasm::{DisplayType, WasmTypeKind, WasmValue};
 
 use crate::call::{CallError, Given, Gotten, NOT_BYTES, NOT_UTF8, Stop};
 use crate::config::NativeOptions;
+use crate::domain::{self, Domains, Key, Process, Running, Turn};
 use crate::error::LoadError;
+use crate::generation::Staged;
+use crate::interface::{FunctionType, Type as InterfaceType};
 use crate::loader::hexadecimal;
 use crate::name::ModuleName;
 use crate::value;
 
-/// How often a waiting caller looks whether it should go on waiting.
-const POLL: Duration = Duration::from_millis(5);
 /// So many crashes within [`CRASHES_WITHIN`] and the module is not started any more until they are past.
 const CRASHES_MAX: usize = 5;
 /// See [`CRASHES_MAX`].
@@ -41,29 +40,26 @@ pub(crate) enum Library {
     Bytes(Vec<u8>),
 }
 
-/// The library's processes of one generation.
+/// A library of one generation, in its process.
 pub(crate) struct Native {
     module: ModuleName,
-    options: RunnerOptions,
+    process: Arc<Process>,
+    /// Its number there.
+    library: u32,
+    /// Its file, or the name that the system finds it under.
+    file: String,
+    /// The text of its table.
+    table: String,
     /// By name, as text: what a caller gives and gets.
     functions: Vec<(Function, Types)>,
-    inner: Mutex<Inner>,
-    changed: Condvar,
-}
-
-struct Inner {
-    slot: Slot,
     /// When it crashed, oldest first.
-    crashes: VecDeque<Instant>,
+    crashes: Mutex<VecDeque<Instant>>,
 }
 
-enum Slot {
-    /// Nobody uses it.
-    Idle(Box<Runner>),
-    /// Somebody does, or starts it.
-    Taken,
-    /// There is none; the next caller starts one.
-    None,
+impl Drop for Native {
+    fn drop(&mut self) {
+        self.process.leave(self.library);
+    }
 }
 
 /// The types of a function in the interface language.
@@ -80,6 +76,19 @@ impl Types {
         }
     }
 
+    /// The same in the interface language; several results are a tuple.
+    pub(crate) fn function_type(&self) -> FunctionType {
+        // Each is a number, text or bytes, which all have one.
+        let of = |ty: &Type| InterfaceType::of(ty).unwrap_or(InterfaceType::U64);
+        let params = self.params.iter().map(|(name, ty)| (name.clone(), of(ty))).collect();
+        let result = match self.results.as_slice() {
+            [] => None,
+            [one] => Some(of(one)),
+            several => Some(InterfaceType::Tuple(several.iter().map(of).collect())),
+        };
+        FunctionType { params, result }
+    }
+
     /// Such as `func(crc: u64, data: list<u8>) -> u64`.
     pub(crate) fn signature(&self) -> String {
         let params: Vec<String> =
@@ -94,73 +103,91 @@ impl Types {
 }
 
 impl Native {
-    /// Starts the first process of a generation.
+    /// Opens the library of a generation, in the process of its domain.
     ///
     /// # Errors
     /// [`LoadError::Native`] when the library cannot be loaded or lacks a function;
     /// [`LoadError::Start`] when its constructors crash; [`LoadError::NativeCopy`].
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn start(
-        module: &ModuleName,
+        domains: &Domains,
+        staged: &Staged,
         options: &NativeOptions,
+        capabilities: &[Capability],
         table: &Table,
         text: String,
         library: Library,
         stop: &Stop,
     ) -> Result<Self, LoadError> {
-        let (library, execute) = match library {
+        let module = &staged.module;
+        let key = staged
+            .signer
+            .as_ref()
+            .map(|signer| Key { signer: signer.clone(), capabilities: capabilities.to_vec() });
+        // Whoever shares a process sees the copies of those it shares it with, and of nobody else.
+        let folder = match &key {
+            Some(key) => options.folder.join(folder_of(key)),
+            None => options.folder.clone(),
+        };
+        let (file, mut execute) = match library {
             Library::System(name) => (name, Vec::new()),
             Library::Bytes(bytes) => {
-                let copy = keep_copy(&options.folder, &bytes).map_err(|source| LoadError::NativeCopy {
-                    path: options.folder.clone(),
+                let copy = keep_copy(&folder, &bytes).map_err(|source| LoadError::NativeCopy {
+                    path: folder.clone(),
                     message: source.to_string(),
                 })?;
                 (copy.to_string_lossy().into_owned(), vec![copy])
             }
         };
-        let options = RunnerOptions {
-            command: options.command.clone(),
-            library,
-            execute,
-            table: text,
-            memory_max: options.memory_bytes_max,
-            rung_min: options.rung_min,
-        };
-        let runner = Runner::start(&options, &|| stop.reason().is_some()).map_err(|error| match error {
-            RunnerError::Start(message) | RunnerError::Refused(message) | RunnerError::Failed(message) => {
-                LoadError::Native { module: module.clone(), message }
-            }
-            RunnerError::Ended(how) => LoadError::Start {
-                module: module.clone(),
-                function: "constructors",
-                source: crashed(module, "constructors", &how),
-            },
-            RunnerError::Stopped => LoadError::Start {
-                module: module.clone(),
-                function: "constructors",
-                source: stop.reason().unwrap_or(CallError::Cancelled),
-            },
-        })?;
-        tracing::debug!(%module, process = runner.id(), rung = runner.confinement().rung.name(), "library");
-        Ok(Self {
+        if key.is_some() {
+            // Also for those that come later.
+            vitte_sys::fs::create_directories(&folder).map_err(|source| LoadError::NativeCopy {
+                path: folder.clone(),
+                message: source.to_string(),
+            })?;
+            execute = vec![folder];
+        }
+        let (process, library) = domains.join(key, module, staged.number, || {
+            domain::reach(
+                capabilities,
+                RunnerOptions {
+                    command: options.command.clone(),
+                    execute,
+                    read: Vec::new(),
+                    write: Vec::new(),
+                    environment: Vec::new(),
+                    memory_max: options.memory_bytes_max,
+                    rung_min: options.rung_min,
+                },
+            )
+        });
+        let native = Self {
             module: module.clone(),
-            options,
+            process,
+            library,
+            file,
+            table: text,
             functions: table
                 .functions
                 .iter()
                 .map(|function| (function.clone(), Types::of(function)))
                 .collect(),
-            inner: Mutex::new(Inner { slot: Slot::Idle(Box::new(runner)), crashes: VecDeque::new() }),
-            changed: Condvar::new(),
-        })
+            crashes: Mutex::default(),
+        };
+        let started = |source| LoadError::Start { module: module.clone(), function: "constructors", source };
+        let running = native.take(stop).map_err(|error| match error {
+            Opening::Refused(message) => LoadError::Native { module: module.clone(), message },
+            Opening::Ended(error) => started(error),
+        })?;
+        let (process, rung) = (running.runner.id(), running.runner.confinement().rung.name());
+        tracing::debug!(%module, process, rung, "library");
+        native.process.give_back(running);
+        Ok(native)
     }
 
     /// The functions, by place, with their types.
     pub(crate) fn functions(&self) -> impl Iterator<Item = (&str, &Types)> {
         self.functions.iter().map(|(function, types)| (function.name.as_str(), types))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls the function at `place`.
@@ -188,6 +215,23 @@ impl Native {
                     .collect::<Option<Vec<Wave>>>()
                     .filter(|values| values.len() == types.results.len());
                 value::render(&values.ok_or_else(strange)?).map_err(CallError::Failed).map(Gotten::Text)
+            }
+            Given::Values(_, values) => {
+                let misfit = || misfit(function, types, "a value is of another type".to_owned());
+                let values =
+                    values.iter().zip(function.inputs()).map(|(value, (_, kind))| from_val(value, kind));
+                let values = values.collect::<Option<Vec<Value>>>().ok_or_else(misfit)?;
+                let given = self.call_values(place as u32, function, values, stop)?;
+                let given =
+                    given.into_iter().zip(function.outputs()).map(|(value, kind)| to_val(value, kind));
+                let mut given = given.collect::<Option<Vec<Val>>>().ok_or_else(strange)?;
+                if given.len() != types.results.len() {
+                    return Err(strange());
+                }
+                if given.len() > 1 {
+                    given = vec![Val::Tuple(given)];
+                }
+                Ok(Gotten::Values(given))
             }
             Given::Bytes(bytes) => {
                 let inputs: Vec<Kind> = function.inputs().map(|(_, kind)| kind).collect();
@@ -223,9 +267,13 @@ impl Native {
         values: Vec<Value>,
         stop: &Stop,
     ) -> Result<Vec<Value>, CallError> {
-        let mut runner = self.take(&function.name, stop)?;
-        let outcome = runner.call(place, values, &|| stop.reason().is_some());
-        self.give_back(runner, matches!(outcome, Err(RunnerError::Ended(_))));
+        let mut running = self.take(stop).map_err(|error| match error {
+            Opening::Refused(why) => CallError::Failed(why),
+            Opening::Ended(error) => error,
+        })?;
+        let is_over = || stop.reason().is_some();
+        let outcome = running.runner.call(self.library, place, values, &is_over);
+        self.after(running, &function.name, outcome.as_ref().err());
         outcome.map_err(|error| match error {
             RunnerError::Ended(how) => crashed(&self.module, &function.name, &how),
             RunnerError::Stopped => stop.reason().unwrap_or(CallError::Cancelled),
@@ -234,57 +282,103 @@ impl Native {
         })
     }
 
-    /// The process, once it is this caller's turn; started if there is none.
-    fn take(&self, function: &str, stop: &Stop) -> Result<Box<Runner>, CallError> {
-        let mut inner = self.lock();
-        loop {
-            match std::mem::replace(&mut inner.slot, Slot::Taken) {
-                Slot::Idle(runner) => return Ok(runner),
-                Slot::None => break,
-                Slot::Taken => {}
-            }
-            if let Some(reason) = stop.reason() {
-                return Err(reason);
-            }
-            inner = self.changed.wait_timeout(inner, POLL).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        let now = Instant::now();
-        while inner.crashes.front().is_some_and(|crash| now.duration_since(*crash) > CRASHES_WITHIN) {
-            inner.crashes.pop_front();
-        }
-        if inner.crashes.len() >= CRASHES_MAX {
-            inner.slot = Slot::None;
-            return Err(CallError::Quarantined { module: self.module.clone(), crashes: inner.crashes.len() });
-        }
-        drop(inner);
-        match Runner::start(&self.options, &|| stop.reason().is_some()) {
-            Ok(runner) => Ok(Box::new(runner)),
-            Err(error) => {
-                let mut inner = self.lock();
-                inner.slot = Slot::None;
-                if matches!(error, RunnerError::Ended(_)) {
-                    inner.crashes.push_back(Instant::now());
+    /// The process with this library in it, once it is this caller's turn; started if there is none.
+    fn take(&self, stop: &Stop) -> Result<Box<Running>, Opening> {
+        let turn = self.process.take(stop).map_err(Opening::Ended)?;
+        let mut running = match turn {
+            Turn::Yours(running) if running.open.contains(&self.library) => return Ok(running),
+            turn => {
+                // Only who starts something is held back: others of the domain have done no harm.
+                if let Err(error) = self.not_too_often() {
+                    match turn {
+                        Turn::Yours(running) => self.process.give_back(running),
+                        Turn::Start => self.process.give_up(),
+                    }
+                    return Err(Opening::Ended(error));
                 }
-                self.changed.notify_one();
+                match turn {
+                    Turn::Yours(running) => running,
+                    Turn::Start => match Runner::start(self.process.options()) {
+                        Ok(runner) => Box::new(Running { runner, open: BTreeSet::new() }),
+                        Err(error) => {
+                            self.process.give_up();
+                            return Err(Opening::Refused(error.to_string()));
+                        }
+                    },
+                }
+            }
+        };
+        let is_over = || stop.reason().is_some();
+        match running.runner.open(self.library, &self.file, &self.table, &is_over) {
+            Ok(()) => {
+                running.open.insert(self.library);
+                Ok(running)
+            }
+            Err(error) => {
+                self.after(running, "constructors", Some(&error));
                 Err(match error {
-                    RunnerError::Ended(how) => crashed(&self.module, function, &how),
-                    RunnerError::Stopped => stop.reason().unwrap_or(CallError::Cancelled),
-                    RunnerError::Start(_) | RunnerError::Refused(_) | RunnerError::Failed(_) => {
-                        CallError::Failed(error.to_string())
+                    RunnerError::Ended(how) => Opening::Ended(crashed(&self.module, "constructors", &how)),
+                    RunnerError::Stopped => Opening::Ended(stop.reason().unwrap_or(CallError::Cancelled)),
+                    RunnerError::Start(why) | RunnerError::Refused(why) | RunnerError::Failed(why) => {
+                        Opening::Refused(why)
                     }
                 })
             }
         }
     }
 
-    fn give_back(&self, runner: Box<Runner>, has_crashed: bool) {
-        let mut inner = self.lock();
-        inner.slot = if runner.is_over() { Slot::None } else { Slot::Idle(runner) };
-        if has_crashed {
-            inner.crashes.push_back(Instant::now());
+    /// Gives the process back; if it has ended, all whose libraries were open in it are told.
+    fn after(&self, running: Box<Running>, function: &str, error: Option<&RunnerError>) {
+        let open = running.open.clone();
+        let is_over = running.runner.is_over();
+        self.process.give_back(running);
+        if !is_over {
+            return;
         }
-        self.changed.notify_one();
+        let how = match error {
+            Some(RunnerError::Ended(how)) => {
+                let mut crashes = self.crashes.lock().unwrap_or_else(PoisonError::into_inner);
+                crashes.push_back(Instant::now());
+                Some(how)
+            }
+            _ => None,
+        };
+        self.process.tell(&open, self.library, function, how);
     }
+
+    /// An error if this library has crashed too often of late.
+    fn not_too_often(&self) -> Result<(), CallError> {
+        let now = Instant::now();
+        let mut crashes = self.crashes.lock().unwrap_or_else(PoisonError::into_inner);
+        while crashes.front().is_some_and(|crash| now.duration_since(*crash) > CRASHES_WITHIN) {
+            crashes.pop_front();
+        }
+        if crashes.len() >= CRASHES_MAX {
+            return Err(CallError::Quarantined { module: self.module.clone(), crashes: crashes.len() });
+        }
+        Ok(())
+    }
+}
+
+/// Why a library is not open.
+enum Opening {
+    /// It cannot be loaded, or its process not be started.
+    Refused(String),
+    /// The process ended, or nobody waits any more.
+    Ended(CallError),
+}
+
+/// The folder of copies of a domain.
+fn folder_of(key: &Key) -> String {
+    use sha2::{Digest, Sha256};
+    let mut text = key.signer.clone();
+    for capability in &key.capabilities {
+        text.push('\n');
+        text.push_str(&capability.to_string());
+    }
+    let mut name = hexadecimal(&Sha256::digest(text.as_bytes()));
+    name.truncate(32);
+    name
 }
 
 fn misfit(function: &Function, types: &Types, message: String) -> CallError {
@@ -363,6 +457,58 @@ fn from_wave(value: &Wave, kind: Kind) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// The same for a value of another module.
+fn from_val(value: &Val, kind: Kind) -> Option<Value> {
+    let number = |bits: u64| Some(Value::Number(bits));
+    match (kind, value) {
+        (Kind::Number(Scalar::Bool), Val::Bool(value)) => number(u64::from(*value)),
+        (Kind::Number(Scalar::S8), Val::S8(value)) => number(*value as u64),
+        (Kind::Number(Scalar::U8), Val::U8(value)) => number(u64::from(*value)),
+        (Kind::Number(Scalar::S16), Val::S16(value)) => number(*value as u64),
+        (Kind::Number(Scalar::U16), Val::U16(value)) => number(u64::from(*value)),
+        (Kind::Number(Scalar::S32), Val::S32(value)) => number(*value as u64),
+        (Kind::Number(Scalar::U32), Val::U32(value)) => number(u64::from(*value)),
+        (Kind::Number(Scalar::S64), Val::S64(value)) => number(*value as u64),
+        (Kind::Number(Scalar::U64) | Kind::Handle, Val::U64(value)) => number(*value),
+        (Kind::Number(Scalar::F32), Val::Float32(value)) => number(u64::from(value.to_bits())),
+        (Kind::Number(Scalar::F64), Val::Float64(value)) => number(value.to_bits()),
+        (Kind::Text, Val::String(text)) => Some(Value::Text(text.clone())),
+        (Kind::Bytes, Val::List(values)) => {
+            let bytes = values.iter().map(|value| match value {
+                Val::U8(byte) => Some(*byte),
+                _ => None,
+            });
+            bytes.collect::<Option<_>>().map(Value::Bytes)
+        }
+        _ => None,
+    }
+}
+
+/// `None` if the process sent a value of another kind.
+fn to_val(value: Value, kind: Kind) -> Option<Val> {
+    Some(match (kind, value) {
+        (Kind::Number(scalar), Value::Number(bits)) => match scalar {
+            Scalar::Bool => Val::Bool(bits != 0),
+            Scalar::S8 => Val::S8(bits as i8),
+            Scalar::U8 => Val::U8(bits as u8),
+            Scalar::S16 => Val::S16(bits as i16),
+            Scalar::U16 => Val::U16(bits as u16),
+            Scalar::S32 => Val::S32(bits as i32),
+            Scalar::U32 => Val::U32(bits as u32),
+            Scalar::S64 => Val::S64(bits as i64),
+            Scalar::U64 => Val::U64(bits),
+            Scalar::F32 => Val::Float32(f32::from_bits(bits as u32)),
+            Scalar::F64 => Val::Float64(f64::from_bits(bits)),
+        },
+        (Kind::Handle, Value::Number(bits)) => Val::U64(bits),
+        (Kind::Text, Value::Text(text)) => Val::String(text),
+        (Kind::OptionalText, Value::Text(text)) => Val::Option(Some(Box::new(Val::String(text)))),
+        (Kind::OptionalText, Value::Nothing) => Val::Option(None),
+        (Kind::Bytes, Value::Bytes(bytes)) => Val::List(bytes.into_iter().map(Val::U8).collect()),
+        _ => return None,
+    })
 }
 
 /// `None` if the process sent a value of another kind.

@@ -1,21 +1,29 @@
 //! What a generation can do: linked code, its exports, and new instances of it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use vitte_bytecode::ValueType;
 use vitte_component::CONSOLE;
+
 use vitte_wasm_code::Code;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::wasm_wave::wasm::DisplayType;
 use wasmtime::component::{self, Component, ComponentExportIndex};
-use wasmtime::{Engine, ExternType, InstancePre, Linker, Module, ModuleExport, Store, ValType};
+use wasmtime::{Engine, ExternType, InstancePre, Linker, MemoryType, Module, ModuleExport, Store, ValType};
 
 use crate::bytecode::{Bytecode, Function};
 use crate::call::Guest;
 use crate::console;
 use crate::generation::Tier;
+use crate::guest::{ALLOCATOR, Core, INTERNAL_MEMORY, MEMORY, from_engine, to_engine};
+use crate::import::{Binding, Exports, Import};
+use crate::interface::{FunctionType, Registers, Signature};
+use crate::name::ModuleName;
 use crate::native::Native;
 use crate::value;
+use crate::wasi::{self, Settings};
 
 /// The hook of components that is called once in each new instance, and may fail with a message.
 pub(crate) const INIT: &str = "init";
@@ -42,6 +50,8 @@ pub struct Export {
 /// A function that can be found again in every instance.
 pub(crate) struct Callee {
     pub(crate) export: Export,
+    /// Its type, as other modules are linked by it.
+    pub(crate) signature: Signature,
     pub(crate) how: How,
     used: AtomicBool,
 }
@@ -83,119 +93,95 @@ pub(crate) enum Instance {
 pub(crate) struct Program {
     linked: Linked,
     callees: BTreeMap<String, Callee>,
+    bindings: Arc<Bindings>,
+    /// What of the system its instances see, and under which name; `None` if it does not ask.
+    system: Option<(ModuleName, Settings)>,
     /// What `init` is given, if it takes a configuration.
     settings: String,
 }
 
-/// Why code cannot be linked.
-pub(crate) enum LinkFailure {
-    /// Imports that nobody gives, each with its type, sorted.
-    Missing(Vec<String>),
-    /// Anything else.
-    Other(String),
-}
+/// The imports of a module and what answers them, sorted.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings(Vec<Arc<Binding>>);
 
-impl From<wasmtime::Error> for LinkFailure {
-    fn from(error: wasmtime::Error) -> Self {
-        Self::Other(format!("{error:#}"))
+impl Bindings {
+    pub(crate) fn new(mut bindings: Vec<Arc<Binding>>) -> Self {
+        let key = |binding: &Arc<Binding>| (binding.import.module.clone(), binding.import.name.clone());
+        bindings.sort_by_key(key);
+        Self(bindings)
+    }
+
+    pub(crate) fn find(&self, module: &str, name: &str) -> Option<&Arc<Binding>> {
+        self.0.iter().find(|binding| binding.import.module == module && binding.import.name == name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Binding>> {
+        self.0.iter()
+    }
+
+    /// The modules that answer, each at least once.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &ModuleName> {
+        self.0.iter().map(|binding| &binding.target)
     }
 }
 
-impl Program {
-    /// Links `code` with the console alone.
-    pub(crate) fn link(engine: &Engine, code: &Code, settings: Option<String>) -> Result<Self, LinkFailure> {
-        let program = match code {
-            Code::Module(module) => Self::link_core(engine, module),
-            Code::Component(component) => Self::link_component(engine, component),
-        };
-        program.map(|program| Self { settings: settings.unwrap_or_default(), ..program })
-    }
+/// Valid code whose imports are not bound yet.
+pub(crate) struct Unlinked {
+    code: UnlinkedCode,
+    callees: BTreeMap<String, Callee>,
+    /// Functions that another module, or the system, has to give.
+    pub(crate) imports: Vec<Import>,
+    /// What nobody gives, each with its type, sorted.
+    pub(crate) impossible: Vec<String>,
+    /// Whether interfaces of the system are imported.
+    pub(crate) asks_the_system: bool,
+}
 
-    /// A native library that runs already.
-    pub(crate) fn native(native: Native) -> Self {
-        let callees = native
-            .functions()
-            .enumerate()
-            .map(|(place, (name, types))| {
-                let export = Export { name: name.to_owned(), signature: types.signature(), obstacle: None };
-                let callee = Callee { export, how: How::Native { place }, used: AtomicBool::new(false) };
-                (name.to_owned(), callee)
-            })
-            .collect();
-        Self { linked: Linked::Native(native), callees, settings: String::new() }
-    }
+enum UnlinkedCode {
+    Core(Module),
+    Component(Component),
+    Bytecode(vitte_bytecode::Compiled),
+}
 
-    /// The native library that it is, if it is one.
-    pub(crate) fn as_native(&self) -> Option<&Native> {
-        match &self.linked {
-            Linked::Native(native) => Some(native),
-            Linked::Core(_) | Linked::Component(_) | Linked::Bytecode(_) => None,
+impl Unlinked {
+    /// What compiled code exports and imports.
+    pub(crate) fn of_code(engine: &Engine, code: &Code) -> Self {
+        match code {
+            Code::Module(module) => Self::of_core(module),
+            Code::Component(component) => Self::of_component(engine, component),
         }
     }
 
-    /// A module of bytecode.
-    ///
-    /// # Errors
-    /// What it imports: modules get no imports.
-    pub(crate) fn bytecode(bytecode: Bytecode) -> Result<Self, LinkFailure> {
-        let missing = bytecode.imports();
-        if !missing.is_empty() {
-            return Err(LinkFailure::Missing(missing));
-        }
-        let callees = bytecode
-            .functions()
-            .into_iter()
-            .map(|(name, function)| {
-                let (params, results) = (&function.params, &function.results);
-                let export = Export {
-                    name: name.clone(),
-                    signature: core_signature(params, results),
-                    obstacle: params.iter().chain(results).find_map(value::obstacle),
-                };
-                let used = AtomicBool::new(false);
-                (name, Callee { export, how: How::Bytecode(function), used })
-            })
-            .collect();
-        Ok(Self { linked: Linked::Bytecode(bytecode), callees, settings: String::new() })
+    /// What other modules see of it.
+    pub(crate) fn exports(&self) -> Exports {
+        exports(&self.callees)
     }
 
-    /// The module of bytecode that it is, if it is one.
-    pub(crate) fn as_bytecode(&self) -> Option<&Bytecode> {
-        match &self.linked {
-            Linked::Bytecode(bytecode) => Some(bytecode),
-            Linked::Core(_) | Linked::Component(_) | Linked::Native(_) => None,
+    fn of_core(module: &Module) -> Self {
+        let is_wide = module.imports().any(|import| import.ty().memory().is_some_and(MemoryType::is_64))
+            || module.exports().any(|export| export.ty().memory().is_some_and(MemoryType::is_64));
+        let (mut imports, mut impossible) = (Vec::new(), Vec::new());
+        for import in module.imports() {
+            let (module, name, ty) = (import.module(), import.name(), import.ty());
+            match ty.func().and_then(|ty| registers(ty, is_wide)) {
+                Some(registers) => imports.push(Import {
+                    module: module.to_owned(),
+                    name: name.to_owned(),
+                    signature: Signature::Registers(registers),
+                    is_wide,
+                }),
+                None => impossible.push(format!("`{module}.{name}` ({})", extern_type(&ty))),
+            }
         }
-    }
-
-    /// What executes the next call: of a module of bytecode, what was compiled of it, once it was.
-    pub(crate) fn current(&self) -> &Self {
-        self.as_bytecode().and_then(Bytecode::fast).unwrap_or(self)
-    }
-
-    /// How it is executed.
-    pub(crate) fn tier(&self) -> Tier {
-        match self.linked {
-            Linked::Native(_) => Tier::Native,
-            Linked::Bytecode(_) => Tier::Interpreted,
-            Linked::Core(_) | Linked::Component(_) => Tier::Compiled,
-        }
-    }
-
-    fn link_core(engine: &Engine, module: &Module) -> Result<Self, LinkFailure> {
-        let mut missing: Vec<String> = module
-            .imports()
-            .map(|import| format!("`{}.{}` ({})", import.module(), import.name(), extern_type(&import.ty())))
-            .collect();
-        if !missing.is_empty() {
-            missing.sort();
-            return Err(LinkFailure::Missing(missing));
-        }
-        let pre = Linker::new(engine).instantiate_pre(module)?;
         let mut callees = BTreeMap::new();
         for export in module.exports() {
             let (ExternType::Func(ty), Some(index)) = (export.ty(), module.get_export_index(export.name()))
             else {
                 continue;
+            };
+            let signature = match registers(&ty, is_wide) {
+                Some(registers) => Signature::Registers(registers),
+                None => Signature::Foreign(extern_type(&ExternType::Func(ty.clone()))),
             };
             let (params, results): (Vec<_>, Vec<_>) = (ty.params().collect(), ty.results().collect());
             let export = Export {
@@ -204,45 +190,48 @@ impl Program {
                 obstacle: params.iter().chain(&results).find_map(value::obstacle),
             };
             let how = How::Core { index, params, results };
-            callees.insert(export.name.clone(), Callee { export, how, used: AtomicBool::new(false) });
+            let used = AtomicBool::new(false);
+            callees.insert(export.name.clone(), Callee { export, signature, how, used });
         }
-        Ok(Self { linked: Linked::Core(pre), callees, settings: String::new() })
+        Self::new(UnlinkedCode::Core(module.clone()), callees, imports, impossible)
     }
 
-    fn link_component(engine: &Engine, component: &Component) -> Result<Self, LinkFailure> {
+    fn of_component(engine: &Engine, component: &Component) -> Self {
         let ty = component.component_type();
-        let mut linker = component::Linker::new(engine);
-        let mut missing = Vec::new();
+        let (mut imports, mut impossible) = (Vec::new(), Vec::new());
         for (name, import) in ty.imports(engine) {
             match import.ty {
                 ComponentItem::Type(_) => {}
-                // An interface of types alone needs nothing that would have to be given.
-                ComponentItem::ComponentInstance(instance)
-                    if instance
-                        .exports(engine)
-                        .all(|(_, item)| matches!(item.ty, ComponentItem::Type(_))) =>
-                {
-                    linker.instance(name)?;
-                }
-                ComponentItem::ComponentInstance(_) if name == CONSOLE => console::provide(&mut linker)?,
+                ComponentItem::ComponentInstance(_) if name == CONSOLE => {}
                 ComponentItem::ComponentInstance(instance) => {
-                    let members: Vec<&str> = instance.exports(engine).map(|(name, _)| name).collect();
-                    missing.push(format!("`{name}` (interface with {})", members.join(", ")));
+                    let mut import = |member: &str, signature| {
+                        let (module, name) = (name.to_owned(), member.to_owned());
+                        imports.push(Import { module, name, signature, is_wide: false });
+                    };
+                    for (member, item) in instance.exports(engine) {
+                        match item.ty {
+                            // An interface of types alone needs nothing that would have to be given.
+                            ComponentItem::Type(_) => {}
+                            ComponentItem::ComponentFunc(func) => import(member, signature_of(&func)),
+                            ComponentItem::Resource(_)
+                            | ComponentItem::CoreFunc(_)
+                            | ComponentItem::Module(_)
+                            | ComponentItem::Component(_)
+                            | ComponentItem::ComponentInstance(_) => {
+                                impossible.push(format!("`{name}.{member}` (no function)"));
+                            }
+                        }
+                    }
                 }
                 ComponentItem::ComponentFunc(func) => {
-                    missing.push(format!("`{name}` ({})", component_signature(&func)));
+                    impossible.push(format!("`{name}` ({})", component_signature(&func)));
                 }
                 ComponentItem::CoreFunc(_)
                 | ComponentItem::Module(_)
                 | ComponentItem::Component(_)
-                | ComponentItem::Resource(_) => missing.push(format!("`{name}`")),
+                | ComponentItem::Resource(_) => impossible.push(format!("`{name}`")),
             }
         }
-        if !missing.is_empty() {
-            missing.sort();
-            return Err(LinkFailure::Missing(missing));
-        }
-        let pre = linker.instantiate_pre(component)?;
         let mut callees = BTreeMap::new();
         for (name, export) in ty.exports(engine) {
             match export.ty {
@@ -268,7 +257,253 @@ impl Program {
                 | ComponentItem::Resource(_) => {}
             }
         }
-        Ok(Self { linked: Linked::Component(pre), callees, settings: String::new() })
+        Self::new(UnlinkedCode::Component(component.clone()), callees, imports, impossible)
+    }
+
+    /// What bytecode exports and imports.
+    pub(crate) fn of_bytecode(compiled: vitte_bytecode::Compiled) -> Self {
+        let imports = crate::bytecode::imports(compiled.module());
+        let callees = crate::bytecode::functions(compiled.module())
+            .into_iter()
+            .map(|(name, (function, signature))| {
+                let (params, results) = (&function.params, &function.results);
+                let text = match &signature {
+                    Signature::Interface(ty) => ty.to_string(),
+                    Signature::Registers(_) | Signature::Foreign(_) => core_signature(params, results),
+                };
+                let export = Export { name: name.clone(), signature: text, obstacle: None };
+                let used = AtomicBool::new(false);
+                (name, Callee { export, signature, how: How::Bytecode(function), used })
+            })
+            .collect();
+        Self::new(UnlinkedCode::Bytecode(compiled), callees, imports, Vec::new())
+    }
+
+    fn new(
+        code: UnlinkedCode,
+        callees: BTreeMap<String, Callee>,
+        imports: Vec<Import>,
+        mut impossible: Vec<String>,
+    ) -> Self {
+        impossible.sort();
+        let asks_the_system = imports.iter().any(Import::is_of_system);
+        Self { code, callees, imports, impossible, asks_the_system }
+    }
+
+    /// Links it: each import that the system does not give is in `bindings`.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(crate) fn link(
+        self,
+        engine: &Engine,
+        bindings: Arc<Bindings>,
+        system: (ModuleName, Settings),
+    ) -> Result<Program, String> {
+        let Self { code, callees, imports, impossible: _, asks_the_system } = self;
+        let linked = match code {
+            UnlinkedCode::Core(module) => link_core(engine, &module, &bindings, asks_the_system)
+                .map(Linked::Core)
+                .map_err(|error| format!("{error:#}"))?,
+            UnlinkedCode::Component(component) => link_component(engine, &component, &imports, &bindings)
+                .map(Linked::Component)
+                .map_err(|error| format!("{error:#}"))?,
+            UnlinkedCode::Bytecode(compiled) => {
+                Linked::Bytecode(Bytecode::new(compiled, Arc::clone(&bindings)))
+            }
+        };
+        let system = asks_the_system.then_some(system);
+        Ok(Program { linked, callees, bindings, system, settings: String::new() })
+    }
+}
+
+/// Links a core module: its imports call into other modules.
+fn link_core(
+    engine: &Engine,
+    module: &Module,
+    bindings: &Bindings,
+    asks_the_system: bool,
+) -> wasmtime::Result<InstancePre<Guest>> {
+    let mut linker = Linker::new(engine);
+    if asks_the_system {
+        wasi::link_core(&mut linker)?;
+    }
+    let mut done = BTreeSet::new();
+    for import in module.imports() {
+        let (ExternType::Func(ty), Some(binding)) =
+            (import.ty(), bindings.find(import.module(), import.name()))
+        else {
+            continue;
+        };
+        if !done.insert((import.module().to_owned(), import.name().to_owned())) {
+            continue;
+        }
+        let is_wide = binding.import.is_wide;
+        let binding = Arc::clone(binding);
+        linker.func_new(import.module(), import.name(), ty, move |mut caller, arguments, results| {
+            let registers: Option<Vec<_>> = arguments.iter().map(from_engine).collect();
+            let registers = registers.ok_or_else(|| wasmtime::Error::msg("a vector is passed"))?;
+            let context = caller.data().context()?;
+            let memory = caller.get_export(MEMORY).or_else(|| caller.get_export(INTERNAL_MEMORY));
+            let memory = memory.and_then(wasmtime::Extern::into_memory);
+            let allocator = caller.get_export(ALLOCATOR).and_then(wasmtime::Extern::into_func);
+            let mut guest = Core { store: &mut caller, memory, allocator, is_wide };
+            let given = context.call_from(&binding, &registers, &mut guest)?;
+            for (place, value) in results.iter_mut().zip(given) {
+                *place = to_engine(value);
+            }
+            Ok(())
+        })?;
+    }
+    linker.instantiate_pre(module)
+}
+
+fn link_component(
+    engine: &Engine,
+    component: &Component,
+    imports: &[Import],
+    bindings: &Bindings,
+) -> wasmtime::Result<component::InstancePre<Guest>> {
+    let mut linker = component::Linker::<Guest>::new(engine);
+    for (name, import) in component.component_type().imports(engine) {
+        match import.ty {
+            ComponentItem::ComponentInstance(_) if name == CONSOLE => console::provide(&mut linker)?,
+            // Also one of types alone has to be there.
+            ComponentItem::ComponentInstance(_) => drop(linker.instance(name)?),
+            ComponentItem::ComponentFunc(_)
+            | ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
+        }
+    }
+    for Import { module, name, .. } in imports {
+        let Some(binding) = bindings.find(module, name) else { continue };
+        let binding = Arc::clone(binding);
+        linker.instance(module)?.func_new(name, move |store, _, arguments, results| {
+            let context = store.data().context()?;
+            let given = context.call(&binding, arguments)?;
+            for (place, value) in results.iter_mut().zip(given) {
+                *place = value;
+            }
+            Ok(())
+        })?;
+    }
+    linker.instantiate_pre(component)
+}
+
+/// What other modules see of functions.
+fn exports(callees: &BTreeMap<String, Callee>) -> Exports {
+    callees.iter().map(|(name, callee)| (name.clone(), callee.signature.clone())).collect()
+}
+
+/// The registers of a core function; `None` if it has references or vectors.
+fn registers(ty: &wasmtime::FuncType, is_wide: bool) -> Option<Registers> {
+    let of = |types: &mut dyn Iterator<Item = ValType>| {
+        types
+            .map(|ty| match ty {
+                ValType::I32 => Some(ValueType::I32),
+                ValType::I64 => Some(ValueType::I64),
+                ValType::F32 => Some(ValueType::F32),
+                ValType::F64 => Some(ValueType::F64),
+                ValType::V128 | ValType::Ref(_) => None,
+            })
+            .collect::<Option<Vec<_>>>()
+    };
+    Some(Registers { params: of(&mut ty.params())?, results: of(&mut ty.results())?, is_wide })
+}
+
+fn signature_of(func: &component::types::ComponentFunc) -> Signature {
+    match FunctionType::of_component(func) {
+        Some(ty) => Signature::Interface(ty),
+        None => Signature::Foreign(component_signature(func)),
+    }
+}
+
+impl Program {
+    /// Links code that imports nothing but what bytecode, which it was made of, was linked with.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(crate) fn of_lowered(
+        engine: &Engine,
+        code: &Code,
+        bindings: Arc<Bindings>,
+        system: (ModuleName, Settings),
+    ) -> Result<Self, String> {
+        Unlinked::of_code(engine, code).link(engine, bindings, system)
+    }
+
+    /// The same, with what `init` is given if it takes a configuration.
+    pub(crate) fn configured(self, settings: Option<String>) -> Self {
+        Self { settings: settings.unwrap_or_default(), ..self }
+    }
+
+    /// What of the system its instances see, if it asks.
+    pub(crate) fn system(&self) -> Option<&(ModuleName, Settings)> {
+        self.system.as_ref()
+    }
+
+    /// The imports and what answers them.
+    pub(crate) fn bindings(&self) -> &Arc<Bindings> {
+        &self.bindings
+    }
+
+    /// What other modules see of it.
+    pub(crate) fn exports(&self) -> Exports {
+        exports(&self.callees)
+    }
+
+    /// A native library that runs already.
+    pub(crate) fn native(native: Native) -> Self {
+        let callees = native
+            .functions()
+            .enumerate()
+            .map(|(place, (name, types))| {
+                let export = Export { name: name.to_owned(), signature: types.signature(), obstacle: None };
+                let signature = Signature::Interface(types.function_type());
+                let used = AtomicBool::new(false);
+                (name.to_owned(), Callee { export, signature, how: How::Native { place }, used })
+            })
+            .collect();
+        Self {
+            linked: Linked::Native(native),
+            callees,
+            bindings: Arc::default(),
+            system: None,
+            settings: String::new(),
+        }
+    }
+
+    /// The native library that it is, if it is one.
+    pub(crate) fn as_native(&self) -> Option<&Native> {
+        match &self.linked {
+            Linked::Native(native) => Some(native),
+            Linked::Core(_) | Linked::Component(_) | Linked::Bytecode(_) => None,
+        }
+    }
+
+    /// The module of bytecode that it is, if it is one.
+    pub(crate) fn as_bytecode(&self) -> Option<&Bytecode> {
+        match &self.linked {
+            Linked::Bytecode(bytecode) => Some(bytecode),
+            Linked::Core(_) | Linked::Component(_) | Linked::Native(_) => None,
+        }
+    }
+
+    /// What executes the next call: of a module of bytecode, what was compiled of it, once it was.
+    pub(crate) fn current(&self) -> &Self {
+        self.as_bytecode().and_then(Bytecode::fast).unwrap_or(self)
+    }
+
+    /// How it is executed.
+    pub(crate) fn tier(&self) -> Tier {
+        match self.linked {
+            Linked::Native(_) => Tier::Native,
+            Linked::Bytecode(_) => Tier::Interpreted,
+            Linked::Core(_) | Linked::Component(_) => Tier::Compiled,
+        }
     }
 
     /// The exported functions by name.
@@ -351,7 +586,8 @@ fn add_component_func(
         name: name.clone(),
     };
     let how = How::Component { index, params, results };
-    callees.insert(name, Callee { export, how, used: AtomicBool::new(false) });
+    let (signature, used) = (signature_of(func), AtomicBool::new(false));
+    callees.insert(name, Callee { export, signature, how, used });
 }
 
 fn core_signature(params: &[ValType], results: &[ValType]) -> String {

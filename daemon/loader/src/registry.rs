@@ -9,12 +9,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::config::{DrainPolicy, LoaderConfig};
+use crate::context::Snapshot;
 use crate::error::LoadError;
 use crate::event::Events;
 use crate::generation::{Generation, GenerationInfo, Pin, Staged, State};
+use crate::import::{self, Unbound};
 use crate::kind::Kind;
 use crate::loader::Breaking;
 use crate::name::ModuleName;
+use crate::program::Bindings;
 
 /// Generations that hold no memory any more and are still shown.
 const PAST_MAX: usize = 16;
@@ -24,6 +27,8 @@ const BAD_MAX: usize = 64;
 const GONE_MAX: usize = 4096;
 
 type Table = BTreeMap<ModuleName, Arc<Generation>>;
+/// Generations that are about to serve.
+pub(crate) type Overlay = Table;
 
 pub(crate) struct Registry {
     config: LoaderConfig,
@@ -133,6 +138,7 @@ pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) size: u64,
     pub(crate) digest: String,
+    pub(crate) file_digest: String,
     pub(crate) signer: Option<String>,
 }
 
@@ -140,9 +146,10 @@ pub(crate) struct Incoming {
 pub(crate) trait HandOver {
     /// Takes the state of `old` over into `new`, and asks `new` for its health. On success `old` is parked;
     /// on failure it serves on.
-    fn hand_over(&self, old: &Generation, new: &Generation) -> Result<(), LoadError>;
+    /// `overlay` are all that are about to serve.
+    fn hand_over(&self, old: &Generation, new: &Generation, overlay: &Overlay) -> Result<(), LoadError>;
     /// Asks a generation that replaces nothing for its health.
-    fn check(&self, new: &Generation) -> Result<(), LoadError>;
+    fn check(&self, new: &Generation, overlay: &Overlay) -> Result<(), LoadError>;
     /// Undoes a hand-over: `old` serves again, `new` does not.
     fn take_back(&self, old: &Generation, new: &Generation);
 }
@@ -182,6 +189,24 @@ impl Registry {
         table.get(module).map(Pin::new)
     }
 
+    /// Holds all that the imports in `bindings` lead to, seen at one moment; what is in `overlay` before what
+    /// serves. Takes time linear in the modules that are reached.
+    pub(crate) fn snapshot(&self, bindings: &Bindings, overlay: &Overlay) -> Snapshot {
+        let table = self.serving.read().unwrap_or_else(PoisonError::into_inner);
+        let mut held: BTreeMap<&ModuleName, &Arc<Generation>> = BTreeMap::new();
+        let mut open: Vec<&ModuleName> = bindings.targets().collect();
+        while let Some(name) = open.pop() {
+            let Some((name, generation)) = overlay.get_key_value(name).or_else(|| table.get_key_value(name))
+            else {
+                continue;
+            };
+            if held.insert(name, generation).is_none() {
+                open.extend(generation.program.bindings().targets());
+            }
+        }
+        Snapshot::new(held.into_values().map(Pin::new))
+    }
+
     /// Holds a certain generation, if it serves or once did and is still there.
     pub(crate) fn pin_generation(&self, module: &ModuleName, number: u64) -> Option<Pin> {
         let entries = self.entries();
@@ -201,7 +226,7 @@ impl Registry {
 
     /// Gives a new generation its number.
     pub(crate) fn stage(&self, incoming: Incoming) -> Result<Staged, LoadError> {
-        let Incoming { module, version, path, kind, size, digest, signer } = incoming;
+        let Incoming { module, version, path, kind, size, digest, file_digest, signer } = incoming;
         let began = Instant::now();
         let mut entries = self.entries();
         let Entries { modules, gone, floor } = &mut *entries;
@@ -236,7 +261,7 @@ impl Registry {
         );
         drop(entries);
         self.events.publish(&module, number, State::Staged, "", began.elapsed());
-        Ok(Staged { module, number, version, path, kind, size, digest, signer })
+        Ok(Staged { module, number, version, path, kind, size, digest, file_digest, signer })
     }
 
     /// Notes that a generation has come further.
@@ -269,6 +294,10 @@ impl Registry {
     pub(crate) fn commit(&self, candidates: &[Candidate], by: &dyn HandOver) -> Result<(), LoadError> {
         let _only = self.committing();
         let before = self.table();
+        let overlay: Overlay = candidates
+            .iter()
+            .map(|Candidate { generation, .. }| (generation.staged.module.clone(), Arc::clone(generation)))
+            .collect();
         let mut handed: Vec<(&Generation, &Generation)> = Vec::new();
         let outcome = candidates.iter().try_for_each(|Candidate { generation: new, purpose, seq: _ }| {
             let module = &new.staged.module;
@@ -276,13 +305,16 @@ impl Registry {
             match (before.get(module), purpose) {
                 (Some(old), Purpose::Replace(breaking)) => {
                     match breaking {
-                        Breaking::Refuse => refuse_changes(old, new)?,
+                        Breaking::Refuse => {
+                            refuse_changes(old, new)?;
+                            refuse_for_dependents(old, new, &before, &overlay)?;
+                        }
                         Breaking::Accept => {}
                     }
-                    by.hand_over(old, new)?;
+                    by.hand_over(old, new, &overlay)?;
                     handed.push((old, new));
                 }
-                (None, Purpose::Load) => by.check(new)?,
+                (None, Purpose::Load) => by.check(new, &overlay)?,
                 (Some(old), Purpose::Load) => {
                     let generation = old.staged.number;
                     return Err(LoadError::AlreadyLoaded { module: module.clone(), generation });
@@ -348,10 +380,24 @@ impl Registry {
         old.replaced.store(true, Ordering::SeqCst);
     }
 
-    /// Ends the service of a module.
-    pub(crate) fn unload(&self, module: &ModuleName) -> Result<u64, LoadError> {
+    /// Ends the service of a module. Unless `anyway`, one that others import is refused.
+    pub(crate) fn unload(&self, module: &ModuleName, anyway: bool) -> Result<u64, LoadError> {
         let _only = self.committing();
         let mut table = Table::clone(&self.table());
+        if !anyway {
+            let by = table.values().filter(|other| {
+                other.staged.module != *module
+                    && other
+                        .program
+                        .bindings()
+                        .iter()
+                        .any(|binding| binding.target == *module && binding.linked.is_some())
+            });
+            let by: Vec<ModuleName> = by.map(|other| other.staged.module.clone()).collect();
+            if !by.is_empty() {
+                return Err(LoadError::InUse { module: module.clone(), by });
+            }
+        }
         let Some(old) = table.remove(module) else {
             return Err(LoadError::NotLoaded { module: module.clone() });
         };
@@ -575,4 +621,34 @@ fn refuse_changes(old: &Generation, new: &Generation) -> Result<(), LoadError> {
         return Ok(());
     }
     Err(LoadError::Incompatible { module: old.staged.module.clone(), generation: old.staged.number, changes })
+}
+
+/// An error if a module that is not replaced together with `old` imports what `new` lacks or changes.
+fn refuse_for_dependents(
+    old: &Generation,
+    new: &Generation,
+    serving: &Table,
+    overlay: &Overlay,
+) -> Result<(), LoadError> {
+    let module = &old.staged.module;
+    let exports = new.program.exports();
+    let mut changes = Vec::new();
+    for (name, dependent) in serving.iter().filter(|(name, _)| !overlay.contains_key(*name)) {
+        for binding in dependent.program.bindings().iter().filter(|binding| binding.target == *module) {
+            let Some((function, before, agreed)) = &binding.linked else { continue };
+            match import::bind(&binding.import, module, &exports) {
+                Ok((_, _, now)) if now == *agreed => {}
+                Ok((_, after, _)) => changes.push(format!(
+                    "`{name}` imports `{function}` as {before}, and it is {after}; reload both together"
+                )),
+                Err(Unbound::Missing(text) | Unbound::Mismatch(text)) => {
+                    changes.push(format!("`{name}` imports {text}"));
+                }
+            }
+        }
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::Incompatible { module: module.clone(), generation: old.staged.number, changes })
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use object::{Object, ObjectSection};
 use sha2::{Digest, Sha256};
 use vitte_native_code::table::Table;
-use vitte_trust::{Signer, TrustStore, signature_path};
+use vitte_trust::{Capability, Signer, TrustStore, Wanted, signature_path};
 
 use crate::config::LoaderConfig;
-use crate::container::{ArtifactKind, Container, ContainerError, Manifest, PackageKind};
+use crate::container::{ArtifactKind, Container, ContainerError, Dependency, Manifest, PackageKind};
 use crate::error::LoadError;
 use crate::kind::{Kind, identify};
 use crate::loader::{LoadRequest, hexadecimal};
@@ -35,6 +35,36 @@ pub(crate) struct Content {
     pub(crate) seq: Option<(String, u64)>,
     /// Of a plugin: what its manifest gives to `init`.
     pub(crate) settings: Option<String>,
+    /// Of a package: what its manifest says of others.
+    pub(crate) packaged: Option<Packaged>,
+    /// What the policy allows the key that signed it at most, if it says so.
+    pub(crate) ceiling: Option<Vec<Capability>>,
+}
+
+/// What a manifest says of other packages and of the system.
+#[derive(Clone, Debug)]
+pub(crate) struct Packaged {
+    pub(crate) deps: Vec<Dependency>,
+    pub(crate) capabilities: Vec<Wanted>,
+}
+
+impl Content {
+    /// What comes without a package.
+    fn bare(module: ModuleName, kind: Kind, code: Code, digest: String, signer: Option<String>) -> Self {
+        let version = String::new();
+        Self {
+            module,
+            version,
+            kind,
+            code,
+            digest,
+            signer,
+            seq: None,
+            settings: None,
+            packaged: None,
+            ceiling: None,
+        }
+    }
 }
 
 /// Code, before anything was made of it.
@@ -62,6 +92,23 @@ pub(crate) fn content(
     path: &Path,
     file: Vec<u8>,
 ) -> Result<Content, LoadError> {
+    let mut content = uncapped(config, sequences, request, path, file)?;
+    if let (Some(signer), Some(folder)) = (&content.signer, &config.trust) {
+        let policy = TrustStore::new(folder).policy();
+        let mut policy =
+            policy.map_err(|source| LoadError::Trust { module: content.module.clone(), source })?;
+        content.ceiling = policy.keys.remove(signer).and_then(|key| key.capabilities);
+    }
+    Ok(content)
+}
+
+fn uncapped(
+    config: &LoaderConfig,
+    sequences: &Sequences,
+    request: &LoadRequest,
+    path: &Path,
+    file: Vec<u8>,
+) -> Result<Content, LoadError> {
     let kind = identify(&file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
     let module = || request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
     match kind {
@@ -70,16 +117,7 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Wasm(file);
-            Ok(Content {
-                module,
-                version: String::new(),
-                kind,
-                code,
-                digest,
-                signer,
-                seq: None,
-                settings: None,
-            })
+            Ok(Content::bare(module, kind, code, digest, signer))
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -93,16 +131,7 @@ pub(crate) fn content(
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
             let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content {
-                module,
-                version: String::new(),
-                kind,
-                code,
-                digest,
-                signer,
-                seq: None,
-                settings: None,
-            })
+            Ok(Content::bare(module, kind, code, digest, signer))
         }
     }
 }
@@ -140,16 +169,7 @@ fn by_table(
     };
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library };
-    Ok(Content {
-        module,
-        version: String::new(),
-        kind: Kind::Elf,
-        code,
-        digest,
-        signer,
-        seq: None,
-        settings: None,
-    })
+    Ok(Content::bare(module, Kind::Elf, code, digest, signer))
 }
 
 /// A library, whose table is in it or beside it.
@@ -182,16 +202,7 @@ fn library(
     digest.update(&file);
     let digest = hexadecimal(&digest.finalize());
     let code = Code::Native { table, text, library: Library::Bytes(file) };
-    Ok(Content {
-        module,
-        version: String::new(),
-        kind: Kind::Elf,
-        code,
-        digest,
-        signer,
-        seq: None,
-        settings: None,
-    })
+    Ok(Content::bare(module, Kind::Elf, code, digest, signer))
 }
 
 /// Bytecode that follows all rules of its format.
@@ -278,7 +289,8 @@ fn packed(
 ) -> Result<Content, LoadError> {
     let broken = |source| LoadError::Package { path: path.to_owned(), source };
     let package = Container::read(file).map_err(broken)?;
-    let Manifest { id, version, kind, seq, artifacts, config: settings, .. } = package.manifest();
+    let Manifest { id, version, kind, seq, artifacts, deps, capabilities, config: settings, .. } =
+        package.manifest();
     let id: ModuleName = id.parse()?;
     let module = request.name.clone().unwrap_or_else(|| id.clone());
     // The signature inside is over the manifest; one beside the file, over the whole of it.
@@ -328,8 +340,16 @@ fn packed(
                 Kind::Bytecode => Code::Bytecode(verified(path, bytes)?),
                 _ => Code::Wasm(bytes.to_vec()),
             };
+            let capabilities = capabilities.iter().filter_map(|text| text.parse().ok()).collect();
+            let packaged = Some(Packaged { deps: deps.clone(), capabilities });
             let (version, settings) = (version.clone(), settings.clone());
-            Ok(Content { module, version, kind, code, digest, signer, seq, settings })
+            Ok(Content {
+                version,
+                seq,
+                settings,
+                packaged,
+                ..Content::bare(module, kind, code, digest, signer)
+            })
         }
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
         Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),

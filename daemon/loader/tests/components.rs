@@ -29,6 +29,7 @@ impl Packer for Packing {
             license: package.license.clone(),
             description: package.description.clone(),
             exports: Vec::new(),
+            deps: Vec::new(),
             activation: package.activation.clone(),
             config: package.config.clone(),
             capabilities: package.capabilities.clone(),

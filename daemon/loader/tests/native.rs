@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         ("what_does_not_suit_is_refused_before_it_runs", what_does_not_suit_is_refused_before_it_runs),
         ("unsigned_libraries_need_a_permission", unsigned_libraries_need_a_permission),
         ("a_library_reaches_no_file_of_the_user", a_library_reaches_no_file_of_the_user),
+        ("a_native_function_is_imported_by_wasm", a_native_function_is_imported_by_wasm),
+        ("a_crash_takes_its_trust_domain_and_nothing_else", a_crash_takes_its_trust_domain_and_nothing_else),
         ("loads_and_unloads_of_all_kinds_leave_no_memory", loads_and_unloads_of_all_kinds_leave_no_memory),
     ];
     let trials = tests
@@ -442,6 +444,91 @@ fn a_library_reaches_no_file_of_the_user() {
     }
 }
 
+fn a_native_function_is_imported_by_wasm() {
+    let bench = Bench::new();
+    let table = bench.table(
+        "zlib",
+        "library = 'libz.so.1'\n[functions.crc32]\n\
+         params = ['crc: ulong', 'data: bytes', 'length: uint = len(data)']\nresult = 'ulong'\n\
+         [functions.version]\nsymbol = 'zlibVersion'\nresult = 'text'\n",
+    );
+    if bench.loader.load_file(&table).is_err() {
+        eprintln!("SKIP: no libz.so.1 here");
+        return;
+    }
+    // Bytes lie in the memory of the caller; the text comes back into memory that it gives.
+    let caller = r#"(module
+        (import "zlib" "crc32" (func $crc (param i64 i32 i32) (result i64)))
+        (import "zlib" "version" (func $version (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "123456789")
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+        (func (export "check") (result i64) (call $crc (i64.const 0) (i32.const 64) (i32.const 9)))
+        (func (export "first") (result i32)
+            (call $version (i32.const 8)) (i32.load8_u (i32.load (i32.const 8)))))"#;
+    let path = bench.path("caller.wasm");
+    std::fs::write(&path, wat::parse_str(caller).unwrap()).unwrap();
+    bench.loader.load_file(&path).unwrap();
+    assert_eq!(bench.says("caller", "check()"), 0xcbf4_3926_u32.to_string());
+    assert_eq!(bench.says("caller", "first()"), "49");
+}
+
+fn a_crash_takes_its_trust_domain_and_nothing_else() {
+    let keys = [(); 2].map(|()| minisign::KeyPair::generate_unencrypted_keypair().unwrap());
+    let folder = TempDir::new().unwrap();
+    let trust = folder.path().join("trust");
+    std::fs::create_dir(&trust).unwrap();
+    for (name, keys) in ["acme", "other"].into_iter().zip(&keys) {
+        std::fs::write(trust.join(format!("{name}.pub")), keys.pk.to_box().unwrap().into_string()).unwrap();
+    }
+    let bench = Bench::with(|config| LoaderConfig { trust: Some(trust), ..config });
+    let sign = |keys: &minisign::KeyPair, path: &Path| {
+        let content = std::io::Cursor::new(std::fs::read(path).unwrap());
+        let signed = minisign::sign(Some(&keys.pk), &keys.sk, content, Some("test"), None).unwrap();
+        std::fs::write(vitte_trust_path(path), signed.into_string()).unwrap();
+    };
+    let source = "#include <stdlib.h>\n#include <unistd.h>\nstatic int n;\n\
+                  int count(void) { return ++n; }\nint pid(void) { return getpid(); }\nint boom(void) { abort(); }";
+    for (name, keys) in [("a", &keys[0]), ("b", &keys[0]), ("c", &keys[1])] {
+        let library = bench.path(&format!("{name}.so"));
+        // Other bytes for each: equal files are one library.
+        if !compile(&format!("{source}\nint which_{name};"), &library) {
+            eprintln!("SKIP: no C compiler here");
+            return;
+        }
+        let table = bench.table(
+            name,
+            "[functions.count]\nresult = 'int'\n[functions.pid]\nresult = 'int'\n[functions.boom]\nresult = 'int'\n",
+        );
+        sign(keys, &library);
+        sign(keys, &table);
+        bench.loader.load_file(&library).unwrap();
+    }
+    let pid = |module: &str| bench.says(module, "pid()");
+    assert_eq!(pid("a"), pid("b"), "the same signer and the same capabilities");
+    assert_ne!(pid("a"), pid("c"), "another signer");
+    assert_eq!((bench.says("b", "count()"), bench.says("b", "count()")), ("1".into(), "2".into()));
+    assert_eq!(bench.says("c", "count()"), "1");
+    let watched = bench.loader.subscribe(0);
+    let error = bench.call("a", "boom()").unwrap_err();
+    assert!(matches!(error, CallError::Crashed { .. }), "{error}");
+    let mut told = Vec::new();
+    while let Ok(Some(event)) = watched.next(Duration::from_millis(200)) {
+        if event.reason.contains("SIGABRT") {
+            assert!(event.reason.contains("`boom` of `a`"), "{}", event.reason);
+            told.push(event.module.as_str().to_owned());
+        }
+    }
+    assert_eq!(told, ["a", "b"]);
+    // What the neighbour kept is lost, and it goes on; the others know nothing of it.
+    assert_eq!((bench.says("b", "count()"), bench.says("c", "count()")), ("1".into(), "2".into()));
+    assert_eq!(pid("a"), pid("b"));
+    // A new generation of one leaves the other alone.
+    bench.loader.reload_file_of(&"a".parse().unwrap(), Breaking::Refuse, &Cancel::default()).unwrap();
+    assert_ne!(pid("a"), pid("b"));
+    assert_eq!(bench.says("b", "count()"), "2");
+}
+
 /// Resident memory of this process, in bytes, where the system tells.
 fn resident() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -475,6 +562,11 @@ fn loads_and_unloads_of_all_kinds_leave_no_memory() {
         artifacts: Vec::new(),
         license: None,
         description: None,
+        exports: Vec::new(),
+        deps: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     };
     let artifacts = vec![("main.wasm".to_owned(), ArtifactKind::Wasm, "any".to_owned(), module.clone())];
     let package = pack::<ContainerError>(manifest, artifacts, |_, _| Ok(None)).unwrap();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use minisign::KeyPair;
 use tempfile::TempDir;
-use vitte_loader::container::{ArtifactKind, ContainerError, Manifest, PackageKind, pack};
-use vitte_loader::{Breaking, Cancel, LoadError, LoadRequest, LoaderConfig, ModuleLoader};
+use vitte_loader::container::{ArtifactKind, ContainerError, Dependency, Manifest, PackageKind, pack};
+use vitte_loader::{Breaking, Cancel, LinkOptions, LoadError, LoadRequest, LoaderConfig, ModuleLoader};
 
 struct Bench {
     loader: ModuleLoader,
@@ -63,6 +63,7 @@ fn manifest(seq: u64) -> Manifest {
         kind: PackageKind::Module,
         seq,
         artifacts: Vec::new(),
+        deps: Vec::new(),
         license: Some("MIT".into()),
         description: None,
         exports: Vec::new(),
@@ -70,6 +71,213 @@ fn manifest(seq: u64) -> Manifest {
         config: None,
         capabilities: Vec::new(),
     }
+}
+
+/// Packages in a folder, and a loader that has not heard of them.
+struct Shelf {
+    loader: ModuleLoader,
+    folder: TempDir,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        Self { loader: ModuleLoader::new(), folder: TempDir::new().unwrap() }
+    }
+
+    /// Puts a package there; `deps` as `id req`, with `optional` and `lazy` behind.
+    fn put(&self, id: &str, version: &str, deps: &[&str], text: &str) -> PathBuf {
+        self.put_with(id, version, deps, &[], &[], text)
+    }
+
+    fn put_with(
+        &self,
+        id: &str,
+        version: &str,
+        deps: &[&str],
+        capabilities: &[&str],
+        activation: &[&str],
+        text: &str,
+    ) -> PathBuf {
+        let deps = deps.iter().map(|dep| {
+            let parts: Vec<&str> = dep.split(' ').collect();
+            Dependency {
+                id: parts[0].into(),
+                req: parts[1].into(),
+                optional: parts.contains(&"optional"),
+                lazy: parts.contains(&"lazy"),
+            }
+        });
+        let manifest = Manifest {
+            id: id.into(),
+            version: version.into(),
+            deps: deps.collect(),
+            capabilities: capabilities.iter().map(|text| (*text).into()).collect(),
+            activation: activation.iter().map(|text| (*text).into()).collect(),
+            ..manifest(1)
+        };
+        let artifact = ("main.wasm".into(), ArtifactKind::Wasm, "any".into(), wat::parse_str(text).unwrap());
+        let bytes = pack::<ContainerError>(manifest, vec![artifact], |_, _| Ok(None)).unwrap();
+        let path = self.folder.path().join(format!("{}-{version}.vitmod", id.replace(':', "-")));
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn load(&self, path: &std::path::Path, locked: bool) -> Result<vitte_loader::Module, LoadError> {
+        let options = LinkOptions { locked, ..LinkOptions::default() };
+        self.loader.load_linked(&LoadRequest::new(path), &options, &Cancel::default())
+    }
+
+    fn says(&self, module: &str, function: &str) -> Result<String, vitte_loader::CallError> {
+        let request = vitte_loader::CallRequest {
+            module: module.parse().unwrap(),
+            function: function.into(),
+            arguments: "()".to_owned(),
+            generation: None,
+            time_max: None,
+            cancel: Cancel::default(),
+        };
+        self.loader.call(&request).map(|reply| reply.results)
+    }
+
+    fn loaded(&self) -> Vec<String> {
+        let modules = self.loader.modules().into_iter();
+        modules.map(|info| format!("{} {}", info.module.name, info.module.version)).collect()
+    }
+}
+
+fn constant(number: u32) -> String {
+    format!(r#"(module (func (export "f") (result i32) i32.const {number}))"#)
+}
+
+/// `g` is `f` of another module.
+fn passes_on(from: &str) -> String {
+    format!(
+        r#"(module (import "{from}" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))"#
+    )
+}
+
+#[test]
+fn dependencies_are_found_chosen_and_locked() {
+    let shelf = Shelf::new();
+    shelf.put("acme:base", "1.0.0", &[], &constant(10));
+    shelf.put("acme:base", "2.0.0", &[], &constant(20));
+    let app = shelf.put("acme:app", "1.0.0", &["acme:base ^1.0.0"], &passes_on("acme:base"));
+    let error = shelf.load(&app, true).unwrap_err();
+    assert_eq!(error.code(), "MODULE_LOCK_INVALID", "{error}");
+    let loaded = shelf.load(&app, false).unwrap();
+    assert_eq!(loaded.name.as_str(), "acme:app");
+    assert_eq!(shelf.loaded(), ["acme:app 1.0.0", "acme:base 1.0.0"]);
+    assert_eq!(shelf.says("acme:app", "g").unwrap(), "10");
+    let lock = shelf.folder.path().join("acme-app-1.0.0.vitmod.lock");
+    let first = std::fs::read_to_string(&lock).unwrap();
+    assert!(first.contains(r#""id":"acme:base""#) && first.contains(r#""version":"1.0.0""#), "{first}");
+    // A newer one appears: what was locked stays.
+    shelf.put("acme:base", "1.1.0", &[], &constant(11));
+    let shelf = Shelf { loader: ModuleLoader::new(), folder: shelf.folder };
+    shelf.load(&app, true).unwrap();
+    assert_eq!(shelf.says("acme:app", "g").unwrap(), "10");
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), first);
+    // Without the lock the newest that fits is chosen.
+    std::fs::remove_file(&lock).unwrap();
+    let shelf = Shelf { loader: ModuleLoader::new(), folder: shelf.folder };
+    shelf.load(&app, false).unwrap();
+    assert_eq!(shelf.says("acme:app", "g").unwrap(), "11");
+    // The same version with other bytes is not what was locked.
+    shelf.put("acme:base", "1.1.0", &[], &constant(12));
+    let shelf = Shelf { loader: ModuleLoader::new(), folder: shelf.folder };
+    assert_eq!(shelf.load(&app, false).unwrap_err().code(), "MODULE_LOCK_DIGEST");
+    // A lock that would have to change says what would.
+    std::fs::remove_file(shelf.folder.path().join("acme-base-1.1.0.vitmod")).unwrap();
+    let error = shelf.load(&app, true).unwrap_err();
+    assert!(error.to_string().contains("`acme:base` 1.1.0 would be 1.0.0"), "{error}");
+    assert_eq!(shelf.loaded(), Vec::<String>::new());
+}
+
+#[test]
+fn a_conflict_of_versions_is_explained() {
+    let shelf = Shelf::new();
+    shelf.put("acme:base", "1.0.0", &[], &constant(1));
+    shelf.put("acme:base", "2.0.0", &[], &constant(2));
+    shelf.put("acme:left", "1.0.0", &["acme:base 1.0.0"], &constant(1));
+    shelf.put("acme:right", "1.0.0", &["acme:base 2.0.0"], &constant(1));
+    let app = shelf.put("acme:app", "1.0.0", &["acme:left *", "acme:right *"], &constant(1));
+    let error = shelf.load(&app, false).unwrap_err();
+    assert_eq!(error.code(), "MODULE_DEPENDENCIES");
+    let text = error.to_string();
+    for part in ["`acme:left`", "`acme:right`", "of `acme:base` there is 1.0.0; 2.0.0"] {
+        assert!(text.contains(part), "{part} in:\n{text}");
+    }
+    assert_eq!(shelf.loaded(), Vec::<String>::new());
+    // What serves already is the only one of its name.
+    shelf.load(&shelf.folder.path().join("acme-base-2.0.0.vitmod"), false).unwrap();
+    let left = shelf.folder.path().join("acme-left-1.0.0.vitmod");
+    let text = shelf.load(&left, false).unwrap_err().to_string();
+    assert!(text.contains("of `acme:base` there is 2.0.0, which is loaded"), "{text}");
+    assert_eq!(shelf.loaded(), ["acme:base 2.0.0"]);
+}
+
+#[test]
+fn a_lazy_dependency_is_loaded_by_the_first_call_and_an_optional_one_may_be_missing() {
+    let shelf = Shelf::new();
+    shelf.put("acme:base", "1.0.0", &[], &constant(7));
+    shelf.put_with("acme:event", "1.0.0", &[], &[], &["on-call"], &constant(8));
+    let text = r#"(module
+        (import "acme:base" "f" (func $base (result i32)))
+        (import "acme:event" "f" (func $event (result i32)))
+        (import "acme:none" "f" (func $none (result i32)))
+        (func (export "base") (result i32) (call $base))
+        (func (export "event") (result i32) (call $event))
+        (func (export "none") (result i32) (call $none)))"#;
+    let deps = ["acme:base ^1.0.0 lazy", "acme:event *", "acme:none * optional"];
+    let app = shelf.put("acme:app", "1.0.0", &deps, text);
+    shelf.load(&app, false).unwrap();
+    assert_eq!(shelf.loaded(), ["acme:app 1.0.0"]);
+    assert_eq!(shelf.says("acme:app", "base").unwrap(), "7");
+    assert_eq!(shelf.loaded(), ["acme:app 1.0.0", "acme:base 1.0.0"]);
+    assert_eq!(shelf.says("acme:app", "event").unwrap(), "8");
+    let error = shelf.says("acme:app", "none").unwrap_err();
+    assert_eq!(error.code(), "MODULE_IMPORT_NOT_LOADED", "{error}");
+    // One whose file changed since it was chosen is not loaded.
+    shelf.loader.unload_anyway(&"acme:base".parse().unwrap()).unwrap();
+    shelf.put("acme:base", "1.0.0", &[], &constant(9));
+    let error = shelf.says("acme:app", "base").unwrap_err();
+    assert_eq!(error.code(), "MODULE_IMPORT_NOT_ACTIVATED", "{error}");
+}
+
+#[test]
+fn a_package_gets_what_its_manifest_its_key_and_the_user_allow() {
+    let shelf = Shelf::new();
+    let clock = r#"(module
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $now (param i32 i64 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "f") (result i32) (call $now (i32.const 0) (i64.const 1) (i32.const 8))))"#;
+    let load = |path: &std::path::Path, grants: &[&str]| {
+        let grants = grants.iter().map(|grant| grant.parse().unwrap()).collect();
+        let options = LinkOptions { grants, ..LinkOptions::default() };
+        shelf.loader.load_linked(&LoadRequest::new(path), &options, &Cancel::default())
+    };
+    let silent = shelf.put("acme:silent", "1.0.0", &[], clock);
+    let error = load(&silent, &["clocks"]).unwrap_err();
+    assert!(error.to_string().contains("its manifest does not ask for it"), "{error}");
+    let honest = shelf.put_with("acme:honest", "1.0.0", &[], &["clocks", "stdio?"], &[], clock);
+    let error = load(&honest, &[]).unwrap_err();
+    assert_eq!(error.to_string(), "`acme:honest` is not given `clocks` (not granted by the user)");
+    load(&honest, &["clocks"]).unwrap();
+    assert_eq!(shelf.says("acme:honest", "f").unwrap(), "0");
+    // A key that may less than the package asks for.
+    let bench = Bench::new();
+    let policy = bench.folder.path().join("trust/policy.toml");
+    std::fs::write(policy, "[keys.acme]\ncapabilities = [\"random\"]\n").unwrap();
+    let manifest = Manifest { capabilities: vec!["clocks".into()], ..manifest(1) };
+    let artifact = ("main.wasm".into(), ArtifactKind::Wasm, "any".into(), wat::parse_str(clock).unwrap());
+    let signed = pack::<ContainerError>(manifest, vec![artifact], |bytes, comment| {
+        Ok(Some(bench.sign(bytes, comment)))
+    });
+    let path = bench.write(&signed.unwrap());
+    let options = LinkOptions { grants: vec!["clocks".parse().unwrap()], ..LinkOptions::default() };
+    let error = bench.loader.load_linked(&LoadRequest::new(path), &options, &Cancel::default()).unwrap_err();
+    assert!(error.to_string().contains("above what the policy allows the key `acme`"), "{error}");
+    assert!(error.help().contains("[keys.acme]"), "{}", error.help());
 }
 
 fn artifacts(number: u64) -> Vec<(String, ArtifactKind, String, Vec<u8>)> {

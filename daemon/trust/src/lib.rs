@@ -6,8 +6,10 @@
 //! more, and `policy.toml` says what keys may sign and whether unsigned modules are loaded.
 #![forbid(unsafe_code)]
 
+mod capability; // what modules may reach
 mod policy; // what keys may sign
 mod store; // keys on disk, and the verdict
 
+pub use capability::{Access, Capability, Denied, Denier, ParseCapabilityError, Wanted, effective};
 pub use policy::{Policy, PolicyError, Unsigned, UnsignedNative};
 pub use store::{Key, Signer, Standing, TrustError, TrustStore, signature_path};

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::capability::Capability;
+
 /// What happens to modules without the signature of a trusted key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,6 +36,7 @@ pub enum UnsignedNative {
 ///
 /// [keys.acme]
 /// modules = ["acme:*"]
+/// capabilities = ["clocks", "fs:ro:/srv/acme"]
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +58,15 @@ pub struct Policy {
 pub struct KeyPolicy {
     /// Names of modules, `*` standing for any characters; all if left out.
     pub modules: Option<Vec<String>>,
+    /// What its modules may reach at most, as [`Capability`](crate::Capability) is written; no bound if left out.
+    #[serde(default, deserialize_with = "capabilities")]
+    pub capabilities: Option<Vec<Capability>>,
+}
+
+fn capabilities<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<Capability>>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parsed = texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    parsed.map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Why a policy cannot be used.
@@ -82,7 +94,7 @@ impl Policy {
 }
 
 /// Whether `text` matches `pattern`, in which `*` stands for any characters. Linear in each, times the other.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
     let mut rest = rest;
@@ -132,6 +144,9 @@ mod tests {
         assert!(policy.allows("acme", "acme:json") && !policy.allows("acme", "other"));
         assert!(policy.allows("somebody", "other"));
         assert_eq!(Policy::parse("").unwrap(), Policy::default());
+        let bounded = Policy::parse("[keys.acme]\ncapabilities = [\"clocks\"]").unwrap();
+        assert_eq!(bounded.keys["acme"].capabilities, Some(vec![Capability::Clocks]));
+        assert!(Policy::parse("[keys.acme]\ncapabilities = [\"clock\"]").is_err());
         for wrong in ["unsigned = \"perhaps\"", "unsinged = \"refuse\"", "[keys.a]\nmodule = \"x\"", "="] {
             assert!(Policy::parse(wrong).is_err(), "{wrong}");
         }

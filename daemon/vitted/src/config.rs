@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use vitte_loader::Capability;
 use vitte_store::IndexUse;
 
 /// The engine below the compiler tells every query it runs; that is for those who ask.
@@ -35,6 +36,10 @@ pub struct Config {
     pub history: bool,
     /// Folders that are never watched but looked at each time.
     pub polled_folders: Vec<PathBuf>,
+    /// What every module that asks for it is granted of the system.
+    pub module_grants: Vec<Capability>,
+    /// Folders in which packages that modules depend on are looked for.
+    pub module_search: Vec<PathBuf>,
     /// Filter of the log, in the syntax of `tracing-subscriber`.
     pub log: String,
     /// Where each setting comes from: `default`, `file` or `environment`.
@@ -86,6 +91,16 @@ struct File {
     cache: CacheSection,
     #[serde(default)]
     watch: WatchSection,
+    #[serde(default)]
+    modules: ModulesSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ModulesSection {
+    grants: Option<Vec<String>>,
+    search: Option<Vec<PathBuf>>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +166,7 @@ impl Config {
             file.service;
         let CacheSection { size, max_age, history, unknown: unknown_cache } = file.cache;
         let WatchSection { polled_folders, unknown: unknown_watch } = file.watch;
+        let ModulesSection { grants, search, unknown: unknown_modules } = file.modules;
         let mut sources = BTreeMap::new();
         let mut source = |name, in_file: bool| sources.insert(name, if in_file { "file" } else { "default" });
         source("service.compile_threads", compile_threads.is_some());
@@ -162,6 +178,8 @@ impl Config {
         source("cache.max-age", max_age.is_some());
         source("cache.history", history.is_some());
         source("watch.polled_folders", polled_folders.is_some());
+        source("modules.grants", grants.is_some());
+        source("modules.search", search.is_some());
         if log.is_some() {
             sources.insert("service.log", "environment");
         }
@@ -183,8 +201,28 @@ impl Config {
                 value: relative.display().to_string(),
             });
         }
+        let module_search = search.unwrap_or_default();
+        if let Some(relative) = module_search.iter().find(|folder| !folder.is_absolute()) {
+            return Err(ConfigError::Range {
+                name: "modules.search",
+                expected: "absolute paths",
+                value: relative.display().to_string(),
+            });
+        }
+        let module_grants = grants
+            .unwrap_or_default()
+            .iter()
+            .map(|text| {
+                text.parse::<Capability>().map_err(|_| ConfigError::Range {
+                    name: "modules.grants",
+                    expected: "capabilities such as \"clocks\" or \"fs:ro:/srv/data\"",
+                    value: text.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let unknown = unknown.keys().map(|key| ("service", key));
         let unknown = unknown.chain(unknown_watch.keys().map(|key| ("watch", key)));
+        let unknown = unknown.chain(unknown_modules.keys().map(|key| ("modules", key)));
         let unknown = unknown.chain(unknown_cache.keys().map(|key| ("cache", key)));
         Ok(Self {
             compile_threads: in_range(
@@ -226,6 +264,8 @@ impl Config {
             path: path.map(Path::to_path_buf),
             warnings: unknown.map(|(section, key)| format!("`{section}.{key}` is not a setting")).collect(),
             polled_folders,
+            module_grants,
+            module_search,
         })
     }
 
@@ -240,6 +280,8 @@ impl Config {
             history,
             memory_bytes,
             polled_folders,
+            module_grants,
+            module_search,
             log,
             sources: _,
             path: _,
@@ -257,6 +299,11 @@ impl Config {
             ("cache.history", history.to_string()),
             ("service.memory", format!("{memory:?}")),
             ("watch.polled_folders", format!("{polled_folders:?}")),
+            (
+                "modules.grants",
+                format!("{:?}", module_grants.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            ),
+            ("modules.search", format!("{module_search:?}")),
         ])
     }
 

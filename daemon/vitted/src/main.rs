@@ -159,7 +159,7 @@ fn run(
         let executable = executable.into_os_string();
         let driver =
             Driver::new(vec![executable.clone(), "worker".into()]).packed_by(Arc::new(plugins::Packing));
-        let modules = ModuleLoader::with_config(module_settings(&places, executable));
+        let modules = ModuleLoader::with_config(module_settings(&places, executable, &config));
         let store =
             Arc::new(Store::open_or_without(&places.cache().join("store"), config.store(start.index())));
         // A private service lives for one command: looking at the files is cheaper than watching them.
@@ -217,7 +217,7 @@ const LIBRARY_BYTES_MAX: u64 = 4 << 30;
 
 /// Modules are compiled by processes of their own; what was compiled is kept below the cache, under a key
 /// that is kept with the state.
-fn module_settings(places: &Rendezvous, executable: OsString) -> LoaderConfig {
+fn module_settings(places: &Rendezvous, executable: OsString, config: &Config) -> LoaderConfig {
     let cache = places.module_code_key().map(|key| CacheOptions {
         folder: places.cache().join("modules"),
         key,
@@ -234,6 +234,8 @@ fn module_settings(places: &Rendezvous, executable: OsString) -> LoaderConfig {
         cache,
         trust: places.trust(),
         sequences: places.package_sequences(),
+        grants: config.module_grants.clone(),
+        search: config.module_search.clone(),
         ..LoaderConfig::default()
     }
 }

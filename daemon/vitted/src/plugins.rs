@@ -37,6 +37,7 @@ impl Packer for Packing {
             license,
             description,
             exports: Vec::new(),
+            deps: Vec::new(),
             activation,
             config,
             capabilities,

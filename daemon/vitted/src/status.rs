@@ -201,7 +201,7 @@ impl From<LoadError> for Refusal {
                 | TrustError::NoKey(_) => Code::FailedPrecondition,
             },
             LoadError::Sequences(_) => Code::FailedPrecondition,
-            LoadError::Older { .. } => Code::PermissionDenied,
+            LoadError::Older { .. } | LoadError::Capabilities { .. } => Code::PermissionDenied,
             LoadError::UnknownKind { .. }
             | LoadError::Package { .. }
             | LoadError::NoArtifact { .. }
@@ -214,11 +214,18 @@ impl From<LoadError> for Refusal {
             | LoadError::Native { .. }
             | LoadError::Name(_)
             | LoadError::MissingImports { .. }
+            | LoadError::ImportMismatch { .. }
+            | LoadError::Twice { .. }
             | LoadError::Link { .. } => Code::InvalidArgument,
             LoadError::Start { .. }
             | LoadError::NativeCopy { .. }
             | LoadError::Incompatible { .. }
             | LoadError::KnownBad { .. }
+            | LoadError::InUse { .. }
+            | LoadError::Dependencies { .. }
+            | LoadError::LockDigest { .. }
+            | LoadError::Lock { .. }
+            | LoadError::Locked { .. }
             | LoadError::Thread(_) => Code::FailedPrecondition,
             LoadError::TooManyGenerations { .. } | LoadError::TooManyModules { .. } => {
                 Code::ResourceExhausted
@@ -247,19 +254,30 @@ impl From<PluginError> for Refusal {
 
 impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
-        let code = match &error {
-            CallError::NotLoaded(_) | CallError::NoGeneration { .. } | CallError::NoFunction { .. } => {
-                Code::NotFound
-            }
-            CallError::NotCallable { .. } | CallError::Arguments { .. } => Code::InvalidArgument,
-            CallError::Trap(_) | CallError::Failed(_) | CallError::Reported(_) => Code::FailedPrecondition,
-            CallError::DeadlineExceeded(_) => Code::DeadlineExceeded,
-            CallError::Cancelled => Code::Cancelled,
-            CallError::Crashed { .. } | CallError::Quarantined { .. } => Code::Unavailable,
-            CallError::Drained => Code::Aborted,
-            CallError::TooMany => Code::ResourceExhausted,
-        };
-        Self::new(code, error.code(), error.to_string()).help(error.help())
+        Self::new(code_of(&error), error.code(), error.to_string()).help(error.help())
+    }
+}
+
+fn code_of(error: &CallError) -> Code {
+    match error {
+        CallError::Import { source, .. } => code_of(source),
+        CallError::NotLoaded(_) | CallError::NoGeneration { .. } | CallError::NoFunction { .. } => {
+            Code::NotFound
+        }
+        CallError::NotCallable { .. } | CallError::Arguments { .. } => Code::InvalidArgument,
+        CallError::Trap(_)
+        | CallError::Failed(_)
+        | CallError::Reported(_)
+        | CallError::NoImport { .. }
+        | CallError::ImportChanged { .. }
+        | CallError::NotActivated { .. }
+        | CallError::Reentered(_)
+        | CallError::Exited(_) => Code::FailedPrecondition,
+        CallError::DeadlineExceeded(_) => Code::DeadlineExceeded,
+        CallError::Cancelled => Code::Cancelled,
+        CallError::Crashed { .. } | CallError::Quarantined { .. } => Code::Unavailable,
+        CallError::Drained => Code::Aborted,
+        CallError::TooMany | CallError::TooDeep(_) => Code::ResourceExhausted,
     }
 }
 

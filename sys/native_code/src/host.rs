@@ -1,4 +1,4 @@
-//! A library's process, from the service's side.
+//! A process of libraries, from the service's side.
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -17,17 +17,19 @@ const POLL: Duration = Duration::from_millis(5);
 /// How long a process that has closed its socket is given to end by itself, so that its status can be told.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How to start a library's process.
+/// How to start a process of libraries.
 #[derive(Clone, Debug)]
 pub struct RunnerOptions {
     /// The program and its arguments, which calls [`runner_main`](crate::runner_main).
     pub command: Vec<OsString>,
-    /// The library: a file, or a name that the system finds among its own.
-    pub library: String,
     /// Files and folders that it may read and map as code, besides those of the system.
     pub execute: Vec<PathBuf>,
-    /// The text of its table.
-    pub table: String,
+    /// Files and folders that it may read, besides.
+    pub read: Vec<PathBuf>,
+    /// Files and folders that it may change.
+    pub write: Vec<PathBuf>,
+    /// Variables that it sees; no others.
+    pub environment: Vec<(OsString, OsString)>,
     /// Most address space, in bytes.
     pub memory_max: u64,
     /// The lowest rung of confinement that will do.
@@ -99,7 +101,7 @@ pub enum RunnerError {
     Stopped,
 }
 
-/// A process with a library in it. Dropping it ends the process.
+/// A process with libraries in it. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Runner {
     child: Child,
@@ -108,11 +110,11 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts a process and loads the library. `is_over` is asked every few milliseconds.
+    /// Starts a process without a library.
     ///
     /// # Errors
-    /// See [`RunnerError`]; then there is no process any more.
-    pub fn start(options: &RunnerOptions, is_over: &dyn Fn() -> bool) -> Result<Self, RunnerError> {
+    /// [`RunnerError::Start`].
+    pub fn start(options: &RunnerOptions) -> Result<Self, RunnerError> {
         let fail = |error: &dyn std::fmt::Display| RunnerError::Start(error.to_string());
         let Some((program, arguments)) = options.command.split_first() else {
             return Err(fail(&"no program was given"));
@@ -124,10 +126,13 @@ impl Runner {
             .execute
             .iter()
             .fold(Policy::new(options.rung_min).system(), |policy, path| policy.execute(path));
+        let policy = options.read.iter().fold(policy, |policy, path| policy.read(path));
+        let policy = options.write.iter().fold(policy, |policy, path| policy.write(path));
         let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
+            .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -139,27 +144,42 @@ impl Runner {
             ..Limits::default()
         };
         let child = spawn(command, limits).map_err(|error| fail(&error))?;
-        let mut runner = Self { child, socket: ours, is_over: false };
-        let open = Request::Open { library: options.library.clone(), table: options.table.clone() };
-        match runner.ask(&open, is_over)? {
-            Reply::Opened => Ok(runner),
+        Ok(Self { child, socket: ours, is_over: false })
+    }
+
+    /// Loads a library: a file, or a name that the system finds among its own; by the text of its table. `id` is its
+    /// number in calls. `is_over` is asked every few milliseconds.
+    ///
+    /// # Errors
+    /// See [`RunnerError`]; after any but [`RunnerError::Refused`] the process is gone.
+    pub fn open(
+        &mut self,
+        id: u32,
+        library: &str,
+        table: &str,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<(), RunnerError> {
+        let open = Request::Open { id, library: library.to_owned(), table: table.to_owned() };
+        match self.ask(&open, is_over)? {
+            Reply::Opened => Ok(()),
             Reply::Refused(why) => Err(RunnerError::Refused(why)),
-            Reply::Results(_) | Reply::Failed(_) => Err(runner.end(Some(Ending::Nonsense))),
+            Reply::Results(_) | Reply::Failed(_) => Err(self.end(Some(Ending::Nonsense))),
         }
     }
 
-    /// Calls a function by its place in the table. After any error but [`RunnerError::Failed`] the process is
+    /// Calls a function of a library that is open, by its place in the table. After any error but [`RunnerError::Failed`] the process is
     /// gone.
     ///
     /// # Errors
     /// See [`RunnerError`].
     pub fn call(
         &mut self,
+        library: u32,
         function: u32,
         arguments: Vec<Value>,
         is_over: &dyn Fn() -> bool,
     ) -> Result<Vec<Value>, RunnerError> {
-        match self.ask(&Request::Call { function, arguments }, is_over)? {
+        match self.ask(&Request::Call { library, function, arguments }, is_over)? {
             Reply::Results(results) => Ok(results),
             Reply::Failed(why) => Err(RunnerError::Failed(why)),
             Reply::Opened | Reply::Refused(_) => Err(self.end(Some(Ending::Nonsense))),

@@ -26,8 +26,10 @@ pub enum Value {
 /// From the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Loads a library and finds all functions of its table. The first request, and only that.
+    /// Loads a library and finds all functions of its table.
     Open {
+        /// Its number in calls; one that was not given before.
+        id: u32,
         /// The file, or a name that the system finds.
         library: String,
         /// The text of the table.
@@ -35,6 +37,8 @@ pub enum Request {
     },
     /// Calls a function.
     Call {
+        /// Of which library, by its number.
+        library: u32,
         /// Its place in the table.
         function: u32,
         /// What callers give.
@@ -81,13 +85,15 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(64);
         match self {
-            Self::Open { library, table } => {
+            Self::Open { id, library, table } => {
                 body.push(OPEN);
+                body.extend_from_slice(&id.to_le_bytes());
                 put_bytes(&mut body, library.as_bytes());
                 put_bytes(&mut body, table.as_bytes());
             }
-            Self::Call { function, arguments } => {
+            Self::Call { library, function, arguments } => {
                 body.push(CALL);
+                body.extend_from_slice(&library.to_le_bytes());
                 body.extend_from_slice(&function.to_le_bytes());
                 put_values(&mut body, arguments);
             }
@@ -102,8 +108,10 @@ impl Request {
     pub fn decode(body: &[u8]) -> Result<Self, MessageError> {
         let mut cursor = Cursor { body, at: 0 };
         let request = match cursor.u8()? {
-            OPEN => Self::Open { library: cursor.text()?, table: cursor.text()? },
-            CALL => Self::Call { function: cursor.u32()?, arguments: cursor.values()? },
+            OPEN => Self::Open { id: cursor.u32()?, library: cursor.text()?, table: cursor.text()? },
+            CALL => {
+                Self::Call { library: cursor.u32()?, function: cursor.u32()?, arguments: cursor.values()? }
+            }
             _ => return Err(cursor.error("no such request")),
         };
         cursor.end()?;
@@ -296,8 +304,8 @@ mod tests {
             Value::Nothing,
         ];
         let requests = [
-            Request::Open { library: "libz.so.1".into(), table: "vitffi = 1".into() },
-            Request::Call { function: 7, arguments: values.clone() },
+            Request::Open { id: 3, library: "libz.so.1".into(), table: "vitffi = 1".into() },
+            Request::Call { library: 3, function: 7, arguments: values.clone() },
         ];
         for request in requests {
             let body = request.encode();

@@ -1,5 +1,6 @@
-//! The process of one library: loads it, then calls what it is asked to, one call after the other, until
-//! the service goes away.
+//! The process of libraries that trust each other: loads them, and calls what it is asked to, one call after the
+//! other, until the service goes away.
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -26,28 +27,30 @@ pub fn runner_main() -> ExitCode {
 }
 
 fn serve(socket: &mut UnixStream) -> io::Result<()> {
-    let mut library: Option<Library> = None;
+    let mut libraries: BTreeMap<u32, Library> = BTreeMap::new();
     while let Some(body) = read_frame(socket)? {
         let request = Request::decode(&body).map_err(io::Error::other)?;
-        let reply = match (request, library.as_mut()) {
-            (Request::Open { library: file, table }, None) => {
+        let reply = match request {
+            Request::Open { id, library: file, table } => {
                 let opened = Table::parse(&table).map_err(|error| error.to_string());
                 match opened.and_then(|table| Library::open(&file, &table)) {
+                    // None is replaced, because none can be closed reliably.
+                    Ok(_) if libraries.contains_key(&id) => return Err(io::ErrorKind::InvalidData.into()),
                     Ok(opened) => {
-                        library = Some(opened);
+                        libraries.insert(id, opened);
                         Reply::Opened
                     }
                     Err(why) => Reply::Refused(why),
                 }
             }
-            (Request::Call { function, arguments }, Some(library)) => {
+            Request::Call { library, function, arguments } => {
+                let Some(library) = libraries.get_mut(&library) else {
+                    return Err(io::ErrorKind::InvalidData.into());
+                };
                 match library.call(function as usize, arguments) {
                     Ok(results) => Reply::Results(results),
                     Err(why) => Reply::Failed(why),
                 }
-            }
-            (Request::Open { .. }, Some(_)) | (Request::Call { .. }, None) => {
-                return Err(io::ErrorKind::InvalidData.into());
             }
         };
         let body = reply.encode();

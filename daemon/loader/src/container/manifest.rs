@@ -13,6 +13,9 @@ const FORMAT: u64 = 1;
 /// Most artifacts.
 const ARTIFACTS_MAX: usize = 4000;
 
+/// Most packages that one needs.
+const DEPS_MAX: usize = 256;
+
 /// What a package says of itself. Field names on disk are these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +32,9 @@ pub struct Manifest {
     pub seq: u64,
     /// Its files, sorted by path.
     pub artifacts: Vec<Artifact>,
+    /// Packages that it needs, sorted by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deps: Vec<Dependency>,
     /// An SPDX expression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
@@ -38,13 +44,13 @@ pub struct Manifest {
     /// What it exports: functions with their types, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exports: Vec<ExportedFunction>,
-    /// When a plugin is made: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
+    /// When a plugin is made, or a module that others depend on is loaded: `on-call`, `on-command:NAME`, `on-file-type:.EXTENSION`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub activation: Vec<String>,
     /// What a plugin's `init` is given, where the user gave nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
-    /// What it may use.
+    /// What it may use: of the system, as [`Wanted`](vitte_trust::Wanted) is written, and interfaces of the service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
 }
@@ -60,6 +66,23 @@ pub struct ExportedFunction {
     pub ty: String,
     /// SHA-256 of that text in hexadecimal: equal if values can cross.
     pub hash: String,
+}
+
+/// A package that another one needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// What it is called.
+    pub id: String,
+    /// Which versions will do: `1.2.3` and `^1.2.3` for that and what is compatible with it, `=1.2.3` for that alone,
+    /// `*` for all.
+    pub req: String,
+    /// Whether the package does without, if there is none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// Whether it is loaded only when it is first called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lazy: bool,
 }
 
 /// What a package is.
@@ -141,7 +164,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        let Self { format, id, version, kind, activation, artifacts, .. } = self;
+        let Self { format, id, version, kind, activation, artifacts, deps, capabilities, .. } = self;
         let broken = |message: String| Err(ManifestError(message));
         if *format != FORMAT {
             return broken(format!("its format is {format}; this version reads {FORMAT}"));
@@ -155,12 +178,38 @@ impl Manifest {
         if artifacts.len() > ARTIFACTS_MAX {
             return broken(format!("it has {} artifacts; at most {ARTIFACTS_MAX} are read", artifacts.len()));
         }
-        for event in activation {
-            if *kind != PackageKind::Plugin {
-                return broken("only plugins have an `activation`".to_owned());
+        if let Some(pair) = deps.windows(2).find(|pair| matches!(pair, [a, b] if a.id >= b.id)) {
+            let names: Vec<&str> = pair.iter().map(|dep| dep.id.as_str()).collect();
+            return broken(format!("its deps are not sorted by id, each once: {}", names.join(", ")));
+        }
+        if deps.len() > DEPS_MAX {
+            return broken(format!("it has {} deps; at most {DEPS_MAX} are read", deps.len()));
+        }
+        for Dependency { id: dep, req, .. } in deps {
+            if dep == id {
+                return broken("it depends on itself".to_owned());
             }
-            if let Err(error) = event.parse::<Activation>() {
+            if let Err(error) = dep.parse::<ModuleName>() {
                 return broken(error.to_string());
+            }
+            if let Err(message) = crate::resolve::Requirement::parse(req) {
+                return broken(format!("the version of `{dep}` that it needs cannot be read: {message}"));
+            }
+        }
+        for capability in capabilities {
+            // Others are interfaces of the service, which a plugin's check knows.
+            let is_interface = capability.contains('/') && !capability.starts_with("fs:");
+            if !is_interface && let Err(error) = capability.parse::<vitte_trust::Wanted>() {
+                return broken(error.to_string());
+            }
+        }
+        for event in activation {
+            match (event.parse::<Activation>(), kind) {
+                (Ok(_), PackageKind::Plugin) | (Ok(Activation::OnCall), PackageKind::Module) => {}
+                (Ok(_), PackageKind::Module) => {
+                    return broken(format!("only plugins have the `activation` `{event}`"));
+                }
+                (Err(error), _) => return broken(error.to_string()),
             }
         }
         let mut seen = BTreeSet::new();

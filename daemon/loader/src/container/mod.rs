@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 
 pub use archive::ArchiveError;
 pub use assemble::assemble;
-pub use manifest::{Artifact, ArtifactKind, ExportedFunction, Manifest, ManifestError, PackageKind};
+pub use manifest::{
+    Artifact, ArtifactKind, Dependency, ExportedFunction, Manifest, ManifestError, PackageKind,
+};
 
 use crate::loader::hexadecimal;
 

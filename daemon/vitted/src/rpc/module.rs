@@ -1,4 +1,5 @@
 //! `ModuleService`.
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 use tracing::info;
 use vitte_loader::{
-    Breaking, CallRequest, Cancel, Event, Export, GenerationInfo, Inspection, LoadError, LoadRequest,
-    ModuleInfo, ModuleName, Reply, Section, State, Symbol,
+    Breaking, CallRequest, Cancel, Capability, Event, Export, GenerationInfo, Inspection, LinkOptions,
+    LoadError, LoadRequest, ModuleImport, ModuleInfo, ModuleName, ParseCapabilityError, Reply, Section,
+    State, Symbol,
 };
 use vitte_proto::v1;
 use vitte_proto::v1::module_service_server::ModuleService;
@@ -37,17 +39,28 @@ impl ModuleService for ModulesApi {
     type WatchModulesStream = ResponseStream<v1::WatchModulesResponse>;
 
     async fn load(&self, request: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {
-        let v1::LoadRequest { path, name, request_id, follow } = request.into_inner();
+        let v1::LoadRequest { path, name, request_id, follow, grants, arguments, search, locked } =
+            request.into_inner();
         info!(request_id, path, name, "asked to load a module");
         let request = LoadRequest {
             path: absolute("path", path)?,
             name: if name.is_empty() { None } else { Some(module_name("name", &name)?) },
             breaking: Breaking::Refuse,
         };
+        let grants = grants.iter().map(|text| text.parse());
+        let grants = grants.collect::<Result<Vec<Capability>, ParseCapabilityError>>();
+        let options = LinkOptions {
+            grants: grants.map_err(|error| {
+                Refusal::new(Code::InvalidArgument, "MODULE_CAPABILITY_UNKNOWN", error.to_string())
+            })?,
+            arguments,
+            search: search.into_iter().map(|path| absolute("search", path)).collect::<Result<_, _>>()?,
+            locked,
+        };
         let cancel = Cancel::default();
         let modules = self.0.modules.clone();
         let loaded = self.0.block(cancel.clone(), move || {
-            let name = modules.load(&request, &cancel)?.name;
+            let name = modules.load_linked(&request, &options, &cancel)?.name;
             modules.module(&name).ok_or(LoadError::NotLoaded { module: name })
         });
         let module = loaded.await?.map_err(Refusal::from)?;
@@ -94,14 +107,17 @@ impl ModuleService for ModulesApi {
         &self,
         request: Request<v1::UnloadRequest>,
     ) -> Result<Response<v1::UnloadResponse>, Status> {
-        let v1::UnloadRequest { name, request_id } = request.into_inner();
+        let v1::UnloadRequest { name, request_id, force } = request.into_inner();
         info!(request_id, name, "asked to unload a module");
         let name = module_name("name", &name)?;
         let modules = self.0.modules.clone();
         // A commit that is under way may hold it up.
+        let unloading = name.clone();
+        let unloaded = self.0.block(Cancel::default(), move || {
+            if force { modules.unload_anyway(&unloading) } else { modules.unload(&unloading) }
+        });
+        let generation = unloaded.await?.map_err(Refusal::from)?;
         self.0.followed.stop(&name);
-        let unloaded = self.0.block(Cancel::default(), move || modules.unload(&name)).await?;
-        let generation = unloaded.map_err(Refusal::from)?;
         Ok(Response::new(v1::UnloadResponse { generation }))
     }
 
@@ -167,6 +183,35 @@ impl ModuleService for ModulesApi {
         Ok(Response::new(inspection(inspected.await??)))
     }
 
+    async fn graph(&self, request: Request<v1::GraphRequest>) -> Result<Response<v1::GraphResponse>, Status> {
+        let module = request.into_inner().module;
+        let of = if module.is_empty() { None } else { Some(module_name("module", &module)?) };
+        let all: BTreeMap<ModuleName, ModuleInfo> =
+            self.0.modules.modules().into_iter().map(|info| (info.module.name.clone(), info)).collect();
+        let mut open: Vec<ModuleName> = match of {
+            Some(name) if all.contains_key(&name) => vec![name],
+            Some(name) => return Err(Refusal::from(LoadError::NotLoaded { module: name }).into()),
+            None => all.keys().cloned().collect(),
+        };
+        let mut modules = BTreeMap::new();
+        while let Some(name) = open.pop() {
+            if modules.contains_key(&name) {
+                continue;
+            }
+            let info = all.get(&name);
+            let imports = info.map(|info| info.imports.clone()).unwrap_or_default();
+            open.extend(imports.iter().map(|import| import.target.clone()));
+            let node = v1::GraphModule {
+                name: name.as_str().to_owned(),
+                version: info.map(|info| info.module.version.clone()).unwrap_or_default(),
+                generation: info.map(|info| info.module.generation).unwrap_or_default(),
+                imports: imports.into_iter().map(import_message).collect(),
+            };
+            modules.insert(name, node);
+        }
+        Ok(Response::new(v1::GraphResponse { modules: modules.into_values().collect() }))
+    }
+
     async fn watch_modules(
         &self,
         request: Request<v1::WatchModulesRequest>,
@@ -220,7 +265,7 @@ fn absolute(field: &str, path: String) -> Result<PathBuf, Refusal> {
 }
 
 fn describe(info: ModuleInfo) -> v1::Module {
-    let ModuleInfo { module, path, size, has_state, generations } = info;
+    let ModuleInfo { module, path, size, has_state, generations, imports, capabilities } = info;
     let vitte_loader::Module { name, version, generation, kind, tier, signer, exports } = module;
     let exports = exports.into_iter().map(|Export { name, signature, obstacle }| v1::ModuleExport {
         name,
@@ -253,6 +298,20 @@ fn describe(info: ModuleInfo) -> v1::Module {
         generations: generations.collect(),
         signer: signer.unwrap_or_default(),
         follows: false,
+        imports: imports.into_iter().map(import_message).collect(),
+        capabilities: capabilities.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn import_message(import: ModuleImport) -> v1::ModuleImport {
+    let ModuleImport { interface, name, signature, target, generation, on_call } = import;
+    v1::ModuleImport {
+        interface,
+        name,
+        signature,
+        target: target.as_str().to_owned(),
+        generation: generation.unwrap_or_default(),
+        on_call,
     }
 }
 
