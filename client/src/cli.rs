@@ -1178,7 +1178,6 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
-        | Verb::Fmt(_)
         | Verb::Clean
         | Verb::Cache(_)
         | Verb::Load(_)
