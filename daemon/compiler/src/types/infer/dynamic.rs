@@ -22,12 +22,7 @@ impl Checker<'_> {
         if let Some(problem) = dyn_problem(self.db, of) {
             let name = of.name(self.db).clone();
             let diagnostic = self
-                .error(
-                    codes::NOT_DYN,
-                    node,
-                    format!("no `dyn {name}` value can be made"),
-                    problem,
-                )
+                .error(codes::NOT_DYN, node, format!("no `dyn {name}` value can be made"), problem)
                 .label(Place::Node(of, NodeId::default()), format!("`{name}` is declared here"))
                 .note("through a `dyn` value only methods are called whose signature says all about them")
                 .help("use a type parameter with this bound instead: `proc f<T: Trait>(x: T)`");
@@ -62,7 +57,11 @@ impl Checker<'_> {
         let node = value.node;
         match self.table.shallow(&value.ty) {
             Ty::Pointer(from_mutable, from) if (!mutable || from_mutable) && self.unify(inner, &from) => {
-                if mutable == from_mutable { value } else { retyped(value, target) }
+                if mutable == from_mutable {
+                    value
+                } else {
+                    retyped(value, target)
+                }
             }
             Ty::Ref(true, from) if self.unify(inner, &from) => retyped(value, target),
             Ty::Ref(false, from) if !mutable && self.unify(inner, &from) => match value.kind {
