@@ -5,13 +5,14 @@ use std::{env, fs};
 
 use tonic_prost_build::Builder;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "vitte/v1/build.proto",
     "vitte/v1/cache.proto",
     "vitte/v1/diagnostic.proto",
     "vitte/v1/event.proto",
     "vitte/v1/module.proto",
     "vitte/v1/operation.proto",
+    "vitte/v1/package.proto",
     "vitte/v1/plugin.proto",
     "vitte/v1/run.proto",
     "vitte/v1/system.proto",

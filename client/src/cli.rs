@@ -174,6 +174,21 @@ pub enum Verb {
             written."
     )]
     Cache(CacheVerb),
+    /// List the machines that programs are made for
+    #[command(after_help = "Programs for all of them are built here without anything else.\n\n\
+        Examples:\n  vitte targets\n  vitte build --target aarch64-linux hello.vit")]
+    Targets,
+    /// List the compilers and linkers of this machine
+    #[command(after_help = "Examples:\n  vitte toolchains\n  vitte toolchains --json")]
+    Toolchains,
+    /// Make what people on other machines install
+    #[command(
+        subcommand,
+        after_help = "What is installed where is in the `package` object of `vitte-package.json`.\n\n\
+            Examples:\n  vitte buildkit package --target x86_64-linux --out dist/\n  \
+            vitte buildkit cross --target x86_64-windows\n  vitte buildkit export --format tar.zst"
+    )]
+    Buildkit(BuildkitVerb),
     /// Load a module into the service
     #[command(after_help = "A module is a WebAssembly file (core module or component) without imports.\n\n\
         Examples:\n  vitte load build/maths.wasm\n  vitte load build/maths.wasm --name acme:maths")]
@@ -848,6 +863,80 @@ pub enum KeyVerb {
     List,
 }
 
+/// What `vitte buildkit …` makes of which package.
+#[derive(Clone, Debug, Args)]
+pub struct PackageArgs {
+    /// The package's folder, or the name of a member of the workspace; this folder if left out
+    #[arg(value_name = "PACKAGE")]
+    pub package: Option<String>,
+    /// For which machine: see `vitte targets`
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// The profile; `release` if left out
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Where the files go
+    #[arg(long, short = 'o', default_value = "dist", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Sign every file with this key: a name, or a path of a secret key of `minisign`
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<String>,
+}
+
+/// `vitte buildkit …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum BuildkitVerb {
+    /// Build a package's program and make packages of it
+    #[command(
+        after_help = "Formats: deb, rpm, msi, pkg, tar.gz, tar.zst, tar.xz, zip; without `--format` those that people on the \
+        target expect. Beside them come parts lists (SPDX, CycloneDX), provenance and checksums.\n\n\
+        Examples:\n  vitte buildkit package --target x86_64-linux --format deb,rpm\n  \
+        SOURCE_DATE_EPOCH=1700000000 vitte buildkit package --sign release\n\n\
+        The key's password is taken from VITTE_KEY_PASSWORD."
+    )]
+    Package {
+        /// What to make of which package
+        #[command(flatten)]
+        what: PackageArgs,
+        /// In which formats
+        #[arg(long = "package-format", value_name = "FORMAT", value_delimiter = ',')]
+        formats: Vec<String>,
+    },
+    /// Build a package's program for another machine
+    #[command(after_help = "Example:\n  vitte buildkit cross --target aarch64-apple-darwin")]
+    Cross(PackageArgs),
+    /// Build a package's program and make an archive of it
+    #[command(after_help = "Example:\n  vitte buildkit export --format tar.gz,zip")]
+    Export {
+        /// What to make of which package
+        #[command(flatten)]
+        what: PackageArgs,
+        /// tar.gz, tar.zst, tar.xz or zip
+        #[arg(long = "package-format", value_name = "FORMAT", value_delimiter = ',')]
+        formats: Vec<String>,
+    },
+    /// Measure builds for each target, and compare them with a baseline
+    #[command(after_help = "Examples:\n  vitte buildkit bench --save baseline.json\n  \
+        vitte buildkit bench --baseline baseline.json --target wasm32")]
+    Bench {
+        /// The package's folder; this folder if left out
+        #[arg(value_name = "PACKAGE")]
+        package: Option<PathBuf>,
+        /// For which machines; all if left out
+        #[arg(long, value_name = "TARGET", value_delimiter = ',')]
+        target: Vec<String>,
+        /// The profile; `release` if left out
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// Show how much longer and larger than in this file
+        #[arg(long, value_name = "FILE")]
+        baseline: Option<PathBuf>,
+        /// Save what was measured
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+    },
+}
+
 /// `vitte cache …`
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum CacheVerb {
@@ -986,9 +1075,21 @@ fn of_one_verb(verb: &str) -> Option<Command> {
     Some(Common::augment_args(Command::new("vitte")).subcommand(verb).disable_help_subcommand(true))
 }
 
-/// Older spellings in today's words: `--explain CODE`, `dump-ast FILE`.
+/// Older spellings in today's words: `--explain CODE`, `dump-ast FILE`. `--format` of `buildkit` is that of what is made,
+/// elsewhere that of diagnostics.
 fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     let Some(first) = args.get(1).and_then(|first| first.to_str()).map(str::to_owned) else { return args };
+    if first == "buildkit" {
+        for arg in args.iter_mut().skip(2) {
+            let Some(text) = arg.to_str() else { continue };
+            match text.strip_prefix("--format") {
+                Some("") => *arg = "--package-format".into(),
+                Some(value) if value.starts_with('=') => *arg = format!("--package-format{value}").into(),
+                _ => {}
+            }
+        }
+        return args;
+    }
     let stage = match first.as_str() {
         "--explain" => {
             args[1] = "explain".into();
@@ -1051,7 +1152,8 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
         Verb::Check(build) | Verb::Parse(build) => build,
-        Verb::Explain { .. }
+        Verb::Fmt(_)
+        | Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)
         | Verb::Fmt(_)
@@ -1063,6 +1165,9 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         | Verb::Modules(_)
         | Verb::Call(_)
         | Verb::Inspect { .. }
+        | Verb::Targets
+        | Verb::Toolchains
+        | Verb::Buildkit(_)
         | Verb::Key(_)
         | Verb::Plugin(_)
         | Verb::Doctor

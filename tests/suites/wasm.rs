@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Folders of programs that need system calls; others must not be refused.
 const MAY_BE_REFUSED: [&str; 1] = ["os"];
 
+/// Programs that call functions of the C library which are none of ours, and must be refused.
+const CALL_C: [&str; 1] = ["unsafe/calls_c.vit"];
+
 /// Programs that are built but not run: they make links to absolute paths, which hosts of WASI refuse.
 const NOT_FOR_HOSTS: [&str; 1] = ["os/directories.vit"];
 
@@ -96,12 +99,12 @@ fn run(program: &Program, product: Product, home: &Home, has_node: bool) -> Resu
 /// A program that cannot be built says which functions it wants, and for which target they are not there.
 fn refused(program: &Program, built: &Outcome) -> Result<(), String> {
     let said = built.stderr_text();
-    let may = MAY_BE_REFUSED.contains(&program.topic().as_str());
+    let calls_c = CALL_C.iter().any(|name| program.path == Path::new(name));
+    let system = MAY_BE_REFUSED.contains(&program.topic().as_str()) && said.contains("` calls `rt_");
     let messages: Vec<&str> = said.lines().filter(|line| line.starts_with("error[")).collect();
     let are_clear = !messages.is_empty()
-        && messages.iter().all(|line| line.starts_with("error[LNK0059]: the program calls "))
-        && said.contains("` calls `rt_");
-    if may && are_clear && built.status == 2 {
+        && messages.iter().all(|line| line.starts_with("error[LNK0059]: the program calls "));
+    if (system || calls_c) && are_clear && built.status == 2 {
         Ok(())
     } else {
         Err(format!("status {}\n{said}", built.status))

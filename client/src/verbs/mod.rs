@@ -5,6 +5,7 @@ mod daemon;
 mod fmt;
 mod key;
 mod modules;
+mod package;
 mod plugin;
 mod run;
 mod test;
@@ -27,7 +28,7 @@ use vitte_sys::rendezvous::{Environment, Rendezvous};
 use crate::cli::{self, BuildArgs, Cli, Common, LintLevel, Verb};
 use crate::connect::{self, Use};
 use crate::failure::{Exit, Failure};
-use crate::package;
+use crate::package as project;
 use crate::render::human;
 use crate::render::style::Theme;
 use crate::report::{print_bytes, print_line};
@@ -64,11 +65,11 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Fmt(args) => block_on(fmt::fmt(&common, args)),
         Verb::Explain { code } => block_on(explain(&common, code)),
         Verb::New(args) => {
-            let name = package::create(&args.path, args.name.as_deref())?;
+            let name = project::create(&args.path, args.name.as_deref())?;
             print_line(&format!("created package `{name}` in `{}`", args.path.display())).map(|()| 0)
         }
         Verb::Init(args) => {
-            let name = package::init(&current_folder()?, args.name.as_deref())?;
+            let name = project::init(&current_folder()?, args.name.as_deref())?;
             print_line(&format!("created package `{name}`")).map(|()| 0)
         }
         Verb::Clean => block_on(clean(&common)),
@@ -79,6 +80,9 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Modules(args) => block_on(modules::modules(&common, args)),
         Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
         Verb::Call(args) => block_on(modules::call(&common, args)),
+        Verb::Targets => block_on(package::targets(&common)),
+        Verb::Toolchains => block_on(package::toolchains(&common)),
+        Verb::Buildkit(verb) => block_on(package::run(&common, verb)),
         Verb::Key(verb) => key::run(&common, verb),
         Verb::Plugin(verb) => block_on(plugin::run(&common, verb)),
         Verb::Doctor => block_on(doctor(&common)),

@@ -95,8 +95,7 @@ fn reloads(loader: &ModuleLoader, name: &ModuleName, place: &Path, rounds: usize
 
 fn erlang(folder: &Path, rounds: usize) -> Option<f64> {
     let text = ERLANG.replace("FUNCTIONS", &FUNCTIONS.to_string()).replace("ROUNDS", &rounds.to_string());
-    let output =
-        Command::new("erl").current_dir(folder).args(["-noshell", "-eval", &text]).output().ok()?;
+    let output = Command::new("erl").current_dir(folder).args(["-noshell", "-eval", &text]).output().ok()?;
     if !output.status.success() {
         println!("SKIP: Erlang cannot compile: {}", String::from_utf8_lossy(&output.stdout).trim_end());
         return None;
@@ -108,7 +107,8 @@ fn erlang(folder: &Path, rounds: usize) -> Option<f64> {
 fn dlopen(folder: &Path, callers: usize, reloads: usize) -> Option<Vec<f64>> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dlopen.c");
     let program = folder.join("dlopen");
-    let compile = |arguments: &[&std::ffi::OsStr]| Command::new("cc").arg("-O2").args(arguments).status().ok();
+    let compile =
+        |arguments: &[&std::ffi::OsStr]| Command::new("cc").arg("-O2").args(arguments).status().ok();
     compile(&[source.as_ref(), "-o".as_ref(), program.as_ref(), "-pthread".as_ref(), "-ldl".as_ref()])
         .filter(|status| status.success())?;
     let mut libraries = Vec::new();

@@ -45,6 +45,8 @@ pub enum OperationKind {
     Run,
     /// `WatchService.Rebuild`
     Rebuild,
+    /// `PackageService`
+    Package,
 }
 
 /// What happens when the last reader goes away.

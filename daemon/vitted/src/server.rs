@@ -14,6 +14,7 @@ use vitte_proto::v1::build_service_server::BuildServiceServer;
 use vitte_proto::v1::cache_service_server::CacheServiceServer;
 use vitte_proto::v1::module_service_server::ModuleServiceServer;
 use vitte_proto::v1::operation_service_server::OperationServiceServer;
+use vitte_proto::v1::package_service_server::PackageServiceServer;
 use vitte_proto::v1::plugin_service_server::PluginServiceServer;
 use vitte_proto::v1::run_service_server::RunServiceServer;
 use vitte_proto::v1::system_service_server::SystemServiceServer;
@@ -23,7 +24,7 @@ use vitte_proto::v1::workspace_service_server::WorkspaceServiceServer;
 use crate::connections::Connection;
 use crate::middleware::RequestSpans;
 use crate::rpc::{
-    Build, CacheApi, ModulesApi, OperationsApi, PluginsApi, Run, System, WatchApi, WorkspacesApi,
+    Build, CacheApi, ModulesApi, OperationsApi, PackagesApi, PluginsApi, Run, System, WatchApi, WorkspacesApi,
 };
 use crate::service::Service;
 
@@ -76,6 +77,7 @@ pub async fn serve(
         .add_service(OperationServiceServer::new(OperationsApi(Arc::clone(&service))))
         .add_service(CacheServiceServer::new(CacheApi(Arc::clone(&service))))
         .add_service(ModuleServiceServer::new(ModulesApi(Arc::clone(&service))))
+        .add_service(PackageServiceServer::new(PackagesApi(Arc::clone(&service))))
         .add_service(PluginServiceServer::new(PluginsApi(Arc::clone(&service))))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
@@ -119,5 +121,6 @@ async fn report_serving(health: &HealthReporter) {
     health.set_serving::<OperationServiceServer<OperationsApi>>().await;
     health.set_serving::<CacheServiceServer<CacheApi>>().await;
     health.set_serving::<ModuleServiceServer<ModulesApi>>().await;
+    health.set_serving::<PackageServiceServer<PackagesApi>>().await;
     health.set_serving::<PluginServiceServer<PluginsApi>>().await;
 }

@@ -93,6 +93,34 @@ impl From<Refusal> for Status {
     }
 }
 
+impl From<vitte_buildkit::Error> for Refusal {
+    fn from(error: vitte_buildkit::Error) -> Self {
+        use vitte_buildkit::Error;
+        let help = error.help();
+        match error {
+            Error::Build(error) => error.into(),
+            Error::Input { code, field, message, .. } => {
+                let message = if message.contains(&field) { message } else { format!("{field}: {message}") };
+                Self::new(Code::InvalidArgument, code, message).help(help)
+            }
+            Error::Program(errors) => Self::new(
+                Code::FailedPrecondition,
+                "PROGRAM_ERRORS",
+                format!("the program has {errors} errors"),
+            )
+            .help(help),
+            Error::Io { path, reason } => {
+                let code = match reason.kind() {
+                    io::ErrorKind::PermissionDenied => Code::PermissionDenied,
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::ResourceExhausted,
+                    _ => Code::FailedPrecondition,
+                };
+                Self::new(code, "IO_ERROR", format!("`{}`: {reason}", path.display())).help(help)
+            }
+        }
+    }
+}
+
 impl From<DriverError> for Refusal {
     fn from(error: DriverError) -> Self {
         match error {

@@ -402,11 +402,11 @@ fn local_procs_are_checked_too() {
 #[test]
 fn procs_without_a_body_belong_to_the_prelude() {
     check(
-        "extern \"C\" proc puts(s: usize) -> i32;\nproc main() -> int { give 0 }\n",
+        "proc puts(s: usize) -> i32;\nproc main() -> int { give 0 }\n",
         &expect![[r#"
-        SEM0901 `extern` procs are not supported yet
-          main.vit:1:17 `puts`: `puts` has no body
-          note: programs cannot call foreign code yet
+        SEM0901 procs without a body are not supported yet
+          main.vit:1:6 `puts`: `puts` has no body
+          note: a proc is declared where it is defined
           help: give the proc a body in braces
     "#]],
     );
