@@ -175,7 +175,11 @@ fn state(plugin: &v1::Plugin) -> &'static str {
 }
 
 fn summary(plugin: &v1::Plugin) -> String {
-    let reason = if plugin.reason.is_empty() { String::new() } else { format!("  {}", plugin.reason) };
+    let reason = if plugin.reason.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", plugin.reason.replace('\n', " "))
+    };
     format!(
         "{} {}  {}  {}{reason}",
         plugin.name,

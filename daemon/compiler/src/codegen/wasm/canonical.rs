@@ -12,6 +12,7 @@ use vitte_bytecode::{
 };
 use wasm_encoder::{BlockType, Encode, InstructionSink, MemArg, ValType};
 
+use super::component::parts;
 use super::exports::{Adapted, Export};
 use super::link::wasm_proc;
 use super::{Reference, ReferenceTarget, Signature, WasmCode};
@@ -22,14 +23,22 @@ use crate::types::Ty;
 
 /// Most values that the canonical ABI passes one by one.
 const FLAT_PARAMS_MAX: usize = 16;
+/// Most parts of the types of one function, each counted wherever it stands: adapters have code for each.
+const PARTS_MAX: u64 = 2048;
 /// Bytes of an area before the result.
 const AREA_HEAD: i32 = 16;
 /// Of these, where the value is, from the result on.
 const AREA_VALUE: i32 = 8;
 
-/// Whether values of a function go through memory; `None` if its types are larger than any module may have.
+/// Whether values of a function go through memory; `None` if its types are too large. Linear in the definitions.
 pub(super) fn needs_memory(types: &[TypeDefinition], function: &FunctionType) -> Option<bool> {
-    let mut fits = true;
+    let mut weights: Vec<u64> = Vec::with_capacity(types.len());
+    for definition in types {
+        let weight = sum(&weights, parts(definition).into_iter());
+        weights.push(weight);
+    }
+    let all = function.params.iter().map(|param| param.ty).chain(function.result);
+    let mut fits = sum(&weights, all) <= PARTS_MAX;
     let layouts = Canonical::new(types, AddressType::I32, |_, _| fits = false);
     let is_made = |ty: InterfaceType| match ty {
         InterfaceType::Defined(at) => !matches!(types.get(at as usize), Some(TypeDefinition::Enum { .. })),
@@ -38,6 +47,15 @@ pub(super) fn needs_memory(types: &[TypeDefinition], function: &FunctionType) ->
     let mut all = function.params.iter().map(|param| param.ty).chain(function.result);
     let through = all.any(is_made) || flat(&layouts, function).len() > FLAT_PARAMS_MAX;
     fits.then_some(through)
+}
+
+/// One more than the parts of these types. Definitions refer backwards.
+fn sum(weights: &[u64], types: impl Iterator<Item = InterfaceType>) -> u64 {
+    let weight = |ty| match ty {
+        InterfaceType::Defined(at) => weights.get(at as usize).copied().unwrap_or(1),
+        _ => 1,
+    };
+    types.map(weight).fold(1, u64::saturating_add)
 }
 
 /// The registers of all parameters.

@@ -171,7 +171,7 @@ fn items(types: &[TypeDefinition], exports: &[&Export]) -> String {
 }
 
 /// The types that a definition refers to.
-fn parts(definition: &TypeDefinition) -> Vec<InterfaceType> {
+pub(super) fn parts(definition: &TypeDefinition) -> Vec<InterfaceType> {
     match definition {
         TypeDefinition::Record { fields, .. } => fields.iter().map(|field| field.ty).collect(),
         TypeDefinition::Variant { cases, .. } => cases.iter().filter_map(|case| case.ty).collect(),

@@ -393,6 +393,25 @@ fn exported_procs_are_called_by_hosts() {
 }
 
 #[test]
+fn types_that_double_at_each_level_are_not_exported() {
+    let mut source = String::from("export small, large\npick V0 { A(x: int), B }\n");
+    for level in 1..30 {
+        let below = level - 1;
+        source.push_str(&format!("pick V{level} {{ A(x: V{below}), B(x: V{below}) }}\n"));
+    }
+    source.push_str("proc small(v: V4) -> V4 { give v }\nproc large(v: V29) -> int { give 1 }\n");
+    let db = TestDb::new(&source);
+    let program = db.program_with(options(OptLevel::O1));
+    let names: Vec<String> = super::exported_procs(&db, program, WasmWidth::Wasm32)
+        .procs
+        .into_iter()
+        .map(|proc| proc.name)
+        .collect();
+    assert_eq!(names, ["small"]);
+    module(&source, OptLevel::O1, WasmWidth::Wasm32);
+}
+
+#[test]
 fn libraries_are_valid_in_both_widths() {
     for width in WIDTHS {
         module(LIBRARY, OptLevel::O2, width);
