@@ -79,6 +79,11 @@ fn manifest() -> Manifest {
         artifacts: Vec::new(),
         license: Some("MIT".into()),
         description: Some("Says it".into()),
+        exports: Vec::new(),
+        deps: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     }
 }
 
