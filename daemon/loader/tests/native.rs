@@ -487,8 +487,10 @@ fn a_crash_takes_its_trust_domain_and_nothing_else() {
         let signed = minisign::sign(Some(&keys.pk), &keys.sk, content, Some("test"), None).unwrap();
         std::fs::write(vitte_trust_path(path), signed.into_string()).unwrap();
     };
-    let source = "#include <stdlib.h>\n#include <unistd.h>\nstatic int n;\n\
-                  int count(void) { return ++n; }\nint pid(void) { return getpid(); }\nint boom(void) { abort(); }";
+    // The environment of its process is what a library shares with its neighbours.
+    let source = "#include <stdlib.h>\nstatic int n;\nint count(void) { return ++n; }\n\
+                  int mark(void) { return setenv(\"VITTE_MARK\", \"1\", 1); }\n\
+                  int marked(void) { return getenv(\"VITTE_MARK\") != 0; }\nint boom(void) { abort(); }";
     for (name, keys) in [("a", &keys[0]), ("b", &keys[0]), ("c", &keys[1])] {
         let library = bench.path(&format!("{name}.so"));
         // Other bytes for each: equal files are one library.
@@ -498,15 +500,16 @@ fn a_crash_takes_its_trust_domain_and_nothing_else() {
         }
         let table = bench.table(
             name,
-            "[functions.count]\nresult = 'int'\n[functions.pid]\nresult = 'int'\n[functions.boom]\nresult = 'int'\n",
+            "[functions.count]\nresult = 'int'\n[functions.mark]\nresult = 'int'\n[functions.marked]\nresult = 'int'\n[functions.boom]\nresult = 'int'\n",
         );
         sign(keys, &library);
         sign(keys, &table);
         bench.loader.load_file(&library).unwrap();
     }
-    let pid = |module: &str| bench.says(module, "pid()");
-    assert_eq!(pid("a"), pid("b"), "the same signer and the same capabilities");
-    assert_ne!(pid("a"), pid("c"), "another signer");
+    let marked = |module: &str| bench.says(module, "marked()");
+    assert_eq!(bench.says("a", "mark()"), "0");
+    assert_eq!(marked("b"), "1", "the same signer and the same capabilities");
+    assert_eq!(marked("c"), "0", "another signer");
     assert_eq!((bench.says("b", "count()"), bench.says("b", "count()")), ("1".into(), "2".into()));
     assert_eq!(bench.says("c", "count()"), "1");
     let watched = bench.loader.subscribe(0);
@@ -522,10 +525,11 @@ fn a_crash_takes_its_trust_domain_and_nothing_else() {
     assert_eq!(told, ["a", "b"]);
     // What the neighbour kept is lost, and it goes on; the others know nothing of it.
     assert_eq!((bench.says("b", "count()"), bench.says("c", "count()")), ("1".into(), "2".into()));
-    assert_eq!(pid("a"), pid("b"));
+    assert_eq!((marked("a"), marked("b")), ("0".into(), "0".into()), "a new process");
     // A new generation of one leaves the other alone.
     bench.loader.reload_file_of(&"a".parse().unwrap(), Breaking::Refuse, &Cancel::default()).unwrap();
-    assert_ne!(pid("a"), pid("b"));
+    assert_eq!(bench.says("b", "mark()"), "0");
+    assert_eq!(marked("a"), "0", "a process of its own");
     assert_eq!(bench.says("b", "count()"), "2");
 }
 
