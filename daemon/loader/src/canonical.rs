@@ -549,11 +549,7 @@ impl Lift<'_> {
     }
 
     /// A value from registers.
-    fn flat<'v>(
-        &mut self,
-        ty: &Type,
-        registers: &mut dyn Iterator<Item = &'v Value>,
-    ) -> Result<Val, CallError> {
+    fn flat(&mut self, ty: &Type, registers: &mut dyn Iterator<Item = &Value>) -> Result<Val, CallError> {
         self.spend(1)?;
         let mut next = || registers.next().map(|value| value.bits()).ok_or_else(|| broken(SHORT));
         match ty {
@@ -723,7 +719,7 @@ mod tests {
             (Type::String, text("häh?")),
             (Type::List(Box::new(Type::U8)), Val::List(vec![Val::U8(0), Val::U8(255)])),
             (
-                Type::List(Box::new(pair.clone())),
+                Type::List(Box::new(pair)),
                 Val::List(vec![Val::Record(vec![("a".into(), Val::U8(9)), ("b".into(), Val::Float64(1.5))])]),
             ),
             (Type::Tuple(vec![Type::U8, Type::S64]), Val::Tuple(vec![Val::U8(1), Val::S64(-1)])),

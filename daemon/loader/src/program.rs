@@ -369,7 +369,9 @@ fn link_component(
         match import.ty {
             ComponentItem::ComponentInstance(_) if name == CONSOLE => console::provide(&mut linker)?,
             // Also one of types alone has to be there.
-            ComponentItem::ComponentInstance(_) => drop(linker.instance(name)?),
+            ComponentItem::ComponentInstance(_) => {
+                linker.instance(name)?;
+            }
             ComponentItem::ComponentFunc(_)
             | ComponentItem::CoreFunc(_)
             | ComponentItem::Module(_)

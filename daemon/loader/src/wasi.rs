@@ -659,7 +659,7 @@ fn link_paths(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
                     }
                     // A guest that asks for more than it gets learns that when it writes.
                     match root.below(&path) {
-                        Ok(root) => Open::Folder { root, access, name: path.clone() },
+                        Ok(root) => Open::Folder { root, access, name: path },
                         Err(_) => Open::File(root.open_file(&path).map_err(failed)?),
                     }
                 } else {

@@ -169,8 +169,8 @@ fn damaged_manifests_tables_and_messages_are_errors() {
     let values =
         vec![Value::Number(7), Value::Text("seven".into()), Value::Bytes(vec![7; 7]), Value::Nothing];
     let requests = [
-        Request::Open { library: "libz.so.1".into(), table: table.into() }.encode(),
-        Request::Call { function: 3, arguments: values.clone() }.encode(),
+        Request::Open { id: 1, library: "libz.so.1".into(), table: table.into() }.encode(),
+        Request::Call { library: 1, function: 3, arguments: values.clone() }.encode(),
     ];
     let replies = [Reply::Results(values).encode(), Reply::Failed("no".into()).encode()];
     for _ in 0..mutations() {

@@ -50,10 +50,10 @@ fn gap(text: &str) -> Gap<'_> {
     while let Some(first) = rest.chars().next() {
         let comment = if rest.starts_with("//") || first == '#' {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest[2..].find("*/").map_or(rest.len(), |end| end + 4)
-        } else if rest.starts_with("<<<") {
-            rest[3..].find(">>>").map_or(rest.len(), |end| end + 6)
+        } else if let Some(inside) = rest.strip_prefix("/*") {
+            inside.find("*/").map_or(rest.len(), |end| end + 4)
+        } else if let Some(inside) = rest.strip_prefix("<<<") {
+            inside.find(">>>").map_or(rest.len(), |end| end + 6)
         } else {
             if matches!(first, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}') {
                 ends += 1;

@@ -30,7 +30,9 @@ pub(super) fn write(stage: &Stage) -> Vec<u8> {
     let mut blocks = Blocks::default();
     let mut paths: Vec<(u32, u32)> = Vec::new();
     let mut identities: BTreeMap<String, u32> = BTreeMap::new();
-    let mut all: BTreeMap<String, (u32, u16, Option<&[u8]>, &str)> = BTreeMap::new();
+    // Kind and mode; the bytes of a file, the target of a link.
+    type About<'a> = (u32, u16, Option<&'a [u8]>, &'a str);
+    let mut all: BTreeMap<String, About<'_>> = BTreeMap::new();
     all.insert(".".to_owned(), (2, 0o40_755, None, ""));
     for folder in stage.folders() {
         all.insert(format!("./{folder}"), (2, 0o40_755, None, ""));

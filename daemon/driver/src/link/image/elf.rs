@@ -88,8 +88,9 @@ pub(super) fn write(program: &NativeProgram, options: ImageOptions<'_>) -> Resul
     out.bytes(section_names);
     out.pad_to(sections_offset);
     let local_symbols = (symbols.len() / 24) as u32;
-    // Name, kind, flags, address, offset, size, link, info, alignment, entry.
-    let sections: [(u32, u32, u64, u64, u64, u64, u32, u32, u64, u64); 7] = [
+    // Name and kind; flags, address, offset, size; link and info; alignment and size of an entry.
+    type Section = (u32, u32, u64, u64, u64, u64, u32, u32, u64, u64);
+    let sections: [Section; 7] = [
         (0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
         (1, 1, 6, addresses.text, text_offset, text_end - text_offset, 0, 0, 16, 0),
         (7, 1, 3, data, data_offset, data_size, 0, 0, 16, 0),
