@@ -27,7 +27,7 @@ const WAYS: [&[&str]; 4] = [
 ];
 
 fn main() -> ExitCode {
-    let programs = setting::number("VITTE_TEST_PROGRAMS", 100);
+    let programs = setting::number("VITTE_TEST_PROGRAMS", 40);
     let first = setting::number("VITTE_TEST_SEED", 1);
     let has_cc = Command::new("cc").arg("--version").output().is_ok_and(|output| output.status.success());
     if !has_cc {

@@ -254,7 +254,7 @@ fn imports_that_nobody_gives_are_listed_with_their_types() {
     let LoadError::MissingImports { missing, .. } = bench.load("main", text).unwrap_err() else {
         panic!("another error")
     };
-    assert_eq!(missing, ["`env.at` (memory of 3 pages)", "`env.log` (func(i32, i64))"]);
+    assert_eq!(missing, ["`env.at` (memory of 3 pages)", "`env.log` (func(i32, i64)): `env` is not loaded"]);
     let text =
         r#"(component (import "acme:log/out@1.0.0" (instance (export "say" (func (param "text" string))))))"#;
     let error = bench.load("main", text).unwrap_err();

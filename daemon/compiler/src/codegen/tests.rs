@@ -203,7 +203,7 @@ const PRELUDE: &str = r#"
 typedef __int128 i128;
 typedef struct { int64_t rc; uint64_t len, cap; char data[]; } text;
 typedef struct { text *file; uint64_t line, column; } place;
-void c_panic_at(text *m, place *p) { printf("panic %.*s at %.*s:%d\n", (int)m->len, m->data, (int)p->file->len, p->file->data, (int)p->line); exit(0); }
+void c_panic_at(char *m, place *p) { printf("panic %s at %.*s:%d\n", m, (int)p->file->len, p->file->data, (int)p->line); exit(0); }
 void c_panic_index(int64_t i, uint32_t s, uint64_t n, place *p) { printf("index %ld signed %u of %lu at %d\n", i, s & 255, n, (int)p->line); exit(0); }
 void c_panic_division(place *p) { printf("division at %d\n", (int)p->line); exit(0); }
 void c_panic_char(int64_t v, place *p) { printf("char %ld at %d\n", v, (int)p->line); exit(0); }

@@ -169,7 +169,7 @@ impl<'a> Printer<'a> {
             }
             out.push_str(comment.text);
             begun = true;
-            first &= !comment.own_line;
+            first &= !comment.own_line && previous.is_some();
         }
         let before_closing = matches!(
             token.kind,
