@@ -162,10 +162,12 @@ fn a_leak_checker_finds_nothing() {
 }
 
 #[test]
-fn the_page_of_the_library_names_every_proc_and_its_example_runs() {
+fn the_page_of_the_library_names_every_proc_of_the_system_and_its_example_runs() {
     let root = tests_folder().parent().unwrap();
     let page = std::fs::read_to_string(root.join("docs/standard-library.md")).unwrap();
-    let mut folders = vec![root.join("daemon/compiler/src/runtime/stdlib")];
+    let library = root.join("daemon/compiler/src/runtime/stdlib");
+    // Other modules tell their procs by comments, whose examples run (`suites/library.rs`).
+    let mut folders = vec![library.join("os"), library.join("io")];
     let mut missing = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

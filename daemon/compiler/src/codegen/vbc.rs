@@ -30,8 +30,9 @@ pub const WIDTH: WasmWidth = WasmWidth::Wasm32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bytecode {
     body: FunctionBody,
-    /// What is missing, by number of the instruction.
-    references: Vec<(usize, ReferenceTarget)>,
+    /// Instructions in which something is missing, by number, each with the number of the reference of the WebAssembly
+    /// body that says what.
+    references: Vec<(usize, usize)>,
 }
 
 /// The bytecode of one instance. Calls of different instances can run at once.
@@ -77,18 +78,18 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
     let signatures: Vec<u32> = (linked.signatures.iter())
         .map(|signature| module.signature(&value_types(&signature.params), &value_types(&signature.results)))
         .collect();
-    let number = |signature: &Signature| {
+    let signature_number = |signature: &Signature| {
         signatures.get(linked.signature(signature) as usize).copied().unwrap_or_default()
     };
     for (name, signature) in &linked.imports {
-        module.import(WASI, name, number(signature), None);
+        module.import(WASI, name, signature_number(signature), None);
     }
     // Imports are numbered apart.
     let imports = linked.imports.len() as u32;
     let own = |function: u32| FunctionId(function.saturating_sub(imports));
     let mut functions = Vec::with_capacity(linked.functions.len());
     for function in &linked.functions {
-        functions.push(module.declare(&function.name, number(&function.code.signature)));
+        functions.push(module.declare(&function.name, signature_number(&function.code.signature)));
     }
     let mut addresses = linked.addresses();
     for (source, function) in linked.functions.iter().zip(functions) {
@@ -97,9 +98,17 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
             None => Arc::new(translate(&source.code)?),
         };
         let mut body = code.body.clone();
-        for (at, target) in &code.references {
+        // Registers are filled in another order than the stack was, and perhaps more than once.
+        let places: Vec<Option<u64>> = (source.code.references.iter())
+            .map(|reference| match reference.target {
+                ReferenceTarget::Address(_) | ReferenceTarget::HeapBase => addresses.next(),
+                ReferenceTarget::Function(..) | ReferenceTarget::Type(_) => None,
+            })
+            .collect();
+        for (at, number) in &code.references {
             let Some(instruction) = body.instructions.get_mut(*at) else { continue };
-            match (instruction, target) {
+            let Some(reference) = source.code.references.get(*number) else { continue };
+            match (instruction, &reference.target) {
                 (Instruction::Call { function, .. }, ReferenceTarget::Function(symbol, _)) => {
                     *function = own(linked.function(symbol)?).0;
                 }
@@ -107,19 +116,19 @@ fn write(db: &dyn Db, program: Program, linked: &Linked<'_>) -> Result<Vec<u8>, 
                     *import = linked.function(symbol)?;
                 }
                 (Instruction::CallIndirect { signature, .. }, ReferenceTarget::Type(ty)) => {
-                    *signature = number(ty)
+                    *signature = signature_number(ty)
                 }
                 (
                     Instruction::I64Const { value, .. },
                     ReferenceTarget::Address(_) | ReferenceTarget::HeapBase,
-                ) => *value = addresses.next().unwrap_or_default() as i64,
+                ) => *value = places.get(*number).copied().flatten().unwrap_or_default() as i64,
                 (instruction, target) => return Err(fault(&format!("{instruction:?} refers to {target:?}"))),
             }
         }
         module.define(function, &body);
     }
     if let Some((main, exit)) = linked.main {
-        let start = module.declare("_start", number(&Signature::default()));
+        let start = module.declare("_start", signature_number(&Signature::default()));
         module.define(start, &start_function(linked, main, exit, own));
         module.export_function("_start", start, None);
     }
@@ -204,8 +213,8 @@ enum Entry {
     I64(i64),
     F32(u32),
     F64(u64),
-    /// A number that the module knows.
-    Address(u32),
+    /// A number that the module knows, by the number of the reference.
+    Address(usize),
 }
 
 /// Bytecode of a body of ours. Linear in its size.
@@ -240,7 +249,7 @@ struct Translation<'a> {
     /// Of all registers.
     types: Vec<ValueType>,
     out: Vec<Instruction>,
-    references: Vec<(usize, ReferenceTarget)>,
+    references: Vec<(usize, usize)>,
     stack: Vec<Entry>,
     /// By type.
     free: [Vec<Register>; 4],
@@ -361,9 +370,7 @@ impl Translation<'_> {
             Entry::F32(bits) => Instruction::F32Const { result, bits },
             Entry::F64(bits) => Instruction::F64Const { result, bits },
             Entry::Address(number) => {
-                if let Some(reference) = self.code.references.get(number as usize) {
-                    self.references.push((self.out.len(), reference.target.clone()));
-                }
+                self.references.push((self.out.len(), number));
                 Instruction::I64Const { result, value: 0 }
             }
         });
@@ -513,12 +520,14 @@ impl Translation<'_> {
                 self.end_of_path();
             }
             0x10 => {
+                let number = self.next;
                 let Some(ReferenceTarget::Function(symbol, signature)) = self.reference() else {
                     return Err(fault("a call of nothing"));
                 };
-                self.call(symbol, &signature)?;
+                self.call(number, &symbol, &signature)?;
             }
             0x11 => {
+                let number = self.next;
                 let Some(ReferenceTarget::Type(signature)) = self.reference() else {
                     return Err(fault("a call of nothing"));
                 };
@@ -526,7 +535,7 @@ impl Translation<'_> {
                 let mut args = self.many(signature.params.len() + 1)?;
                 let slot = args.pop().ok_or_else(|| fault("operands"))?;
                 let results = self.results(&signature.results)?;
-                self.references.push((self.out.len(), ReferenceTarget::Type(signature)));
+                self.references.push((self.out.len(), number));
                 self.out.push(Instruction::CallIndirect { signature: 0, slot, args: args.into(), results });
             }
             0x1a => {
@@ -578,7 +587,7 @@ impl Translation<'_> {
                 self.stack.push(Entry::I32(value));
             }
             0x42 => {
-                let number = self.next as u32;
+                let number = self.next;
                 let entry = match self.reference() {
                     Some(_) => Entry::Address(number),
                     None => Entry::I64(self.signed()?),
@@ -612,14 +621,14 @@ impl Translation<'_> {
         Ok(())
     }
 
-    fn call(&mut self, symbol: Symbol, signature: &Signature) -> Result<(), CodegenError> {
-        let is_import = match &symbol {
+    fn call(&mut self, number: usize, symbol: &Symbol, signature: &Signature) -> Result<(), CodegenError> {
+        let is_import = match symbol {
             Symbol::Extern(name) => matches!(find_extern(name), Some(Extern::Import(..))),
             _ => false,
         };
         let args = self.many(signature.params.len())?.into();
         let results = self.results(&signature.results)?;
-        self.references.push((self.out.len(), ReferenceTarget::Function(symbol, signature.clone())));
+        self.references.push((self.out.len(), number));
         self.out.push(if is_import {
             Instruction::CallImport { import: 0, args, results }
         } else {
