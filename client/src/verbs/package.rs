@@ -24,7 +24,7 @@ async fn client(common: &Common) -> Result<PackageServiceClient<Channel>, Failur
 pub async fn targets(common: &Common) -> Result<u8, Failure> {
     let targets = client(common).await?.list_targets(v1::ListTargetsRequest {}).await?.into_inner().targets;
     if !common.json {
-        print_line(&format!("{:<26}{:<7}{:<5}{:<11}RUNS HERE BY", "TARGET", "FORMAT", "BITS", "SYSTEM"))?;
+        print_line(&format!("{:<26}{:<10}{:<5}{:<11}RUNS HERE BY", "TARGET", "FORMAT", "BITS", "SYSTEM"))?;
     }
     for target in targets {
         let v1::Target { name, aliases, triple, format, pointer_width, libc, features, host, .. } = target;
@@ -45,7 +45,7 @@ pub async fn targets(common: &Common) -> Result<u8, Failure> {
             (_, _, "") => path,
             (_, runner, missing) => format!("{runner}, which is not there: {missing}"),
         };
-        print_line(&format!("{name:<26}{format:<7}{pointer_width:<5}{libc:<11}{runs}"))?;
+        print_line(&format!("{name:<26}{format:<10}{pointer_width:<5}{libc:<11}{runs}"))?;
     }
     Ok(Exit::Ok as u8)
 }

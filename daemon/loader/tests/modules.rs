@@ -258,7 +258,10 @@ fn imports_that_nobody_gives_are_listed_with_their_types() {
     let text =
         r#"(component (import "acme:log/out@1.0.0" (instance (export "say" (func (param "text" string))))))"#;
     let error = bench.load("main", text).unwrap_err();
-    assert!(error.to_string().contains("`acme:log/out@1.0.0.say` (func(text: string)): `acme:log` is not loaded"), "{error}");
+    assert!(
+        error.to_string().contains("`acme:log/out@1.0.0.say` (func(text: string)): `acme:log` is not loaded"),
+        "{error}"
+    );
 }
 
 #[test]
