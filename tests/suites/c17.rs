@@ -16,7 +16,7 @@ use vitte_tests::process;
 /// Generous: the machine may be busy and the compiler a debug build.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Of so many programs one is run with sanitizers, where not all are asked for.
-const SANITIZED: usize = 8;
+const SANITIZED: usize = 16;
 /// What the library of system calls needs is not at hand for a C compiler.
 const SYSTEM_CALLS: &str = "VIT_C(\"rt_";
 
