@@ -229,6 +229,9 @@ fn many_threads_spawn_at_once() {
 
 #[test]
 fn a_program_finds_what_it_was_handed() {
+    if missing("a_program_finds_what_it_was_handed", Needs::Programs) {
+        return;
+    }
     let file = crate::memory::MemoryFile::new("handed").unwrap();
     file.write_at(b"for you\n", 0).unwrap();
     let mut command = Command::new("sh");
