@@ -3,7 +3,6 @@
 //!
 //! A build that fails leaves the program as it is. What cannot be replaced ends it, and the next begins.
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -18,7 +17,7 @@ use crate::program::{self, KILL, KILL_MAX, Stdin, TERMINATE, TERMINATE_MAX};
 use crate::rebuild::inputs::{Noticed, Tracked};
 use crate::service::Service;
 use crate::status::Refusal;
-use crate::watcher::settle::{Burst, VersionControl};
+use crate::watcher::settle::VersionControl;
 
 /// Runs the program of `build` as `spec` says, whose executable is chosen here, and follows its files until it
 /// ends. Cancelling the operation kills it.
@@ -215,20 +214,8 @@ impl Session {
     /// Waits for a change, and until it has settled.
     async fn change(&mut self) -> Noticed {
         let Some(tracked) = &mut self.tracked else { return std::future::pending().await };
-        let mut noticed = tracked.next().await;
-        let mut burst = Burst::new(Instant::now());
-        loop {
-            let tool_at_work = self.tools.is_at_work(noticed.first.elapsed());
-            let Some(wait) = burst.wait(Instant::now(), tool_at_work) else { return noticed };
-            tokio::select! {
-                () = tracked.woken() => {
-                    let more = tracked.take();
-                    burst.add(Instant::now(), more.paths);
-                    noticed.merge(more);
-                }
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
+        let noticed = tracked.next().await;
+        tracked.settle(noticed, &self.tools).await
     }
 }
 

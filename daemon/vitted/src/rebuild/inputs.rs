@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use vitte_driver::{Changes, FileChanges as _, Reason};
 use vitte_sys::fs::FileStamp;
 
+use crate::watcher::settle::{Burst, VersionControl};
 use crate::watcher::{Subscription, Watcher};
 
 /// Longest wait for the watcher to say what happened.
@@ -139,6 +140,23 @@ impl Tracked {
             }
         } else {
             self.changes.changed().await;
+        }
+    }
+
+    /// What was noticed, with all that follows until it has settled.
+    pub(crate) async fn settle(&mut self, mut noticed: Noticed, tools: &VersionControl) -> Noticed {
+        let mut burst = Burst::new(Instant::now());
+        loop {
+            let tool_at_work = tools.is_at_work(noticed.first.elapsed());
+            let Some(wait) = burst.wait(Instant::now(), tool_at_work) else { return noticed };
+            tokio::select! {
+                () = self.woken() => {
+                    let more = self.take();
+                    burst.add(Instant::now(), more.paths);
+                    noticed.merge(more);
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use crate::program;
 use crate::service::Service;
 use crate::status::Refusal;
 use crate::testing::{Choice, run_tests};
-use crate::watcher::settle::{Burst, VersionControl};
+use crate::watcher::settle::VersionControl;
 
 use inputs::{Noticed, Tracked};
 
@@ -352,20 +352,10 @@ impl Session {
     }
 
     /// Collects changes until they have settled.
-    async fn settle(&mut self, mut noticed: Noticed) -> Noticed {
-        let Some(tracked) = &mut self.tracked else { return noticed };
-        let mut burst = Burst::new(Instant::now());
-        loop {
-            let tool_at_work = self.tools.is_at_work(noticed.first.elapsed());
-            let Some(wait) = burst.wait(Instant::now(), tool_at_work) else { return noticed };
-            tokio::select! {
-                () = tracked.woken() => {
-                    let more = tracked.take();
-                    burst.add(Instant::now(), more.paths);
-                    noticed.merge(more);
-                }
-                () = tokio::time::sleep(wait) => {}
-            }
+    async fn settle(&mut self, noticed: Noticed) -> Noticed {
+        match &mut self.tracked {
+            Some(tracked) => tracked.settle(noticed, &self.tools).await,
+            None => noticed,
         }
     }
 
