@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod corpus;
 pub mod diff;
 pub mod events;
+pub mod following;
 pub mod generator;
 pub mod home;
 pub mod process;

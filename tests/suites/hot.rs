@@ -2,12 +2,10 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
-use vitte_tests::stage::{LIMIT, Stage};
+use vitte_tests::following::Following;
+use vitte_tests::stage::Stage;
 
 /// Answers each line of input with a count of all lines so far.
 const SERVER: &str = r#"use vitte/stdlib/io
@@ -32,47 +30,24 @@ proc main() -> int {
 }
 "#;
 
-/// A client that runs a program hot; killed when dropped.
-struct Running {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    /// Lines of both streams, in the order in which they came.
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
+/// A client that runs a program hot.
+struct Running(Following);
 
 impl Running {
     fn start(stage: &Stage, arguments: &[&str]) -> Self {
         let mut command = stage.command(&[&["run", "--hot"], arguments].concat());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (sender, lines) = channel();
-        read_lines(child.stdout.take().unwrap(), sender.clone());
-        read_lines(child.stderr.take().unwrap(), sender);
-        let stdin = child.stdin.take();
-        Self { child, stdin, lines, seen: Vec::new() }
+        command.stdin(Stdio::piped());
+        Self(Following::start(command))
     }
 
     /// The next line that holds `needle`; lines before it are passed over.
     #[track_caller]
     fn line(&mut self, needle: &str) -> String {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    self.seen.push(line.clone());
-                    if line.contains(needle) {
-                        return line;
-                    }
-                }
-                Err(error) => panic!("no line with {needle:?} ({error}) in\n{}", self.seen.join("\n")),
-            }
-        }
+        self.0.lines(&[&[needle]]).remove(0)
     }
 
     fn say(&mut self, line: &str) {
-        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+        self.0.say(line);
     }
 
     #[track_caller]
@@ -83,32 +58,8 @@ impl Running {
     }
 
     fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "the client does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.0.wait()
     }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
 }
 
 #[test]
@@ -152,7 +103,7 @@ fn what_cannot_be_swapped_starts_the_program_anew() {
     stage.write("server.vit", form.replace("give 40", "give 50").replace("one", "two"));
     running.line("hot: generation 2:");
     running.ask("e", "two e 2");
-    drop(running.stdin.take());
+    running.0.close_input();
     assert_eq!(running.wait(), Some(52));
 }
 
@@ -162,7 +113,7 @@ fn interrupting_ends_both() {
     stage.write("server.vit", SERVER);
     let mut running = Running::start(&stage, &["server.vit"]);
     running.ask("a", "one a 1");
-    let status = Command::new("kill").args(["-INT", &running.child.id().to_string()]).status();
+    let status = Command::new("kill").args(["-INT", &running.0.id().to_string()]).status();
     assert!(status.unwrap().success());
     assert_eq!(running.wait(), Some(130));
     stage.assert_works();

@@ -3,37 +3,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use vitte_tests::stage::{HELLO, LIMIT, Stage};
+use vitte_tests::following::Following;
+use vitte_tests::stage::{HELLO, Stage};
 
 /// A program that says `text` and does not end by itself.
 fn endless(text: &str) -> String {
     format!("proc main() -> int {{\n    println(\"{text}\")\n    loop {{ }}\n}}\n")
 }
 
-/// A client that watches; killed when dropped.
-struct Watching {
-    child: Child,
-    /// Lines of both streams, in the order in which they came.
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
+/// A client that watches.
+struct Watching(Following);
 
 impl Watching {
     fn start(stage: &Stage, arguments: &[&str]) -> Self {
-        let mut command = stage.command(&[&["watch"], arguments].concat());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (sender, lines) = channel();
-        read_lines(child.stdout.take().unwrap(), sender.clone());
-        read_lines(child.stderr.take().unwrap(), sender);
-        Self { child, lines, seen: Vec::new() }
+        Self(Following::start(stage.command(&[&["watch"], arguments].concat())))
     }
 
     /// The next line that holds all of `needles`; lines before it are passed over.
@@ -42,26 +30,9 @@ impl Watching {
         self.lines(&[needles]).remove(0)
     }
 
-    /// For each of `wanted` the next line that holds all its needles. They may come in any order, because
-    /// those of one stream may overtake those of the other.
     #[track_caller]
     fn lines(&mut self, wanted: &[&[&str]]) -> Vec<String> {
-        let deadline = Instant::now() + LIMIT;
-        let mut found: Vec<Option<String>> = vec![None; wanted.len()];
-        while found.iter().any(Option::is_none) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = match self.lines.recv_timeout(left) {
-                Ok(line) => line,
-                Err(error) => panic!("no lines with {wanted:?} ({error}) in\n{}", self.seen.join("\n")),
-            };
-            self.seen.push(line.clone());
-            let fits = |needles: &[&str]| needles.iter().all(|needle| line.contains(needle));
-            let place = (0..wanted.len()).find(|&place| found[place].is_none() && fits(wanted[place]));
-            if let Some(place) = place {
-                found[place] = Some(line);
-            }
-        }
-        found.into_iter().flatten().collect()
+        self.0.lines(wanted)
     }
 
     /// The next JSON event of this kind.
@@ -72,7 +43,7 @@ impl Watching {
     }
 
     fn signal(&self, name: &str) {
-        kill(name, self.child.id());
+        kill(name, self.0.id());
     }
 
     /// Ctrl-C; the exit status.
@@ -82,32 +53,8 @@ impl Watching {
     }
 
     fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "the client does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.0.wait()
     }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn read_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
-    std::thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
 }
 
 /// Ids of the programs called `name`.
@@ -281,7 +228,7 @@ fn a_checkout_is_one_round() {
     assert!(git(&["checkout", "-b", "two"]) && git(&["commit", "-a", "-m", "two"]));
     let mut watching = Watching::start(&stage, &["check", "--json", "main.vit"]);
     let first = watching.event("round_finished");
-    assert_eq!(first["result"], "ok", "{:?}", watching.seen);
+    assert_eq!(first["result"], "ok", "{:?}", watching.0.seen);
     for (round, branch) in ["main", "two"].into_iter().enumerate() {
         assert!(git(&["checkout", branch]));
         let started = watching.event("round_started");
@@ -398,7 +345,7 @@ fn nothing_runs_while_nothing_changes() {
     watching.line(&["first round"]);
     let status = stage.vitte(&["daemon", "status", "--json"]);
     let status: Value = serde_json::from_str(&status.stdout_text()).unwrap();
-    let both = [status["pid"].as_u64().unwrap(), watching.child.id().into()];
+    let both = [status["pid"].as_u64().unwrap(), watching.0.id().into()];
     std::thread::sleep(Duration::from_millis(500));
     let before = both.map(ticks);
     std::thread::sleep(Duration::from_secs(2));
