@@ -24,6 +24,7 @@ pub mod rpc; // the gRPC services
 pub mod server; // all of them over a source of connections
 pub mod service; // what they share
 mod status; // errors on the wire
+mod benching; // benchmarks, one after the other
 mod testing; // tests in processes of their own
 pub mod upkeep; // memory and the store at rest
 pub mod watcher; // which files may have changed
