@@ -33,14 +33,14 @@ pub struct BuildArgs {
     /// Switch an optimisation pass off (repeatable)
     #[arg(long, value_name = "PASS")]
     pub disable_pass: Vec<String>,
-    /// Do not show this warning: a code, a key or `warnings` (repeatable; later ones win)
-    #[arg(long, value_name = "CODE")]
+    /// Do not show this: the name of a lint, a code, a key, `warnings` or `lints` (repeatable; later ones win)
+    #[arg(long, short = 'A', value_name = "LINT")]
     pub allow: Vec<String>,
     /// Show this as a warning
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, short = 'W', value_name = "LINT")]
     pub warn: Vec<String>,
     /// Make this an error
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, short = 'D', value_name = "LINT")]
     pub deny: Vec<String>,
     /// Make all warnings errors
     #[arg(long)]
@@ -75,6 +75,17 @@ pub struct BuildArgs {
     /// `--allow`, `--warn` and `--deny` in the order in which they were given.
     #[arg(skip)]
     pub lints: Vec<(LintLevel, String)>,
+}
+
+/// `vitte check`
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// What to check.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// Apply what messages suggest and is safe to apply, then check again; `--dry-run` only shows it
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// What `--backend` names.

@@ -7,7 +7,9 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 use crate::render::Format;
 use crate::render::style::ColorChoice;
 
+mod bench;
 mod build;
+mod doc;
 mod key;
 mod modules;
 mod package;
@@ -19,10 +21,12 @@ mod tests;
 mod values;
 mod watch;
 
+pub use bench::BenchArgs;
 pub use build::{
-    BackendName, BuildArgs, BuildVerb, EmitArgs, EmitName, FmtArgs, LintLevel, ProductName, RunArgs,
-    StageName, WhyArgs,
+    BackendName, BuildArgs, BuildVerb, CheckArgs, EmitArgs, EmitName, FmtArgs, LintLevel, ProductName,
+    RunArgs, StageName, WhyArgs,
 };
+pub use doc::DocArgs;
 pub use key::KeyVerb;
 pub use modules::{CallArgs, LoadArgs, ModulesArgs, PluginVerb, ReloadArgs};
 pub use package::{BuildkitVerb, InitArgs, NewArgs, PackageArgs};
@@ -130,13 +134,41 @@ pub enum Verb {
         programs that the manifest lists as `tests`. Each runs in a process of its own.\n\n\
         Examples:\n  vitte test                       all tests of this package\n  \
         vitte test src/math.vit          those of one file\n  \
-        vitte test --filter parse --show-output\n  vitte test --shuffle --junit report.xml\n\n\
+        vitte test --filter parse --show-output\n  vitte test --shuffle --junit report.xml\n  \
+        vitte test --doc                 the examples in doc comments\n\n\
         Exit status: 0 all passed, 1 a test failed or a program has errors."
     )]
     Test(Box<TestArgs>),
+    /// Run benchmarks and compare them with those of an earlier run
+    #[command(
+        after_help = "Benchmarks are procs `bench_*` without parameters and `bench \"name\" { … }` blocks, built with the profile \
+        `release`. What one gives is computed even though nobody uses it; `black_box(value)` of `vitte/stdlib/testing` does \
+        that for other values.\n\n\
+        Examples:\n  vitte bench                      all benchmarks of this package\n  vitte bench src/sort.vit --filter merge\n  \
+        vitte bench --save before        keep the results\n  vitte bench --baseline before    compare with them\n  \
+        vitte bench --json | jq 'select(.event == \"bench_result\")'\n\n\
+        Shown are the median and the median absolute deviation (MAD) of the time of one call, and how many samples are outliers. \
+        A change is told as such when it is larger than what the samples scatter by.\n\n\
+        Exit status: 0 ok, 1 a benchmark failed or a program has errors."
+    )]
+    Bench(Box<BenchArgs>),
+    /// Make pages of what doc comments say
+    #[command(
+        after_help = "The pages need no server: open `index.html` in a browser. `vitte test --doc` runs the examples in them.\n\n\
+        Examples:\n  vitte doc\n  vitte doc --out site\n  vitte doc --library --out library\n\n\
+        Exit status: 0 ok, 65 there is no package."
+    )]
+    Doc(DocArgs),
     /// Check a program without generating code
-    #[command(after_help = "Examples:\n  vitte check\n  vitte check src/main.vit --deny-warnings")]
-    Check(BuildArgs),
+    #[command(
+        after_help = "Examples:\n  vitte check\n  vitte check src/main.vit --deny-warnings\n  vitte check -W lints\n  \
+        vitte check --fix                apply what is safe to apply, and check again\n  \
+        vitte check --fix --dry-run      show what that would be\n  \
+        vitte check -W unused_import --fix\n\n\
+        `--fix` writes whole files or nothing, leaves a file alone that changed since it was read, and takes back what \
+        would leave more errors than before."
+    )]
+    Check(Box<CheckArgs>),
     /// Check a program for an editor
     #[command(after_help = "Example:\n  vitte parse --diagnostics-json --lang en --src src/main.vit")]
     Parse(BuildArgs),
@@ -161,10 +193,10 @@ pub enum Verb {
     Fmt(FmtArgs),
     /// Explain a diagnostic code
     #[command(
-        after_help = "Examples:\n  vitte explain TYP0213\n  vitte explain TYPECK_E_ASSIGN_MISMATCH --lang fr"
+        after_help = "Examples:\n  vitte explain TYP0213\n  vitte explain TYPECK_E_ASSIGN_MISMATCH --lang fr\n  vitte explain shadowed_name"
     )]
     Explain {
-        /// A code, or a message key
+        /// A code, a message key, or the name of a lint
         code: String,
     },
     /// Say why a target was built anew the last time

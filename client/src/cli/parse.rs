@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
-use super::build::{BuildArgs, BuildVerb, LintLevel, RunArgs};
+use super::build::{BuildArgs, BuildVerb, CheckArgs, LintLevel, RunArgs};
 use super::watch::WatchGoal;
 use super::{Cli, Common, Verb};
 use crate::failure::Exit;
@@ -45,7 +45,7 @@ pub(super) fn parse_with(command: Command, args: &[OsString]) -> Result<Cli, cla
 pub(super) fn of_one_verb(verb: &str) -> Option<Command> {
     let verb = match verb {
         "build" => BuildVerb::augment_args(Command::new("build")),
-        "check" => BuildArgs::augment_args(Command::new("check")),
+        "check" => CheckArgs::augment_args(Command::new("check")),
         "run" => RunArgs::augment_args(Command::new("run")),
         _ => return None,
     };
@@ -128,8 +128,11 @@ fn order_lints(cli: &mut Cli, matches: &ArgMatches) {
         Verb::Build(build) => &mut build.build,
         Verb::Emit(emit) => &mut emit.build,
         Verb::Why(why) => &mut why.build,
-        Verb::Check(build) | Verb::Parse(build) => build,
+        Verb::Check(check) => &mut check.build,
+        Verb::Bench(bench) => &mut bench.build,
+        Verb::Parse(build) => build,
         Verb::Fmt(_)
+        | Verb::Doc(_)
         | Verb::Explain { .. }
         | Verb::New(_)
         | Verb::Init(_)

@@ -28,6 +28,9 @@ pub struct TestFlags {
     /// What each may take, such as `5`, `1.5s` or `200ms`; a minute if left out
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// Run the examples in doc comments instead
+    #[arg(long)]
+    pub doc: bool,
     /// Show what tests print that pass, too
     #[arg(long)]
     pub show_output: bool,

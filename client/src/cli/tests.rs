@@ -67,11 +67,11 @@ fn older_spellings_work() {
 
 #[test]
 fn lint_flags_keep_their_order() {
-    let Verb::Check(build) = ok("vitte check --deny A --allow B --warn A --deny-warnings a.vit").verb else {
+    let Verb::Check(check) = ok("vitte check --deny A -A B --warn A --deny-warnings a.vit").verb else {
         panic!("not a check")
     };
     let lints: Vec<(LintLevel, &str)> =
-        build.lints.iter().map(|(level, code)| (*level, code.as_str())).collect();
+        check.build.lints.iter().map(|(level, code)| (*level, code.as_str())).collect();
     let expected = [
         (LintLevel::Deny, "warnings"),
         (LintLevel::Deny, "A"),

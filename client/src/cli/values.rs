@@ -56,3 +56,13 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
         None => duration(text),
     }
 }
+
+/// A name that is one of a file too: letters, digits, `-`, `_` and `.`, and it does not begin with a dot.
+pub(super) fn baseline_name(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 64;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > LONGEST || text.starts_with('.') || !text.chars().all(fits) {
+        return Err("letters, digits, `-`, `_` and `.` are expected, 64 at most".to_owned());
+    }
+    Ok(text.to_owned())
+}
