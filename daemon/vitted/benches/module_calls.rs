@@ -63,6 +63,7 @@ async fn compare() {
             memory_bytes_max: 1 << 30,
             rung_min: Rung::Limits,
         }),
+        while_busy: vitted::in_place::give_way,
         ..LoaderConfig::default()
     });
     let (empty, table) = (home.path().join("empty.wasm"), home.path().join("c.vitffi"));

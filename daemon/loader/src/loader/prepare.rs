@@ -375,6 +375,7 @@ impl Inner {
             time_max,
             caller: caller.clone(),
             generations: vec![generation.clone()],
+            while_busy: self.config.while_busy,
         }
     }
 
