@@ -11,6 +11,7 @@ mod convert; // wire types to the driver's and back
 pub mod endpoint; // socket, lock, handed-over connection
 pub mod follow; // modules that follow their files
 mod hot; // programs that are changed while they run
+pub mod in_place; // short work without another thread
 pub mod logging; // the log file
 mod memory; // how much this process takes
 pub mod manager; // notes to the service manager
