@@ -459,7 +459,11 @@ impl Lowering<'_> {
             }
             Intrinsic::Forget => Some(self.b.int(Type::I8, 0)),
             // A call of glue, or a constant by now.
-            Intrinsic::ByteSize | Intrinsic::ByteAlign | Intrinsic::FieldOffset(_) | Intrinsic::Hash => {
+            Intrinsic::ByteSize
+            | Intrinsic::ByteAlign
+            | Intrinsic::FieldOffset(_)
+            | Intrinsic::ParameterValue
+            | Intrinsic::Hash => {
                 Some(self.b.int(Type::I64, 0))
             }
             Intrinsic::IsUnique => match self.layouts.repr(&ty) {
