@@ -127,7 +127,8 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
 
     /// The first name of a path, which may be that of a type or static of a block.
     fn head(&mut self, ident: &ast::Ident) -> Ident {
-        let inner = if self.is_local(&ident.name) { None } else { self.file.block_item(&ident.name).cloned() };
+        let inner =
+            if self.is_local(&ident.name) { None } else { self.file.block_item(&ident.name).cloned() };
         let node = self.node(ident.span);
         Ident { name: inner.unwrap_or_else(|| ident.name.clone()), node }
     }

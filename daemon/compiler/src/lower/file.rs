@@ -886,7 +886,8 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
                         .iter()
                         .enumerate()
                         .map(|(at, ident)| {
-                            let inner = if at == 0 { self.file.block_item(&ident.name).cloned() } else { None };
+                            let inner =
+                                if at == 0 { self.file.block_item(&ident.name).cloned() } else { None };
                             let name = inner.unwrap_or_else(|| ident.name.clone());
                             Ident { name, node: add(&mut self.spans, ident.span) }
                         })

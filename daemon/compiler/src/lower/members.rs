@@ -72,7 +72,13 @@ impl<'a> FileLowering<'a> {
             }
         }
         let spans = types.spans;
-        self.impl_members(id, &block.members, &prefix, seen, (spans, generics, consts, bounds, of, ty, associated));
+        self.impl_members(
+            id,
+            &block.members,
+            &prefix,
+            seen,
+            (spans, generics, consts, bounds, of, ty, associated),
+        );
     }
 
     #[allow(clippy::type_complexity)] // the parts of an impl's head

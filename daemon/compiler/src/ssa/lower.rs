@@ -463,9 +463,7 @@ impl Lowering<'_> {
             | Intrinsic::ByteAlign
             | Intrinsic::FieldOffset(_)
             | Intrinsic::ParameterValue
-            | Intrinsic::Hash => {
-                Some(self.b.int(Type::I64, 0))
-            }
+            | Intrinsic::Hash => Some(self.b.int(Type::I64, 0)),
             Intrinsic::IsUnique => match self.layouts.repr(&ty) {
                 Some(ObjectRepr::Pointer) => {
                     let count = Op::Load { address: arg(0)?, offset: COUNT, alias: Alias::Count };

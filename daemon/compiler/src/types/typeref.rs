@@ -72,9 +72,13 @@ pub fn resolve_type(db: &dyn Db, owner: ItemId, generics: &[Name], ty: &TypeRef)
 }
 
 /// As [`resolve_type`], for a type argument, which may be a constant.
-pub fn resolve_argument(db: &dyn Db, owner: ItemId, generics: &[Name], ty: &TypeRef) -> (Ty, Vec<Diagnostic>) {
-    let mut resolver =
-        TypeResolver { db, owner, generics, self_ty: SelfTy::Owner, diagnostics: Vec::new() };
+pub fn resolve_argument(
+    db: &dyn Db,
+    owner: ItemId,
+    generics: &[Name],
+    ty: &TypeRef,
+) -> (Ty, Vec<Diagnostic>) {
+    let mut resolver = TypeResolver { db, owner, generics, self_ty: SelfTy::Owner, diagnostics: Vec::new() };
     let ty = resolver.argument(ty);
     (ty, resolver.diagnostics)
 }
@@ -167,7 +171,10 @@ impl TypeResolver<'_> {
                     codes::TYPE_ARGUMENTS,
                     Phase::Typeck,
                     Place::Node(self.owner, ty.node),
-                    format!("`{} = ...` says what an associated type is, and stands only behind `dyn`", name.name),
+                    format!(
+                        "`{} = ...` says what an associated type is, and stands only behind `dyn`",
+                        name.name
+                    ),
                     "no trait of a `dyn` type",
                 )
                 .note("`dyn Trait<Item = T>` is the type of values whose `Item` is `T`")
@@ -251,7 +258,13 @@ impl TypeResolver<'_> {
     /// Reports a type where the item declares a constant parameter, and the other way round.
     fn expect_kinds(&mut self, ty: &TypeRef, item: ItemId, args: &[Ty]) -> bool {
         let Some((index, constant)) = wrong_kind(self.db, self.owner, item, args) else { return true };
-        self.diagnostics.push(kind_mismatch(self.db, Place::Node(self.owner, ty.node), item, index, constant));
+        self.diagnostics.push(kind_mismatch(
+            self.db,
+            Place::Node(self.owner, ty.node),
+            item,
+            index,
+            constant,
+        ));
         false
     }
 
@@ -397,18 +410,18 @@ impl TypeResolver<'_> {
                     (true, _) => Ty::Pick(item, filled.into()),
                 }
             }
-            ItemKind::Form => match generic_count(generics_of(self.db, item), self)
-                && self.expect_kinds(ty, item, &args)
-            {
-                true => Ty::Form(item, args.into()),
-                false => Ty::Error,
-            },
-            ItemKind::Pick => match generic_count(generics_of(self.db, item), self)
-                && self.expect_kinds(ty, item, &args)
-            {
-                true => Ty::Pick(item, args.into()),
-                false => Ty::Error,
-            },
+            ItemKind::Form => {
+                match generic_count(generics_of(self.db, item), self) && self.expect_kinds(ty, item, &args) {
+                    true => Ty::Form(item, args.into()),
+                    false => Ty::Error,
+                }
+            }
+            ItemKind::Pick => {
+                match generic_count(generics_of(self.db, item), self) && self.expect_kinds(ty, item, &args) {
+                    true => Ty::Pick(item, args.into()),
+                    false => Ty::Error,
+                }
+            }
             ItemKind::Alias => {
                 let alias = alias_data(self.db, item);
                 match generic_count(alias.generics.len(), self) {
@@ -710,7 +723,13 @@ fn own_parameters(db: &dyn Db, item: ItemId) -> Vec<Name> {
 }
 
 /// The error for what [`wrong_kind`] finds.
-pub(super) fn kind_mismatch(db: &dyn Db, place: Place, item: ItemId, index: usize, constant: bool) -> Diagnostic {
+pub(super) fn kind_mismatch(
+    db: &dyn Db,
+    place: Place,
+    item: ItemId,
+    index: usize,
+    constant: bool,
+) -> Diagnostic {
     let name = own_parameters(db, item).get(index).cloned().unwrap_or_default();
     let (message, help) = if constant {
         (format!("`{name}` stands for a constant, but a type is given"), "write an integer here, such as `4`")

@@ -11,7 +11,9 @@ use crate::lower::hir::{self, ExprId, ExprKind as Hir, Ident, TypeRef};
 use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::types::scope::missing_export;
 use crate::types::typeref::{const_parameter, default_argument, kind_mismatch, wrong_kind};
-use crate::types::{Intrinsic, const_ty, form_data, is_made_where_used, is_static, pick_data, proc_data, variants_in_scope};
+use crate::types::{
+    Intrinsic, const_ty, form_data, is_made_where_used, is_static, pick_data, proc_data, variants_in_scope,
+};
 
 /// What a (qualified) name means.
 #[derive(Clone, Debug)]
