@@ -458,7 +458,7 @@ impl Program {
     }
 
     /// A native library that runs already.
-    pub(crate) fn native(native: Native) -> Self {
+    pub(crate) fn native(native: Native, bindings: Arc<Bindings>) -> Self {
         let callees = native
             .functions()
             .enumerate()
@@ -469,13 +469,7 @@ impl Program {
                 (name.to_owned(), Callee { export, signature, how: How::Native { place }, used })
             })
             .collect();
-        Self {
-            linked: Linked::Native(native),
-            callees,
-            bindings: Arc::default(),
-            system: None,
-            settings: String::new(),
-        }
+        Self { linked: Linked::Native(native), callees, bindings, system: None, settings: String::new() }
     }
 
     /// The native library that it is, if it is one.
