@@ -108,7 +108,7 @@ fn a_folder_is_built_before_it_is_loaded() {
     user.put("maths/src/maths.vit", source(1).as_bytes());
     // What it may reach is known before anything of it is loaded, and who denies it the rest.
     let (status, said) = user.fails(&["load", "maths"]);
-    assert!(status == 65 && said.contains("`clocks` (not granted by the user)"), "{status} {said}");
+    assert!(status == 77 && said.contains("`clocks` (not granted by the user)"), "{status} {said}");
     let package = "maths/target/dev/maths.vitmod";
     let shown = user.says(&["inspect", package]);
     assert!(shown.contains("name      local:maths 1.2.0\n"), "{shown}");
