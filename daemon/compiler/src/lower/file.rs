@@ -10,7 +10,8 @@ use super::hir::{
 };
 use super::item::{ItemId, ItemKind, NodeId};
 use super::{LoweredFile, LoweredItem, codes};
-use crate::base::{Db, Diagnostic, Name, Phase, Place, SourceFile, Span};
+use crate::base::{Applicability, Db, Diagnostic, FileContents, Name, Phase, Place, SourceFile, Span};
+use crate::lint;
 use crate::syntax::ast;
 
 /// Attributes that programs may write. They are hints to people, tools and the optimiser: a program with and one
@@ -240,6 +241,9 @@ impl<'a> FileLowering<'a> {
 
     pub(super) fn attributes(&mut self, attrs: &[ast::Attr]) {
         for attr in attrs {
+            if lint::Level::of(&attr.name.name).is_some() {
+                self.lint_names(attr);
+            }
             if KNOWN_ATTRIBUTES.contains(&attr.name.name.as_str()) {
                 continue;
             }
@@ -252,6 +256,32 @@ impl<'a> FileLowering<'a> {
             )
             .note(format!("known attributes are `{}`", KNOWN_ATTRIBUTES.join("`, `")))
             .help("remove it, or keep it for other tools");
+            self.push(diagnostic);
+        }
+    }
+
+    /// What `#[allow(..)]` and its like name must be something to allow.
+    fn lint_names(&mut self, attr: &ast::Attr) {
+        let FileContents::Text(text) = self.file.contents(self.db) else { return };
+        for (name, span) in lint::levels::arguments(&text, attr) {
+            if lint::is_known(name) {
+                continue;
+            }
+            let diagnostic = Diagnostic::warning(
+                lint::codes::UNKNOWN_LINT,
+                Phase::Sema,
+                self.place(span),
+                format!("there is no lint `{name}`"),
+                "sets nothing",
+            )
+            .note("lints are named as `vitte explain` names them, by code, key or name; `warnings` and `lints` are groups");
+            let diagnostic = match lint::similar(name) {
+                Some(near) => {
+                    let message = format!("`{near}` has a similar name");
+                    diagnostic.suggest(self.place(span), near, message, Applicability::MachineApplicable)
+                }
+                None => diagnostic.help("correct the name, or remove it"),
+            };
             self.push(diagnostic);
         }
     }

@@ -74,7 +74,8 @@ pub(super) fn few_per_fault(db: &dyn Db, mut diagnostics: Vec<Diagnostic>) -> Ve
         same: HashMap<(&'static str, String), usize>,
     }
     let is_unread = |diagnostic: &Diagnostic| matches!(diagnostic.phase, Phase::Lexer | Phase::Parser);
-    let file_of = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| place_span(db, label.place).0);
+    let file_of =
+        |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| place_span(db, label.place).0);
     let mut files: HashMap<Option<SourceFile>, Seen> = HashMap::new();
     for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
         let seen = files.entry(file_of(diagnostic)).or_default();

@@ -8,6 +8,7 @@ mod follow_ups; // what is only said because something else is broken
 mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod layout_query; // what `sizeof` and its like give
+mod missing_import; // the `use` that an unknown name lacks
 pub mod modules; // which file a `use` path names
 pub mod program; // whole programs: modules, diagnostics, the entry point
 pub mod render; // types as the user writes them

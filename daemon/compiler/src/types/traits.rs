@@ -293,12 +293,12 @@ pub fn resolve_trait(
                 "not declared or imported",
             )
             .note("traits are declared with `trait` and imported with `use`");
-            let diagnostic = match crate::base::spelling::nearest(name, known.iter().map(Name::as_str)) {
-                Some(near) => diagnostic.suggest(
+            let diagnostic = match crate::base::spelling::meant(name, known.iter().map(Name::as_str)) {
+                Some((near, sure)) => diagnostic.suggest(
                     Place::Node(owner, written.node),
                     near,
                     format!("`{near}` has a similar name"),
-                    crate::base::Applicability::MaybeIncorrect,
+                    sure,
                 ),
                 None => diagnostic.help(format!("declare `trait {name} {{ … }}` or import it")),
             };

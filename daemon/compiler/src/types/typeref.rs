@@ -7,7 +7,7 @@ use super::resolve::{Resolution, ResolvedPath, core_item, lookup_name, resolve_p
 use super::scope::{Binding, exported, module_scope};
 use super::signature::alias_data;
 use super::ty::{FloatTy, IntTy, Ty};
-use crate::base::spelling::nearest;
+use crate::base::spelling::meant;
 use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{Ident, ItemHir, TypeRef, TypeRefKind};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir, proc_signature};
@@ -551,14 +551,19 @@ impl TypeResolver<'_> {
                 Applicability::MaybeIncorrect,
             );
         }
+        let diagnostic =
+            match super::missing_import::suggested(self.db, self.owner.file(self.db), text, diagnostic) {
+                Ok(diagnostic) => return diagnostic.note("the standard library has a type of this name"),
+                Err(diagnostic) => diagnostic,
+            };
         let known = type_names(self.db, self.owner.file(self.db));
         let candidates = known.iter().chain(self.generics).map(Name::as_str).chain(BUILTIN_TYPES);
-        match nearest(text, candidates.filter(|candidate| *candidate != text)) {
-            Some(meant) => diagnostic.note("a type of a similar name is in scope").suggest(
+        match meant(text, candidates.filter(|candidate| *candidate != text)) {
+            Some((meant, sure)) => diagnostic.note("a type of a similar name is in scope").suggest(
                 place,
                 meant,
                 format!("did you mean `{meant}`?"),
-                Applicability::MaybeIncorrect,
+                sure,
             ),
             None => diagnostic
                 .note("types are built-in ones, forms, picks, aliases and type parameters")

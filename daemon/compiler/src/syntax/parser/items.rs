@@ -381,7 +381,7 @@ impl Parser<'_> {
         let diagnostic = self
             .expected(codes::EXPECTED_TOKEN, "`;` or a new line")
             .note(format!("{what} ends with its line"))
-            .suggest(self.place(Span::new(end, end)), ";", "end it here", Applicability::MaybeIncorrect);
+            .suggest(self.place(Span::new(end, end)), ";", "end it here", Applicability::MachineApplicable);
         self.report(diagnostic);
         while !self.tok().newline && !matches!(self.kind(), TokenKind::Semi | TokenKind::Eof) {
             self.skip_tree();
@@ -782,7 +782,11 @@ impl Parser<'_> {
                         self.place(Span::new(end, end)),
                         ",",
                         "insert a comma",
-                        Applicability::MaybeIncorrect,
+                        if self.at(TokenKind::Ident) {
+                            Applicability::MachineApplicable
+                        } else {
+                            Applicability::MaybeIncorrect
+                        },
                     );
                 self.report(diagnostic);
                 if self.at(TokenKind::Ident) {

@@ -4,7 +4,7 @@ use super::super::ty::Ty;
 use super::coerce::Reason;
 use super::path::{Meaning, Named};
 use super::{CheckedBody, Checker, Expect, codes, default_value, expr, names, walk};
-use crate::base::{Applicability, Name, Place};
+use crate::base::{Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
 use crate::lower::{ItemId, NodeId};
 use crate::types::{Intrinsic, pick_data, proc_data};
@@ -172,12 +172,12 @@ impl<'a> Checker<'a> {
                             )
                             .label(Place::Node(item, NodeId::default()), "declared here")
                             .note(format!("its parameters are `{}`", known.join("`, `")));
-                        diagnostic = match crate::base::spelling::nearest(&label.name, known) {
-                            Some(near) => diagnostic.suggest(
+                        diagnostic = match crate::base::spelling::meant(&label.name, known) {
+                            Some((near, sure)) => diagnostic.suggest(
                                 self.place(label.node),
                                 near,
                                 format!("`{near}` has a similar name"),
-                                Applicability::MaybeIncorrect,
+                                sure,
                             ),
                             None => diagnostic.help("pass the argument by position"),
                         };

@@ -9,6 +9,7 @@ mod builtin; // the names of §9
 mod call; // procs, procedure values, arguments, type arguments
 mod cast; // `e as T`, values as text
 mod codes; // what is reported here
+mod compared; // what a failed comparison shows
 mod coerce; // implicit conversions
 mod dynamic; // `dyn` values, raw pointers
 mod expr; // dispatch and small expressions
@@ -151,6 +152,7 @@ fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) 
     checker.bounds.clone_from(&data.bounds);
     checker.is_unsafe = proc.is_unsafe;
     checker.ret = data.ret.clone();
+    checker.is_test = proc.sig.is_test && data.ret == Ty::Bool;
     checker.ret_node = proc.sig.ret.as_ref().map(|ty| ty.node);
     checker.names.open();
     for (written, param) in proc.sig.params.iter().zip(&data.params) {
@@ -253,6 +255,8 @@ struct Checker<'a> {
     in_defer: bool,
     /// Inside of `unsafe`.
     is_unsafe: bool,
+    /// What is given is the verdict of a test.
+    is_test: bool,
     /// The prelude's `Option`.
     option: Option<ItemId>,
     /// The prelude's `Result`.
@@ -286,6 +290,7 @@ impl<'a> Checker<'a> {
             lambda_start: 0,
             in_defer: false,
             is_unsafe: false,
+            is_test: false,
             option: core_item(db, ItemKind::Pick, "Option"),
             result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),
@@ -499,13 +504,17 @@ impl<'a> Checker<'a> {
             ));
             return;
         }
-        diagnostic = match crate::base::spelling::nearest(&name.name, candidates.iter().map(Name::as_str)) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                crate::base::Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match super::missing_import::suggested(self.db, self.file, &name.name, diagnostic) {
+            Ok(diagnostic) => {
+                self.report(diagnostic);
+                return;
+            }
+            Err(diagnostic) => diagnostic,
+        };
+        diagnostic = match crate::base::spelling::meant(&name.name, candidates.iter().map(Name::as_str)) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("declare `{}` or import it with `use`", name.name)),
         };
         self.report(diagnostic);

@@ -346,13 +346,10 @@ impl<'a> Checker<'a> {
         let listed: Vec<String> = variants.iter().take(8).map(|v| format!("`{v}`")).collect();
         let more = if variants.len() > 8 { ", …" } else { "" };
         diagnostic = diagnostic.note(format!("its variants are {}{more}", listed.join(", ")));
-        diagnostic = match crate::base::spelling::nearest(&name.name, variants.iter().copied()) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(&name.name, variants.iter().copied()) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("use one of the variants, or add `{}`", name.name)),
         };
         self.report(diagnostic);
@@ -694,13 +691,10 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.note(format!("its members are {}{more}", listed.join(", ")));
         }
         let all = known.iter().copied().chain(methods.iter().map(Name::as_str));
-        diagnostic = match crate::base::spelling::nearest(&name.name, all) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(&name.name, all) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("declare the field, or call a proc: `{}(value)`", name.name)),
         };
         self.fail(diagnostic, node)
