@@ -6,6 +6,7 @@ use super::program::place_span;
 use crate::base::diagnostic::LabelKind;
 use crate::base::{Db, Diagnostic, FileContents, Phase, Place, SourceFile};
 use crate::lower::codes::NOT_SUPPORTED_YET;
+use crate::syntax::codes::UNCLOSED_BLOCK;
 use crate::syntax::parse;
 
 /// Drops what later stages say about lines that the parser could not read, or that hold something not
@@ -44,6 +45,69 @@ pub(super) fn without_follow_ups(db: &dyn Db, diagnostics: Vec<Diagnostic>) -> V
             || !diagnostic.labels.iter().any(|label| broken.contains(&lines.of(db, label.place)))
     });
     kept
+}
+
+/// Errors of one file that say the same of different places: so many are shown.
+const SAME_MAX: usize = 2;
+/// Errors that the parser may add to that of a brace which is never closed.
+const BEHIND_OPEN_MAX: usize = 2;
+/// Errors of a file that the parser could not read: what later stages say is cut short beyond so many, but for
+/// [`MEANING_MIN`].
+const UNREAD_MAX: usize = 4;
+/// Errors of later stages that are shown in any case.
+const MEANING_MIN: usize = 2;
+
+/// Codes of errors whose message names what is missing: saying it again says nothing new.
+const NAMING: [&str; 7] = ["SEM0025", "SEM0026", "SEM0028", "TYP0247", "TYP0249", "TYP0921", "TYP0932"];
+
+/// Leaves out errors that most likely have one cause: the same name missing more than twice, what the parser makes of
+/// the text behind a brace that is never closed, and, of a file that could not be read, what is said more than twice in
+/// the same words and most of what later stages say. `diagnostics` are in order; each file keeps its first ones.
+pub(super) fn few_per_fault(db: &dyn Db, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    #[derive(Default)]
+    struct Seen {
+        open_brace: bool,
+        /// Errors of the lexer and parser in all.
+        unread: usize,
+        shown_unread: usize,
+        shown_meaning: usize,
+        same: HashMap<(&'static str, String), usize>,
+    }
+    let is_unread = |diagnostic: &Diagnostic| matches!(diagnostic.phase, Phase::Lexer | Phase::Parser);
+    let file_of =
+        |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| place_span(db, label.place).0);
+    let mut files: HashMap<Option<SourceFile>, Seen> = HashMap::new();
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
+        let seen = files.entry(file_of(diagnostic)).or_default();
+        seen.unread += usize::from(is_unread(diagnostic));
+        seen.open_brace |= diagnostic.code == UNCLOSED_BLOCK;
+    }
+    diagnostics.retain(|diagnostic| {
+        if !diagnostic.is_error() {
+            return true;
+        }
+        let seen = files.entry(file_of(diagnostic)).or_default();
+        let count = seen.same.entry((diagnostic.code.code, diagnostic.message.clone())).or_default();
+        *count += 1;
+        if *count > SAME_MAX && (seen.unread > 0 || NAMING.contains(&diagnostic.code.code)) {
+            return false;
+        }
+        if is_unread(diagnostic) {
+            let follows = seen.open_brace && diagnostic.code != UNCLOSED_BLOCK;
+            if follows && seen.shown_unread >= BEHIND_OPEN_MAX {
+                return false;
+            }
+            seen.shown_unread += usize::from(follows);
+            return true;
+        }
+        let room = UNREAD_MAX.saturating_sub(seen.unread).max(MEANING_MIN);
+        if seen.unread > 0 && seen.shown_meaning >= room {
+            return false;
+        }
+        seen.shown_meaning += 1;
+        true
+    });
+    diagnostics
 }
 
 /// Whether a name is unknown where the parser lost names: anywhere in a file that has a declaration it

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::bodies::{body_diagnostics, borrow_diagnostics};
 use super::codes;
 use super::data::ProcData;
-use super::follow_ups::without_follow_ups;
+use super::follow_ups::{few_per_fault, without_follow_ups};
 use super::modules::looked_at;
 use super::render::ty_name;
 use super::scope::{imports, own_items, scope_diagnostics};
@@ -80,7 +80,7 @@ pub fn assembled<'a>(
         all.extend(import_cycles(db, program));
     }
     all.extend(main_diagnostics(db, program).iter().cloned());
-    in_order(db, without_follow_ups(db, all))
+    few_per_fault(db, in_order(db, without_follow_ups(db, all))).into()
 }
 
 /// Everything that is wrong with one module, in order of position and code, each once.
@@ -99,7 +99,7 @@ pub fn file_diagnostics(db: &dyn Db, file: SourceFile) -> Diagnostics {
         items.extend(local_procs(db, item).iter().copied());
     }
     all.extend(lint::asked_for(db, file));
-    in_order(db, without_follow_ups(db, all))
+    few_per_fault(db, in_order(db, without_follow_ups(db, all))).into()
 }
 
 /// The procs declared directly in a proc's body; the item tree of a file lists its top level only.
@@ -145,7 +145,7 @@ pub fn place_span(db: &dyn Db, place: Place) -> (SourceFile, Span) {
 }
 
 /// Sorts by path, position, code and message and removes what was said twice.
-fn in_order(db: &dyn Db, diagnostics: Vec<Diagnostic>) -> Diagnostics {
+fn in_order(db: &dyn Db, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let position = |diagnostic: &Diagnostic| {
         let primary = diagnostic.labels.first().map(|label| place_span(db, label.place));
         primary.map(|(file, span)| (file.path(db).clone(), span))
