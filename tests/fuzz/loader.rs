@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     }
     for (name, ready) in chosen {
-        match run(name, *ready, Duration::from_secs(seconds), seed, keep) {
+        match run(*ready, Duration::from_secs(seconds), seed, keep) {
             Ok(cases) => eprintln!("{name}: {cases} cases, seed {seed}"),
             Err(message) => {
                 eprintln!("{name}: {message}");
@@ -99,13 +99,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(
-    name: &str,
-    ready: fn() -> Result<Try, String>,
-    time: Duration,
-    seed: u64,
-    keep: bool,
-) -> Result<u64, String> {
+fn run(ready: fn() -> Result<Try, String>, time: Duration, seed: u64, keep: bool) -> Result<u64, String> {
     let mut target = ready()?;
     let mut random = Random::new(seed);
     let kept: PathBuf = std::env::temp_dir().join("fuzz-loader-input");
