@@ -11,6 +11,7 @@ use vitte_proto::v1::plugin_service_client::PluginServiceClient;
 
 use super::channel;
 use crate::cli::{Common, FmtArgs};
+use crate::edit::replace;
 use crate::failure::{Exit, Failure};
 use crate::report::{print_bytes, print_line};
 
@@ -233,26 +234,4 @@ fn walk(folder: &Path, types: &[(String, String)], found: &mut Vec<PathBuf>) -> 
 
 fn is_source(extension: &OsStr) -> bool {
     extension == "vit" || extension == "vitl"
-}
-
-/// Replaces a file's contents so that at any moment it has the old ones or the new ones.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // The file itself, not a link to it.
-    let path = path.canonicalize()?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let fresh = path.with_file_name(name);
-    let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(fs::metadata(&path)?.permissions())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)
-    })();
-    if written.is_err() {
-        // What cannot be removed is left behind; the first error is the one to tell.
-        let _ = fs::remove_file(&fresh);
-    }
-    written
 }

@@ -26,7 +26,8 @@ mod spelling; // how far apart two names are
 pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
 pub use driver::{
-    Driver, HotBuild, HotProgram, Packer, Part, PartKind, Swap, TestBuild, TestProgram, TestProgramKind,
+    Documented, Driver, HotBuild, HotProgram, Packer, Part, PartKind, Swap, TestBuild, TestProgram,
+    TestProgramKind,
 };
 pub use link::worker_main;
 pub use memory::MemoryUse;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
 use vitte_compiler::codegen::wasm::Outline;
-use vitte_compiler::explain;
+use vitte_compiler::lint;
 use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
@@ -237,14 +237,14 @@ impl BuildPlan {
         }
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
         lints.extend(request.lints.iter().cloned());
-        if let Some((_, name)) =
-            lints.iter().find(|(_, name)| name != "warnings" && explain::find(name).is_none())
-        {
-            return Err(bad_input(
-                "UNKNOWN_CODE",
-                format!("there is no diagnostic code `{name}`"),
-                "codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too",
-            ));
+        if let Some((_, name)) = lints.iter().find(|(_, name)| !lint::is_known(name)) {
+            let help = match lint::similar(name) {
+                Some(near) => format!("did you mean `{near}`? `vitte explain {near}` describes it"),
+                None => "lints are named by code (`SEM0920`), key or name (`shadowed_name`); `warnings` and `lints` \
+                         are groups"
+                    .to_owned(),
+            };
+            return Err(bad_input("UNKNOWN_CODE", format!("there is no lint or code `{name}`"), help));
         }
         Ok(Self {
             options,

@@ -439,15 +439,25 @@ pub(crate) struct Stop {
     pub(crate) caller: Cancel,
     /// The drain of a generation that the call is in is over.
     pub(crate) generations: Vec<Cancel>,
+    /// See [`LoaderConfig::while_busy`].
+    pub(crate) while_busy: fn(),
 }
 
+/// A call that has taken so long is not short.
+const LONG: Duration = Duration::from_millis(1);
+
 impl Stop {
+    /// Why to stop, if so. Whatever takes long asks every few milliseconds.
     pub(crate) fn reason(&self) -> Option<CallError> {
+        let now = Instant::now();
+        if self.deadline.saturating_duration_since(now) + LONG < self.time_max {
+            (self.while_busy)();
+        }
         if self.generations.iter().any(Cancel::is_cancelled) {
             Some(CallError::Drained)
         } else if self.caller.is_cancelled() {
             Some(CallError::Cancelled)
-        } else if Instant::now() >= self.deadline {
+        } else if now >= self.deadline {
             Some(CallError::DeadlineExceeded(self.time_max))
         } else {
             None

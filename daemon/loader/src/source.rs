@@ -84,15 +84,16 @@ enum Nature {
     Native,
 }
 
-/// What `file`, which was read from `path`, asks to have loaded.
+/// What `file`, which was read from `path` and has this SHA-256, asks to have loaded.
 pub(crate) fn content(
     config: &LoaderConfig,
     sequences: &Sequences,
     request: &LoadRequest,
     path: &Path,
     file: Vec<u8>,
+    digest: &str,
 ) -> Result<Content, LoadError> {
-    let mut content = uncapped(config, sequences, request, path, file)?;
+    let mut content = uncapped(config, sequences, request, path, file, digest)?;
     if let (Some(signer), Some(folder)) = (&content.signer, &config.trust) {
         let policy = TrustStore::new(folder).policy();
         let mut policy =
@@ -108,6 +109,7 @@ fn uncapped(
     request: &LoadRequest,
     path: &Path,
     file: Vec<u8>,
+    digest: &str,
 ) -> Result<Content, LoadError> {
     let kind = identify(&file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
     let module = || request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
@@ -115,9 +117,7 @@ fn uncapped(
         Kind::CoreModule | Kind::Component => {
             let module = module();
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
-            let digest = hexadecimal(&Sha256::digest(&file));
-            let code = Code::Wasm(file);
-            Ok(Content::bare(module, kind, code, digest, signer))
+            Ok(Content::bare(module, kind, Code::Wasm(file), digest.to_owned(), signer))
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -129,9 +129,8 @@ fn uncapped(
         Kind::Bytecode => {
             let module = module();
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
-            let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content::bare(module, kind, code, digest, signer))
+            Ok(Content::bare(module, kind, code, digest.to_owned(), signer))
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The driver itself: one door for each verb.
+mod documents; // pages of documentation, and examples as tests
 mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
 mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use documents::Documented;
 pub use hot::{HotBuild, HotProgram, Swap};
 pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
@@ -613,7 +615,7 @@ fn compile_snapshot(
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
     let found = kept.check(db, program);
-    let mut found: Vec<Diagnostic> = found.to_vec();
+    let mut found = doors::with_lints(db, program, &plan.lints, &found);
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);

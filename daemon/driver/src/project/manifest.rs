@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use vitte_compiler::lint;
+
 use super::json::Document;
 use crate::api::{DriverError, LintLevel, OptLevel};
 use crate::link::LinkMode;
@@ -409,8 +411,8 @@ fn lints(fields: &Fields<'_>) -> Result<Vec<(LintLevel, String)>, DriverError> {
         _ => Err(list.mistyped(name, "`allow`, `warn` or `deny`")),
     };
     let mut all: Vec<_> = list.object.keys().map(level).collect::<Result<_, _>>()?;
-    // `warnings` speaks of all: what is said of single lints is said after it.
-    all.sort_by_key(|(_, name)| name != "warnings");
+    // Groups speak of all: what is said of single lints is said after them.
+    all.sort_by_key(|(_, name)| !matches!(name.as_str(), lint::WARNINGS | lint::GROUP));
     Ok(all)
 }
 

@@ -27,7 +27,7 @@ use crate::generation::{Generation, GenerationInfo, State, Tier};
 use crate::import::Activation;
 use crate::kind::Kind;
 use crate::name::ModuleName;
-use crate::program::Export;
+use crate::program::{Callee, Export};
 use crate::registry::{Purpose, Registry};
 use crate::sequence::Sequences;
 use crate::ticker::Ticker;
@@ -438,6 +438,15 @@ impl ModuleLoader {
                 // Results have the form of the arguments.
                 Gotten::Text(_) | Gotten::Bytes(_) | Gotten::Values(_) => Vec::new(),
             })
+        })
+    }
+
+    /// Whether a call of a function of the generation that serves can be expected to take less than a millisecond,
+    /// as its last ones did. One that then takes longer calls [`LoaderConfig::while_busy`].
+    pub fn is_short(&self, name: &ModuleName, function: &str) -> bool {
+        let serving = self.inner.registry.serving(name);
+        serving.is_some_and(|generation| {
+            generation.program.callees().get(function).is_some_and(Callee::is_short)
         })
     }
 

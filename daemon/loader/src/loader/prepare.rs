@@ -96,7 +96,7 @@ impl Inner {
             .map_err(|source| LoadError::Read { path: path.clone(), source })?;
         let size = file.len() as u64;
         let digest = hexadecimal(&Sha256::digest(&file));
-        let content = content(&self.config, &self.sequences, request, &path, file)?;
+        let content = content(&self.config, &self.sequences, request, &path, file, &digest)?;
         Ok((content, path, size, digest))
     }
 
@@ -386,6 +386,7 @@ impl Inner {
             time_max,
             caller: caller.clone(),
             generations: vec![generation.clone()],
+            while_busy: self.config.while_busy,
         }
     }
 

@@ -52,6 +52,7 @@ impl Inner {
                 time_max: allowed,
                 caller: cancel.clone(),
                 generations: vec![pin.stop.clone()],
+                while_busy: self.config.while_busy,
             };
             let program = pin.program.current();
             let context = self.context_of(&pin, &stop, function);
@@ -89,13 +90,15 @@ impl Inner {
                 Ok(_) => false,
             };
             self.registry.count(&pin, failed, self);
+            let elapsed = began.elapsed();
+            callee.took(elapsed);
             return Ok(Reply {
                 module: module.clone(),
                 version: pin.staged.version.clone(),
                 generation: pin.staged.number,
                 tier: program.tier(),
                 results: results?,
-                elapsed: began.elapsed(),
+                elapsed,
             });
         }
     }

@@ -156,7 +156,9 @@ impl ModuleService for ModulesApi {
         let cancel = Cancel::default();
         let module = module_name("module", &module)?;
         let modules = self.0.modules.clone();
-        let called = self.0.block(cancel.clone(), move || match arguments {
+        let is_short = modules.is_short(&module, &function);
+        let stopped = cancel.clone();
+        let work = move || match arguments {
             v1::call_request::Arguments::Wave(arguments) => {
                 let request = CallRequest { module, function, arguments, generation, time_max, cancel };
                 modules.call(&request).map(|reply| answer(reply, v1::call_response::Results::Wave))
@@ -173,8 +175,13 @@ impl ModuleService for ModulesApi {
                 let values = |values| v1::call_response::Results::Values(to_messages(values));
                 modules.call_values(&request).map(|reply| answer(reply, values))
             }
-        });
-        Ok(Response::new(called.await?.map_err(Refusal::from)?))
+        };
+        let called = if is_short {
+            self.0.block_shortly(stopped, work).await
+        } else {
+            self.0.block(stopped, work).await
+        };
+        Ok(Response::new(called?.map_err(Refusal::from)?))
     }
 
     async fn call_stream(
