@@ -139,7 +139,7 @@ pub(crate) fn arguments(signature: &Signature, values: &[Value]) -> Result<(Agre
         if values.len() == wanted {
             Ok(())
         } else {
-            Err(format!("{} were given where {wanted} value{s} are wanted", values.len()))
+            Err(format!("it takes {wanted} argument{s}, and {} were given", values.len()))
         }
     };
     match signature {
@@ -522,7 +522,7 @@ mod tests {
         }
         assert!(wrong(Type::Tuple(vec![Type::U8]), Value::Tuple(vec![])).contains("a tuple of 0"));
         let none: Vec<Value> = Vec::new();
-        assert!(arguments(&function(Type::U8), &none).unwrap_err().contains("where 1 value"));
+        assert!(arguments(&function(Type::U8), &none).unwrap_err().contains("takes 1 argument, and 0"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ async fn values_cross_as_messages() {
     for (request, words) in [
         (call("same-small", vec![Kind::S8(128)]), "argument 1, 128 is out of the range of s8"),
         (call("same-small", vec![Kind::S16(1)]), "argument 1, a s16 was given where s8 is wanted"),
-        (call("same-small", vec![]), "0 were given where 1 value is wanted"),
+        (call("same-small", vec![]), "it takes 1 argument, and 0 were given"),
         (call("same-text", vec![Kind::BytesValue(vec![1].into())]), "a list<u8> was given where string"),
     ] {
         let refused = results(&mut modules, request).await.unwrap_err();

@@ -151,8 +151,12 @@ impl Manifest {
             ));
         }
         remove_foreign(&mut value);
+        let known = canonical(&value)?;
         let manifest: Self = serde_json::from_value(value).map_err(broken)?;
-        manifest.check()?;
+        // Fields that say nothing are left out, so that equal manifests have equal bytes.
+        if manifest.to_bytes()? != known {
+            return Err(ManifestError("a field is null, empty or what it is without it".to_owned()));
+        }
         Ok(manifest)
     }
 
@@ -303,6 +307,8 @@ mod tests {
     fn rules_are_kept() {
         for (from, to) in [
             (r#""format":1"#, r#""format":2"#),
+            (r#""format":1"#, r#""config":null,"format":1"#),
+            (r#""format":1"#, r#""deps":[],"format":1"#),
             ("acme:json", "acme/json"),
             ("1.2.3", "1.2"),
             (r#""seq":7"#, r#""seq":7.0"#),
