@@ -447,9 +447,7 @@ impl<'db> Evaluator<'db> {
                 }
                 let text = match message {
                     // What a comparison shows is made of texts that constants cannot always make.
-                    Some(message) => {
-                        self.text(message, frame).unwrap_or_else(|_| "assertion failed".into())
-                    }
+                    Some(message) => self.text(message, frame).unwrap_or_else(|_| "assertion failed".into()),
                     None => "assertion failed".into(),
                 };
                 Err(self.panic(&text))
