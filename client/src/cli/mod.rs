@@ -267,14 +267,18 @@ pub enum Verb {
         after_help = "Examples:\n  vitte modules\n  vitte modules maths\n  vitte modules --watch --json\n  vitte modules --graph"
     )]
     Modules(ModulesArgs),
-    /// Show what is in a WebAssembly or ELF file, without running anything of it
+    /// Show what is in a module's file and what it would be allowed, without running anything of it
     #[command(
-        after_help = "Examples:\n  vitte inspect build/maths.wasm\n  vitte inspect /usr/lib/x86_64-linux-gnu/libz.so.1 --json"
+        after_help = "Examples:\n  vitte inspect build/maths.wasm\n  vitte inspect maths.vitmod --grant clocks\n  \
+        vitte inspect /usr/lib/x86_64-linux-gnu/libz.so.1 --json"
     )]
     Inspect {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Show what it would be allowed if it were granted this
+        #[arg(long = "grant", value_name = "CAPABILITY")]
+        grants: Vec<String>,
     },
     /// Call a function of a loaded module
     #[command(

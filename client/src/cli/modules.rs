@@ -9,7 +9,7 @@ use super::values::duration;
 /// `vitte load`
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// The file
+    /// The file, or a package's folder, which is built first
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The module's name, if it is not the file's

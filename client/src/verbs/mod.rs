@@ -84,7 +84,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Reload(args) => block_on(modules::reload(&common, args)),
         Verb::Unload { names, force } => block_on(modules::unload(&common, names, force)),
         Verb::Modules(args) => block_on(modules::modules(&common, args)),
-        Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
+        Verb::Inspect { file, grants } => block_on(modules::inspect(&common, &file, &grants)),
         Verb::Call(args) => block_on(modules::call(&common, args)),
         Verb::Targets => block_on(package::targets(&common)),
         Verb::Toolchains => block_on(package::toolchains(&common)),

@@ -31,6 +31,6 @@ pub use driver::{
 };
 pub use link::worker_main;
 pub use memory::MemoryUse;
-pub use plan::{BuildPlan, Output, PackagePlan};
+pub use plan::{BuildPlan, NativePart, Output, PackagePlan};
 pub use product::{Backend, Product, TargetName};
 pub use vitte_compiler::codegen::wasm::Outline;

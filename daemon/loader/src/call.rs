@@ -18,6 +18,7 @@ use crate::guest::{
 use crate::interface::{Agreed, Signature};
 use crate::name::ModuleName;
 use crate::program::{Callee, Export, How, Instance, Program};
+use crate::typed::Value;
 use crate::value;
 use crate::wasi::{self, System};
 
@@ -40,7 +41,8 @@ impl Cancel {
     }
 }
 
-/// A call. Its arguments are text, or bytes for [`call_bytes`](crate::ModuleLoader::call_bytes).
+/// A call. Its arguments are text, or bytes for [`call_bytes`](crate::ModuleLoader::call_bytes), or values for
+/// [`call_values`](crate::ModuleLoader::call_values).
 #[derive(Clone, Debug)]
 pub struct CallRequest<A = String> {
     /// Of which module.
@@ -68,7 +70,7 @@ pub struct Reply<R = String> {
     pub generation: u64,
     /// How it was executed.
     pub tier: Tier,
-    /// The results as WAVE: nothing, a value, or several in parentheses; or the one result as bytes.
+    /// The results as WAVE: nothing, a value, or several in parentheses; or the one result as bytes; or values.
     pub results: R,
     /// How long the function took, with making its instance.
     pub elapsed: Duration,
@@ -352,11 +354,21 @@ pub(crate) enum Given<'a> {
     Values(&'a Agreed, &'a [ComponentVal]),
 }
 
+/// Arguments as a client gives them.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// In a form that is passed on as it is.
+    As(Given<'a>),
+    /// Values, which become those of the function's type.
+    Typed(&'a [Value]),
+}
+
 /// Results, in the form of the arguments.
 pub(crate) enum Gotten {
     Text(String),
     Bytes(Vec<u8>),
     Values(Vec<ComponentVal>),
+    Typed(Vec<Value>),
 }
 
 /// Why a function cannot be called with bytes.

@@ -486,7 +486,7 @@ impl Program {
     }
 
     /// A native library that runs already.
-    pub(crate) fn native(native: Native) -> Self {
+    pub(crate) fn native(native: Native, bindings: Arc<Bindings>) -> Self {
         let callees = native
             .functions()
             .enumerate()
@@ -497,13 +497,7 @@ impl Program {
                 (name.to_owned(), Callee { export, signature, how: How::Native { place }, uses })
             })
             .collect();
-        Self {
-            linked: Linked::Native(native),
-            callees,
-            bindings: Arc::default(),
-            system: None,
-            settings: String::new(),
-        }
+        Self { linked: Linked::Native(native), callees, bindings, system: None, settings: String::new() }
     }
 
     /// The native library that it is, if it is one.

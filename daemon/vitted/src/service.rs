@@ -306,6 +306,20 @@ impl Service {
         }
     }
 
+    /// Owns `work`, which drains like other work and ends at the drain limit.
+    pub fn keep<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> tokio::task::JoinHandle<Result<T, Refusal>> {
+        let abandon = self.abandon.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                ended = work => ended,
+                () = abandon.cancelled() => Err(Refusal::draining()),
+            }
+        })
+    }
+
     /// Owns a task that ends with `stopping`.
     pub fn watch(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);

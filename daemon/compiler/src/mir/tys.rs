@@ -44,6 +44,7 @@ pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
         | Ty::Ref(..)
         | Ty::Pointer(..)
         | Ty::Impl(..)
+        | Ty::Value(_)
         | Ty::Infer(_) => false,
     }
 }
@@ -203,6 +204,7 @@ pub fn holds_address(ty: &Ty) -> bool {
         | Ty::Pointer(..)
         | Ty::Dyn(..)
         | Ty::Impl(..)
+        | Ty::Value(_)
         | Ty::Param(..)
         | Ty::Infer(_) => false,
     }

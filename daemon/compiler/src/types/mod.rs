@@ -34,6 +34,6 @@ pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,
 };
 pub use scope::{Binding, ModuleScope, exports, module_scope};
-pub use signature::{alias_data, const_ty, form_data, is_static, pick_data, proc_data};
+pub use signature::{alias_data, const_ty, form_data, is_made_where_used, is_static, pick_data, proc_data};
 pub use ty::{FloatTy, IntTy, Ty};
 pub use typeref::resolve_type;

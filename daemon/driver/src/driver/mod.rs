@@ -509,6 +509,9 @@ impl Driver {
         let folders = plan.folders();
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let mut files = plan.project.project_files(&cwd);
+        if let (Some(package), Some(found)) = (&plan.package, &plan.project.package) {
+            files.extend(package.native.iter().map(|part| found.folder.join(&part.file)));
+        }
         files.insert(plan.project.entry_file);
         let mut roots = vec![folders.workspace.clone()];
         roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
@@ -687,12 +690,14 @@ fn parts(db: &Database, program: Program, outline: Outline) -> Result<Vec<Part>,
     let component = Part {
         kind: PartKind::Component,
         path: "main.wasm".to_owned(),
+        target: packing::ANY.to_owned(),
         bytes: doors::component(db, program, outline)?,
     };
     Ok(match outline {
         Outline::Module => {
             let bytes = doors::bytecode(db, program)?;
-            vec![component, Part { kind: PartKind::Bytecode, path: "main.vitbc".to_owned(), bytes }]
+            let (path, target) = ("main.vitbc".to_owned(), packing::ANY.to_owned());
+            vec![component, Part { kind: PartKind::Bytecode, path, target, bytes }]
         }
         // Plugins are components.
         Outline::Plugin => vec![component],

@@ -100,8 +100,9 @@ impl Parser<'_> {
                 "space" | "form" | "type" | "trait" | "entry" | "class" | "union" | "bits" | "flags"
                 | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque" | "pub"
                 | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline" | "macro"
-                | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum" | "fn"
-                | "func" | "function" | "def" | "fun" => name && !next.newline,
+                | "query" | "pass" | "backend" | "diagnostic" | "struct" | "enum" | "fn" | "func"
+                | "function" | "def" | "fun" => name && !next.newline,
+                "compiler" => (name || next.kind == TokenKind::LBrace) && !next.newline,
                 "test" | "bench" => matches!(next.kind, TokenKind::Str | TokenKind::Ident) && !next.newline,
                 "export" | "share" => {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline

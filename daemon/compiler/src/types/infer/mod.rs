@@ -49,6 +49,7 @@ use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
+use crate::types::typeref::resolve_argument;
 use crate::types::{const_ty, core_item, form_data, proc_data, resolve_type};
 
 /// Stack that must be left before one more level of an expression is checked, and how much is added.
@@ -227,6 +228,8 @@ struct Checker<'a> {
     generics: Vec<Name>,
     /// What is known of the type parameters.
     bounds: Vec<BoundData>,
+    /// Type arguments of procs that have a default, for where nothing else decides them.
+    defaults: Vec<(Ty, Ty)>,
     /// What must be so and is not decided yet.
     obligations: Vec<traits::Obligation>,
     table: Table,
@@ -270,6 +273,7 @@ impl<'a> Checker<'a> {
             hir,
             generics,
             bounds: Vec::new(),
+            defaults: Vec::new(),
             obligations: Vec::new(),
             table: Table::default(),
             locals: Vec::new(),
@@ -313,18 +317,6 @@ impl<'a> Checker<'a> {
             (None, None) => Ty::Error,
         };
         self.names.close();
-        if !self.lambdas.is_empty() {
-            let diagnostic = self
-                .error(
-                    codes::UNSUPPORTED,
-                    node,
-                    "a lambda cannot stand in a constant or a default value",
-                    "has a lambda in it",
-                )
-                .note("a lambda belongs to the body of the proc that makes it")
-                .help("declare a proc and name it here");
-            self.report(diagnostic);
-        }
         self.finish(thir::Block { node, stmts: Vec::new(), tail: tail.map(Box::new) }, 0)
     }
 
@@ -358,6 +350,13 @@ impl<'a> Checker<'a> {
     /// Resolves a written type and passes its diagnostics on.
     fn written(&mut self, ty: &hir::TypeRef) -> Ty {
         let (ty, diagnostics) = resolve_type(self.db, self.item, &self.generics, ty);
+        self.diagnostics.extend(diagnostics);
+        ty
+    }
+
+    /// A written type argument, which may be a constant.
+    fn written_argument(&mut self, ty: &hir::TypeRef) -> Ty {
+        let (ty, diagnostics) = resolve_argument(self.db, self.item, &self.generics, ty);
         self.diagnostics.extend(diagnostics);
         ty
     }
