@@ -28,9 +28,6 @@ pub struct TestFlags {
     /// What each may take, such as `5`, `1.5s` or `200ms`; a minute if left out
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// Run the examples in doc comments instead
-    #[arg(long)]
-    pub doc: bool,
     /// Show what tests print that pass, too
     #[arg(long)]
     pub show_output: bool,
@@ -45,6 +42,9 @@ pub struct TestArgs {
     /// Which tests to run, and how.
     #[command(flatten)]
     pub tests: TestFlags,
+    /// Run the examples in doc comments instead
+    #[arg(long)]
+    pub doc: bool,
     /// Also write the results to this file, as JUnit's XML
     #[arg(long, value_name = "PATH")]
     pub junit: Option<PathBuf>,

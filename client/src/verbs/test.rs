@@ -21,7 +21,7 @@ use crate::report::{Report, Stdout, print_line};
 /// # Errors
 /// When the tests could not be run for another reason than errors in them.
 pub async fn test(common: &Common, args: TestArgs) -> Result<u8, Failure> {
-    let TestArgs { build, tests, junit } = args;
+    let TestArgs { build, tests, doc, junit } = args;
     if build.dry_run {
         return Err(Failure::new(Exit::Usage, "`--dry-run` is of no use for tests")
             .help("`vitte test --list` names them; `vitte build --dry-run` shows the plan of a build"));
@@ -31,7 +31,7 @@ pub async fn test(common: &Common, args: TestArgs) -> Result<u8, Failure> {
     let mut report = Report::new(common, Stdout::Ours, &options.cwd);
     let request = v1::TestRequest {
         options: Some(options),
-        tests: Some(tests_of(&tests)),
+        tests: Some(v1::TestOptions { examples: doc, ..tests_of(&tests) }),
         ..v1::TestRequest::default()
     };
     let stream = BuildServiceClient::new(channel(common).await?).test(request).await?.into_inner();
@@ -62,7 +62,7 @@ pub(super) fn tests_of(flags: &TestFlags) -> v1::TestOptions {
         jobs: flags.jobs.unwrap_or(0),
         timeout: flags.timeout.map(wire_duration),
         environment: environment(),
-        examples: flags.doc,
+        examples: false,
     }
 }
 

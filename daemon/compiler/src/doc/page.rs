@@ -180,7 +180,8 @@ fn source_page(title: &str, modules: &[Module], module: &Module) -> String {
     );
     let shown = code(module.file, &module.text, &link);
     for (number, line) in (1..).zip(shown.trim_end_matches('\n').split('\n')) {
-        let _ = writeln!(
+        // Each line is a block; a line end between two would show as an empty one.
+        let _ = write!(
             body,
             "<span class=\"line\" id=\"L{number}\"><a class=\"number\" href=\"#L{number}\">{number}</a>{}</span>",
             line.trim_end_matches('\r')
