@@ -903,6 +903,9 @@ pub struct PackageArgs {
     /// Sign every file with this key: a name, or a path of a secret key of `minisign`
     #[arg(long, value_name = "KEY")]
     pub sign: Option<String>,
+    /// Sign every .rpm with this key: a file of `gpg --export-secret-keys` with an Ed25519 key
+    #[arg(long, value_name = "FILE")]
+    pub sign_rpm: Option<PathBuf>,
 }
 
 /// `vitte buildkit …`
@@ -910,7 +913,7 @@ pub struct PackageArgs {
 pub enum BuildkitVerb {
     /// Build a package's program and make packages of it
     #[command(
-        after_help = "Formats: deb, rpm, msi, pkg, tar.gz, tar.zst, tar.xz, zip; without `--format` those that people on the \
+        after_help = "Formats: deb, rpm, msi, pkg, vitmod, tar.gz, tar.zst, tar.xz, zip; without `--format` those that people on the \
         target expect. Beside them come parts lists (SPDX, CycloneDX), provenance and checksums.\n\n\
         Examples:\n  vitte buildkit package --target x86_64-linux --format deb,rpm\n  \
         SOURCE_DATE_EPOCH=1700000000 vitte buildkit package --sign release\n\n\
@@ -1101,8 +1104,8 @@ fn of_one_verb(verb: &str) -> Option<Command> {
 /// elsewhere that of diagnostics.
 fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     let Some(first) = args.get(1).and_then(|first| first.to_str()).map(str::to_owned) else { return args };
-    if first == "buildkit" {
-        for arg in args.iter_mut().skip(2) {
+    if let Some(at) = verb_place(&args).filter(|at| args[*at] == "buildkit") {
+        for arg in args.iter_mut().skip(at + 1) {
             let Some(text) = arg.to_str() else { continue };
             match text.strip_prefix("--format") {
                 Some("") => *arg = "--package-format".into(),
@@ -1130,6 +1133,19 @@ fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     };
     args.splice(1..2, ["emit", "--stage", stage].map(OsString::from));
     args
+}
+
+/// Where the verb stands: behind flags that every verb takes, some of which have a value.
+fn verb_place(args: &[OsString]) -> Option<usize> {
+    let mut is_value = false;
+    args.iter().enumerate().skip(1).find_map(|(at, arg)| {
+        if std::mem::take(&mut is_value) {
+            return None;
+        }
+        let arg = arg.to_str()?;
+        is_value = ["--color", "--error-format", "--max-errors", "--lang"].contains(&arg);
+        (!arg.starts_with('-')).then_some(at)
+    })
 }
 
 /// Refuses flags of `watch` in front of its goal, which has the same flags. Flags that every verb takes may

@@ -138,6 +138,7 @@ impl PackagesApi {
             key,
             key_password,
             source_date,
+            openpgp_key,
         } = options;
         let cwd = absolute("options.cwd", &cwd)?;
         let out = absolute("options.out", &out)?;
@@ -164,6 +165,9 @@ impl PackagesApi {
         if !key.is_empty() {
             let password = Some(key_password).filter(|password| !password.is_empty());
             kit = kit.sign_with(absolute("options.key", &key)?, password);
+        }
+        if !openpgp_key.is_empty() {
+            kit = kit.sign_rpm_with(absolute("options.openpgp_key", &openpgp_key)?);
         }
         let verb = match goal {
             Goal::Packages => "package",
