@@ -238,7 +238,9 @@ fn bench(common: &Common, report: &str, baseline: Option<&Path>, save: Option<&P
             .collect();
         let target = word(&row, "target");
         print_line(&format!("{target:<26}{:<20}{}", word(&row, "toolchain"), numbers.concat()))?;
-        let Some(old) = known.iter().find(|old| word(old, "target") == target) else { continue };
+        let same =
+            |old: &&Value| word(old, "target") == target && word(old, "toolchain") == word(&row, "toolchain");
+        let Some(old) = known.iter().find(same) else { continue };
         let ratios: Vec<String> = NUMBERS
             .iter()
             .map(|(name, _)| {

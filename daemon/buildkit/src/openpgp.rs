@@ -4,6 +4,8 @@
 //! curve is a library's. Ed25519 takes no chance, so that equal files have equal signatures.
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_compact::{KeyPair, Seed};
 use sha2::{Digest, Sha256};
 
@@ -223,24 +225,7 @@ fn dearmored(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let lines = text.lines().map(str::trim).skip_while(|line| !line.is_empty());
     let body = lines.take_while(|line| !line.starts_with('=') && !line.starts_with('-'));
-    let (mut out, mut bits, mut count) = (Vec::new(), 0_u32, 0);
-    for letter in body.flat_map(str::bytes).filter(|letter| *letter != b'=') {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    Some(out)
+    STANDARD.decode(body.collect::<String>()).ok()
 }
 
 #[cfg(test)]
