@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use tonic_prost_build::Builder;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "vitte/v1/build.proto",
     "vitte/v1/cache.proto",
     "vitte/v1/diagnostic.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 12] = [
     "vitte/v1/plugin.proto",
     "vitte/v1/run.proto",
     "vitte/v1/system.proto",
+    "vitte/v1/value.proto",
     "vitte/v1/watch.proto",
     "vitte/v1/workspace.proto",
 ];
@@ -40,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".vitte.v1.StdinData.data")
         .bytes(".vitte.v1.CallRequest.raw")
         .bytes(".vitte.v1.CallResponse.raw")
+        .bytes(".vitte.v1.Value.bytes_value")
         .compile_fds(with_comments)?;
     Ok(())
 }

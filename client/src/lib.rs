@@ -6,9 +6,11 @@
 
 pub mod cli; // the command line
 pub mod connect; // reaching a service, starting it if need be
+pub mod edit; // edits of files: which go together, and whole files or nothing
 pub mod failure; // what went wrong, and exit statuses
 pub mod package; // new packages
 pub mod quick; // one call without a runtime
 pub mod render; // diagnostics for people and programs
 pub mod report; // events as the user sees them
+pub mod statistics; // what samples of a benchmark say
 pub mod verbs; // what the command does

@@ -129,6 +129,8 @@ impl Report {
             | Kind::TestsStarted(_)
             | Kind::TestFinished(_)
             | Kind::TestsFinished(_)
+            | Kind::BenchesStarted(_)
+            | Kind::BenchFinished(_)
             | Kind::OperationFinished(_) => {}
         }
         Ok(())
@@ -435,6 +437,19 @@ fn event_json(event: &v1::Event) -> Value {
                 "tests_seconds": seconds(finished.elapsed.as_ref()),
             });
             ("tests_finished", fields)
+        }
+        Some(Kind::BenchesStarted(v1::BenchesStarted { names, filtered_out })) => {
+            ("benches_started", json!({"benches": names, "filtered_out": filtered_out}))
+        }
+        Some(Kind::BenchFinished(bench)) => {
+            let fields = json!({
+                "name": bench.name,
+                "failure": Some(&bench.failure).filter(|failure| !failure.is_empty()),
+                "iterations": bench.iterations,
+                "samples_ns": bench.samples,
+                "output": String::from_utf8_lossy(&bench.output),
+            });
+            ("bench_finished", fields)
         }
         Some(Kind::OperationFinished(finished)) => {
             let result = match finished.result() {

@@ -1,5 +1,5 @@
 //! Modules against the real service: `vitte load|reload|unload|modules|call`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 mod support;
 
 use std::io::{BufRead, BufReader};
@@ -26,6 +26,13 @@ impl User {
 
     fn write(&self, file: &str, text: &str) {
         std::fs::write(self.path(file), wat::parse_str(text).unwrap()).unwrap();
+    }
+
+    /// A file as it is, and the folders that it is in.
+    fn put(&self, file: &str, bytes: &[u8]) {
+        let path = self.path(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -88,6 +95,104 @@ fn a_module_lives_in_the_service() {
     assert!(text.contains("  add: func(i32, i32) -> i32\n"), "{text}");
     assert_eq!(user.says(&["unload", "maths"]), "unloaded maths generation 2\n");
     assert_eq!(user.says(&["modules"]), "no modules are loaded\n");
+}
+
+#[test]
+fn a_folder_is_built_before_it_is_loaded() {
+    let user = User::new();
+    let manifest = r#"{"schema": "vitte.package.manifest.v1", "name": "maths", "version": "1.2.0",
+        "kind": "library", "entry": "src/maths.vit", "dependencies": {}, "tests": [],
+        "capabilities": ["clocks", "random?"]}"#;
+    let source = |by: u32| format!("export add\nproc add(a: int, b: int) -> int {{ give a + b * {by} }}\n");
+    user.put("maths/vitte-package.json", manifest.as_bytes());
+    user.put("maths/src/maths.vit", source(1).as_bytes());
+    // What it may reach is known before anything of it is loaded, and who denies it the rest.
+    let (status, said) = user.fails(&["load", "maths"]);
+    assert!(status == 65 && said.contains("`clocks` (not granted by the user)"), "{status} {said}");
+    let package = "maths/target/dev/maths.vitmod";
+    let shown = user.says(&["inspect", package]);
+    assert!(shown.contains("name      local:maths 1.2.0\n"), "{shown}");
+    assert!(shown.contains("main.vitbc\n") && shown.contains("main.wasm\n"), "{shown}");
+    assert!(shown.contains("denied    clocks: not granted by the user\n"), "{shown}");
+    assert!(shown.contains("denied    random: not granted by the user; it does without\n"), "{shown}");
+    let granted = user.json(&["inspect", package, "--grant", "clocks", "--json"]);
+    assert_eq!(granted["granted"], serde_json::json!(["clocks"]), "{granted}");
+    assert_eq!(granted["denied"][0]["optional"], true, "{granted}");
+
+    let load = ["load", "maths", "--grant", "clocks"];
+    assert_eq!(user.says(&load), "loaded local:maths generation 1, 1 function\n");
+    assert_eq!(user.says(&["call", "local:maths", "add(40, 2)"]), "42\n");
+    user.says(&["unload", "local:maths"]);
+    // It is built anew, and what cannot be built is not loaded.
+    user.put("maths/src/maths.vit", source(10).as_bytes());
+    user.says(&load);
+    assert_eq!(user.says(&["call", "local:maths", "add(40, 2)"]), "60\n");
+    user.says(&["unload", "local:maths"]);
+    user.put("maths/src/maths.vit", b"export add\nproc add(a: int) -> int { give a + }\n");
+    let (status, said) = user.fails(&load);
+    assert!(status == 1 && said.contains("maths.vit"), "{status} {said}");
+    assert_eq!(user.says(&["modules"]), "no modules are loaded\n");
+}
+
+#[test]
+fn a_package_brings_native_code_where_it_is_allowed() {
+    let user = User::new();
+    user.put("native/fast.c", b"int triple(int n) { return 3 * n; }\n");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "native/libfast.so", "native/fast.c"])
+        .current_dir(user.path("."))
+        .status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        eprintln!("SKIP: there is no C compiler");
+        return;
+    }
+    let table = b"vitffi = 1\n[functions.triple]\nparams = ['n: int']\nresult = 'int'\n";
+    user.put("fast/native/fast.vitffi", table);
+    let library = std::fs::read(user.path("native/libfast.so")).unwrap();
+    user.put("fast/native/here.so", &library);
+    user.put("fast/native/there.so", b"for another machine");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let manifest = format!(
+        r#"{{"schema": "vitte.package.manifest.v1", "name": "fast", "version": "1.0.0", "kind": "library",
+            "entry": "src/fast.vit", "dependencies": {{}}, "tests": [], "native": {{
+            "{target}": {{"library": "native/here.so", "table": "native/fast.vitffi"}},
+            "s390x-unknown-linux-gnu": {{"library": "native/there.so"}}}}}}"#
+    );
+    user.put("fast/vitte-package.json", manifest.as_bytes());
+    user.put("fast/src/fast.vit", b"export triple\nproc triple(n: i32) -> i32 { give n + n + n }\n");
+    let tier = || {
+        user.says(&["load", "fast"]);
+        let reply = user.json(&["call", "local:fast", "triple(14)", "--json"]);
+        user.says(&["unload", "local:fast"]);
+        assert_eq!(reply["results"], "42", "{reply}");
+        reply["tier"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(tier(), "native", "nobody signed it");
+    let shown = user.says(&["inspect", "fast/target/dev/fast.vitmod"]);
+    assert!(shown.contains("s390x-unknown-linux-gnu") && shown.contains("library.vitffi"), "{shown}");
+    std::fs::create_dir_all(user.path(".config/vitte/trust")).unwrap();
+    std::fs::write(user.path(".config/vitte/trust/policy.toml"), "unsigned-native = \"allow\"\n").unwrap();
+    assert_eq!(tier(), "native");
+    // Another library is another package, though no source has changed.
+    user.put("native/fast.c", b"int triple(int n) { return n > 0 ? 42 : 0; }\n");
+    let again = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "fast/native/here.so", "native/fast.c"])
+        .current_dir(user.path("."))
+        .status();
+    assert!(again.unwrap().success());
+    user.says(&["load", "fast"]);
+    assert_eq!(user.says(&["call", "local:fast", "triple(1)"]), "42\n");
+}
+
+#[test]
+fn a_package_that_is_not_trusted_says_so_when_it_is_inspected() {
+    let user = User::new();
+    user.put("broken.vitmod", b"PK\x03\x04 and nothing else");
+    let (status, said) = user.fails(&["inspect", "broken.vitmod"]);
+    assert!(status == 65 && said.contains("malformed"), "{status} {said}");
+    user.write("maths.wasm", &answers(1));
+    let shown = user.json(&["inspect", "maths.wasm", "--json"]);
+    assert_eq!((&shown["obstacle"], &shown["signer"]), (&"".into(), &"".into()), "{shown}");
 }
 
 #[test]

@@ -94,6 +94,38 @@ fn a_plugin_takes_part_in_checks_and_builds() {
 }
 
 #[test]
+fn fmt_asks_plugins_for_files_of_their_types() {
+    let user = User::new();
+    let manifest = std::fs::read_to_string(user.home.join("tidy/vitte-package.json")).unwrap();
+    let more = manifest.replace("\"on-file-type:.vit\"", "\"on-file-type:.vit\", \"on-file-type:.note\"");
+    assert_ne!(manifest, more);
+    user.write("tidy/vitte-package.json", &more);
+    user.says(&["build", "tidy", "--emit", "vitplug", "-o", "notes.vitplug"]);
+    std::fs::create_dir(user.home.join("here")).unwrap();
+    user.write("here/a.note", "one  \ntwo\n");
+    user.write("here/b.txt", "left alone  \n");
+    user.write("here/c.vit", "proc main()->int{give 0}\n");
+    // Before there is a plugin, they are nobody's.
+    assert_eq!(user.says(&["fmt", "here"]), "formatted here/c.vit\n");
+    user.says(&["plugin", "load", "notes.vitplug"]);
+    let checked = user.vitte(&["fmt", "--check", "here"]);
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    assert_eq!(String::from_utf8(checked.stdout).unwrap(), "would format here/a.note\n");
+    assert_eq!(user.says(&["fmt", "here"]), "formatted here/a.note\n");
+    assert_eq!(std::fs::read_to_string(user.home.join("here/a.note")).unwrap(), "one\ntwo\n");
+    assert_eq!(std::fs::read_to_string(user.home.join("here/b.txt")).unwrap(), "left alone  \n");
+    assert_eq!(user.says(&["fmt", "here"]), "");
+    let (status, said) = user.fails(&["fmt", "here/a.note", "--lines", "1:1"]);
+    assert!(status == 64 && said.contains("`example:tidy` formats whole files alone"), "{status} {said}");
+    // Sources have one style, whoever else would like to format them.
+    user.write("here/c.vit", "proc main() -> int {\n  give 0\n}\n");
+    user.says(&["fmt", "here"]);
+    let info: Value =
+        serde_json::from_str(&user.says(&["plugin", "info", "example:tidy", "--json"])).unwrap();
+    assert_eq!(info["calls"], 4, "each time `here` was formatted, once for its one file: {info}");
+}
+
+#[test]
 fn what_is_no_plugin_is_refused_with_the_reasons() {
     let user = User::new();
     user.write("maths.vit", "export add\nproc add(a: int, b: int) -> int { give a + b }\n");

@@ -19,6 +19,13 @@ pub fn effective_uid() -> u32 {
     crate::platform::process::effective_uid()
 }
 
+/// Lets others go first: this process, if it has one thread, and what it starts from now on get the processor after
+/// those of usual priority that want it. For work that somebody waits for, but not as much as for an answer. There is
+/// no way back; a system that cannot (Windows, WASI) goes on as before.
+pub fn lower_priority() {
+    crate::platform::process::lower_priority();
+}
+
 #[cfg(all(test, spawn_helper))]
 mod tests;
 #[cfg(all(test, unix, not(spawn_helper)))]

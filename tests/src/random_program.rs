@@ -2,8 +2,8 @@
 //!
 //! A program is a function of its seed. It ends: loops are bounded, procs call only those that came before, and what
 //! they build stays small. It prints all it computes, and may panic, which is behaviour as well. Arithmetic,
-//! conversions, texts, lists, forms, picks, options, lambdas and references all occur; literals alone are never
-//! combined, since the compiler computes those and reports their overflow.
+//! conversions, texts, lists, maps, forms, picks, options, lambdas, procedure values, references, matches with guards,
+//! generic procs and forms, traits and `dyn` values all occur; literals alone are never combined, since the compiler computes those and reports their overflow.
 use std::fmt::Write;
 
 use crate::random::Random;
@@ -35,6 +35,12 @@ enum Type {
     Pick,
     /// `Option<int>`.
     Maybe,
+    /// `map<string, int>`.
+    Counts,
+    /// `proc(int) -> int`.
+    Step,
+    /// The program's generic form, of `int`.
+    Box,
 }
 
 const INTS: [&str; 12] =
@@ -83,6 +89,7 @@ pub fn random_program(seed: u64, prefix: &str) -> (String, String) {
         out: String::new(),
     };
     writer.types();
+    writer.library();
     for number in 0..PROCS {
         writer.procedure(number);
     }
@@ -109,6 +116,9 @@ impl Writer {
             Type::Form(number) => format!("{}F{number}", self.prefix),
             Type::Pick => format!("{}P", self.prefix),
             Type::Maybe => "Option<int>".to_owned(),
+            Type::Counts => "map<string, int>".to_owned(),
+            Type::Step => "proc(int) -> int".to_owned(),
+            Type::Box => format!("{}Box<int>", self.prefix),
         }
     }
 
@@ -128,7 +138,10 @@ impl Writer {
     }
 
     fn ty(&mut self) -> Type {
-        match self.random.below(10) {
+        match self.random.below(13) {
+            10 => Type::Counts,
+            11 => Type::Step,
+            12 => Type::Box,
             0 => Type::Numbers,
             1 => Type::Texts,
             2 if !self.forms.is_empty() => Type::Form(self.random.below(self.forms.len())),
@@ -184,6 +197,52 @@ impl Writer {
         );
     }
 
+    /// A trait with a method of its own, impls, generic procs and a generic form, and what makes procedure values.
+    fn library(&mut self) {
+        let prefix = self.prefix.clone();
+        let (a, b, c) = (self.random.below(9), self.random.below(50), self.random.below(5));
+        let _ = writeln!(
+            self.out,
+            "trait {prefix}Size {{
+    proc size(self) -> int
+    proc twice(self) -> int {{ give self.size() * 2 + {a} }}
+}}
+impl {prefix}Size for int {{ proc size(self) -> int {{ give self ^ {b} }} }}
+impl {prefix}Size for string {{
+    proc size(self) -> int {{ give len(self) as int }}
+    proc twice(self) -> int {{ give {c} }}
+}}
+impl {prefix}Size for {prefix}F0 {{ proc size(self) -> int {{ give len({prefix}show_f0(self)) as int - {a} }} }}
+form {prefix}Box<T> {{
+    inner: T
+    count: int
+}}
+impl<T: {prefix}Size> {prefix}Size for {prefix}Box<T> {{
+    proc size(self) -> int {{ give self.inner.twice() - self.count }}
+}}
+proc {prefix}either<T>(first: bool, a: T, b: T) -> T {{ give if first {{ a }} else {{ b }} }}
+proc {prefix}boxed<T>(inner: T, count: int) -> {prefix}Box<T> {{ give {prefix}Box {{ inner, count }} }}
+proc {prefix}total<T: {prefix}Size>(xs: [T]) -> int {{
+    let sum = 0
+    for x in xs {{ set sum = sum * 3 + x.twice() }}
+    give sum
+}}
+proc {prefix}total_of(xs: [dyn {prefix}Size]) -> int {{
+    let sum = {c}
+    for x in xs {{ set sum = sum * 5 + x.size() - x.twice() }}
+    give sum
+}}
+proc {prefix}step_by(k: int) -> proc(int) -> int {{ give |y| y * {b} + k }}
+proc {prefix}after(f: proc(int) -> int, g: proc(int) -> int) -> proc(int) -> int {{ give |y| g(f(y)) }}
+proc {prefix}each(xs: [int], f: proc(int) -> int) -> [int] {{ give [f(x) for x in xs] }}
+proc {prefix}show_counts(m: map<string, int>) -> string {{
+    let s = \"{{\"
+    for (key, n) in m {{ set s = s + key + \":\" + to_string(n) + \" \" }}
+    give s + \"}}\"
+}}"
+        );
+    }
+
     /// An expression of type `string` that shows the value of `text`.
     fn shown(&self, text: &str, ty: Type) -> String {
         let prefix = &self.prefix;
@@ -197,6 +256,9 @@ impl Writer {
             Type::Form(number) => format!("{prefix}show_f{number}({text})"),
             Type::Pick => format!("{prefix}show_p({text})"),
             Type::Maybe => format!("{prefix}show_maybe({text})"),
+            Type::Counts => format!("{prefix}show_counts({text})"),
+            Type::Step => format!("to_string({text}(7))"),
+            Type::Box => format!("to_string({text}.inner) + \"*\" + to_string({text}.count)"),
         }
     }
 
@@ -204,7 +266,8 @@ impl Writer {
         let mut params = Vec::new();
         for _ in 0..1 + self.random.below(4) {
             let ty = self.ty();
-            let mode = if self.random.one_in(5) { Mode::RefMut } else { Mode::Value };
+            let by_place = self.random.one_in(5) && ty != Type::Step;
+            let mode = if by_place { Mode::RefMut } else { Mode::Value };
             params.push((ty, mode));
         }
         let result = self.ty();
@@ -251,7 +314,37 @@ impl Writer {
 
     fn statement(&mut self, depth: usize) {
         let nested = depth < 4;
-        match self.random.below(14) {
+        match self.random.below(18) {
+            14 => {
+                let Some(name) = self.variable(Type::Counts) else {
+                    return self.declare(Type::Counts, depth);
+                };
+                let key = self.expression(Type::Text, 1);
+                let value = self.expression(Type::Int("int"), 1);
+                match self.random.below(3) {
+                    0 => self.line(depth, &format!("set {name}[{key}] = {value}")),
+                    1 => {
+                        self.line(depth, &format!("{name}.insert({key}, {name}.get_or({key}, 1) + {value})"))
+                    }
+                    _ => self.line(depth, &format!("{name}.remove({key})")),
+                }
+            }
+            15 if nested && self.loops < 2 => {
+                let Some(name) = self.variable(Type::Counts) else {
+                    return self.declare(Type::Counts, depth);
+                };
+                let (key, count) = (self.name("k"), self.name("c"));
+                self.line(depth, &format!("for ({key}, {count}) in {name} {{"));
+                self.scope.push((key, Type::Text));
+                self.scope.push((count, Type::Int("int")));
+                self.loops += 1;
+                self.statements(1, depth + 1);
+                self.line(depth + 1, &format!("if len({name}) > 8 {{ break }}"));
+                self.loops -= 1;
+                self.scope.truncate(self.scope.len() - 2);
+                self.line(depth, "}");
+            }
+            16 if nested => self.guarded(depth),
             0 | 1 if nested => {
                 let condition = self.expression(Type::Bool, 1);
                 self.line(depth, &format!("if {condition} {{"));
@@ -375,6 +468,33 @@ impl Writer {
         self.line(depth, "}");
     }
 
+    /// A match over a pair, with guards and literals.
+    fn guarded(&mut self, depth: usize) {
+        let number = self.expression(Type::Int("int"), 1);
+        let text = self.expression(Type::Text, 1);
+        let (n, s) = (self.name("n"), self.name("s"));
+        let low = self.random.below(5);
+        self.line(depth, &format!("match ({number}, {text}) {{"));
+        let arms: [(String, Vec<(String, Type)>); 4] = [
+            (format!("case (0, {s}) | (1, {s}) {{"), vec![(s.clone(), Type::Text)]),
+            (format!("case ({low}..=90, \"\") {{"), Vec::new()),
+            (
+                format!("case ({n}, {s}) if {n} > len({s}) as int {{"),
+                vec![(n.clone(), Type::Int("int")), (s, Type::Text)],
+            ),
+            (format!("case ({n}, _) {{"), vec![(n, Type::Int("int"))]),
+        ];
+        for (head, bound) in arms {
+            self.line(depth + 1, &head);
+            let visible = self.scope.len();
+            self.scope.extend(bound);
+            self.statements(1, depth + 2);
+            self.scope.truncate(visible);
+            self.line(depth + 1, "}");
+        }
+        self.line(depth, "}");
+    }
+
     /// A local of the type.
     fn variable(&mut self, ty: Type) -> Option<String> {
         let fitting: Vec<&String> =
@@ -403,7 +523,13 @@ impl Writer {
     /// An expression whose value is nobody else's: to give a local of a form or a list away would end it.
     fn value(&mut self, ty: Type) -> String {
         match ty {
-            Type::Form(_) | Type::Pick | Type::Numbers | Type::Texts | Type::Maybe => self.made(ty, 1),
+            Type::Form(_)
+            | Type::Pick
+            | Type::Numbers
+            | Type::Texts
+            | Type::Maybe
+            | Type::Counts
+            | Type::Box => self.made(ty, 1),
             _ => self.expression(ty, 0),
         }
     }
@@ -436,9 +562,14 @@ impl Writer {
             Type::Bool => ["true", "false"][self.random.below(2)].to_owned(),
             Type::Char => format!("'{}'", ["a", "Z", "0", "é", "世"][self.random.below(5)]),
             Type::Text => format!("{:?}", ["", "a", "vitte", "été", "0 1"][self.random.below(5)]),
-            Type::Numbers | Type::Texts | Type::Form(_) | Type::Pick | Type::Maybe => {
-                self.made(ty, DEPTH_MAX)
-            }
+            Type::Numbers
+            | Type::Texts
+            | Type::Form(_)
+            | Type::Pick
+            | Type::Maybe
+            | Type::Counts
+            | Type::Step
+            | Type::Box => self.made(ty, DEPTH_MAX),
         }
     }
 
@@ -477,6 +608,34 @@ impl Writer {
                         format!("{prefix}P.C({text}, {form})")
                     }
                     _ => format!("{prefix}P.D"),
+                }
+            }
+            Type::Counts => {
+                let count = self.random.below(4);
+                let entries: Vec<String> = (0..count)
+                    .map(|_| format!("{}: {}", part(self, Type::Text), part(self, Type::Int("int"))))
+                    .collect();
+                format!("map {{ {} }}", entries.join(", "))
+            }
+            Type::Step => {
+                let prefix = self.prefix.clone();
+                let number = self.literal(Type::Int("i16"));
+                match self.random.below(4) {
+                    0 => format!("(|y: int| y - {number})"),
+                    1 => format!("proc(y: int) -> int {{ give if y > {number} {{ y }} else {{ -y }} }}"),
+                    2 if depth < DEPTH_MAX => {
+                        let (f, g) = (self.made(ty, depth + 1), self.made(ty, depth + 1));
+                        format!("{prefix}after({f}, {g})")
+                    }
+                    _ => format!("{prefix}step_by({})", part(self, Type::Int("int"))),
+                }
+            }
+            Type::Box => {
+                let prefix = self.prefix.clone();
+                let (inner, count) = (part(self, Type::Int("int")), part(self, Type::Int("int")));
+                match self.random.below(2) {
+                    0 => format!("{prefix}boxed({inner}, {count})"),
+                    _ => format!("{prefix}Box<int> {{ inner: {inner}, count: {count} }}"),
                 }
             }
             Type::Maybe => match self.random.below(3) {
@@ -524,6 +683,12 @@ impl Writer {
             let (yes, no) = (self.expression(ty, depth + 1), self.expression(ty, depth + 1));
             return format!("(if {condition} {{ {yes} }} else {{ {no} }})");
         }
+        if self.random.one_in(12) && ty != Type::Step {
+            let condition = self.expression(Type::Bool, depth + 1);
+            let (yes, no) = (self.expression(ty, depth + 1), self.expression(ty, depth + 1));
+            let (prefix, spelled) = (&self.prefix, self.spelled(ty));
+            return format!("{prefix}either<{spelled}>({condition}, {yes}, {no})");
+        }
         match ty {
             Type::Int(name) => self.integer(name, depth),
             Type::F64 | Type::F32 => {
@@ -564,8 +729,18 @@ impl Writer {
                     format!("slice({left} + {right}, 0, {TEXT_MAX})")
                 }
             },
-            Type::Numbers | Type::Texts | Type::Form(_) | Type::Pick | Type::Maybe => match self.variable(ty)
-            {
+            Type::Numbers if self.random.one_in(4) => {
+                let (numbers, step) = (self.unknown(ty, depth), self.made(Type::Step, depth + 1));
+                format!("{}each({numbers}, {step})", self.prefix)
+            }
+            Type::Numbers
+            | Type::Texts
+            | Type::Form(_)
+            | Type::Pick
+            | Type::Maybe
+            | Type::Counts
+            | Type::Step
+            | Type::Box => match self.variable(ty) {
                 Some(name) if self.random.one_in(2) => name,
                 _ => self.made(ty, depth + 1),
             },
@@ -574,7 +749,33 @@ impl Writer {
 
     fn integer(&mut self, name: &'static str, depth: u32) -> String {
         let ty = Type::Int(name);
-        match self.random.below(12) {
+        match self.random.below(17) {
+            12 if name == "int" => {
+                let counts = self.unknown(Type::Counts, depth);
+                format!("({counts}.get({}) ?? {})", self.leaf(Type::Text), self.leaf(ty))
+            }
+            13 if name == "int" => match self.variable(Type::Step) {
+                Some(step) => format!("{step}({})", self.expression(ty, depth + 1)),
+                None => self.leaf(ty),
+            },
+            14 if name == "int" => {
+                let (number, text) = (self.unknown(ty, depth), self.unknown(Type::Text, depth));
+                let form = self.leaf(Type::Form(0));
+                format!("{}total_of([{number}, {text}, {form}])", self.prefix)
+            }
+            15 if name == "int" => {
+                let element = [Type::Box, Type::Text, ty, Type::Form(0)][self.random.below(4)];
+                let (first, second) = (self.made_or_leaf(element), self.made_or_leaf(element));
+                format!("{}total([{first}, {second}])", self.prefix)
+            }
+            16 if name == "int" => {
+                let (a, b) = (self.unknown(ty, depth), self.unknown(Type::Bool, depth));
+                let (m, n) = (self.name("m"), self.name("n"));
+                let other = self.expression(ty, depth + 1);
+                format!(
+                    "(match ({a}, {b}) {{ case (0, _) => {other} case ({m}, true) if {m} % 2 == 0 => {m} case ({n}, _) => {n} + 1 }})"
+                )
+            }
             0 => {
                 let from = self.int();
                 format!("({} as {name})", self.unknown(from, depth))
@@ -606,6 +807,10 @@ impl Writer {
                 format!("({} {sign} {})", self.unknown(ty, depth), self.expression(ty, depth + 1))
             }
         }
+    }
+
+    fn made_or_leaf(&mut self, ty: Type) -> String {
+        if self.random.one_in(2) { self.made(ty, DEPTH_MAX) } else { self.leaf(ty) }
     }
 
     fn condition(&mut self, depth: u32) -> String {

@@ -418,6 +418,7 @@ mod tests {
             replacement: "a as string".into(),
             span: Some(span(SOURCE, (2, 10), (2, 11))),
             applicability: 1,
+            file_sha256: String::new(),
         });
         check(
             &value,

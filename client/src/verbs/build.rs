@@ -69,6 +69,27 @@ pub async fn build(common: &Common, args: BuildVerb) -> Result<u8, Failure> {
     Ok(outcome.exit())
 }
 
+/// Builds the package in `folder` for the loader: the file's path, or the exit status if there are errors in it, which
+/// have been shown.
+///
+/// # Errors
+/// As [`build`].
+pub(super) async fn package(common: &Common, folder: &Path) -> Result<Result<String, u8>, Failure> {
+    let mut options = options(&BuildArgs { entry: Some(folder.to_owned()), ..BuildArgs::default() })?;
+    options.emit = "vitmod".to_owned();
+    options.without_digest = true;
+    let subject = subject(&options).to_owned();
+    let mut report = Report::new(common, Stdout::Ours, &options.cwd);
+    let request = v1::BuildRequest { options: Some(options), ..Default::default() };
+    let stream = BuildServiceClient::new(channel(common).await?).build(request).await?.into_inner();
+    pump(stream, |response: v1::BuildResponse| response.event, &mut report, nothing).await?;
+    let outcome = report.summary("build", &subject).clone();
+    Ok(match outcome.exit() {
+        status if status == Exit::Ok as u8 => Ok(outcome.finished.executable),
+        status => Err(status),
+    })
+}
+
 /// The result's path as the user would write it: as given, or relative when it is below this folder.
 fn shown_path(given: Option<&Path>, executable: &str) -> String {
     if let Some(given) = given {

@@ -7,9 +7,11 @@ use std::{fs, io};
 use tonic::transport::Channel;
 use vitte_proto::v1;
 use vitte_proto::v1::build_service_client::BuildServiceClient;
+use vitte_proto::v1::plugin_service_client::PluginServiceClient;
 
 use super::channel;
 use crate::cli::{Common, FmtArgs};
+use crate::edit::replace;
 use crate::failure::{Exit, Failure};
 use crate::report::{print_bytes, print_line};
 
@@ -38,7 +40,8 @@ pub async fn fmt(common: &Common, args: FmtArgs) -> Result<u8, Failure> {
             Failure::new(Exit::Usage, "`--lines` takes one file").help("name the file whose lines they are")
         );
     }
-    let mut service = BuildServiceClient::new(channel(common).await?)
+    let channel = channel(common).await?;
+    let mut service = BuildServiceClient::new(channel.clone())
         .max_decoding_message_size(usize::MAX)
         .max_encoding_message_size(usize::MAX);
     if from_input {
@@ -57,14 +60,23 @@ pub async fn fmt(common: &Common, args: FmtArgs) -> Result<u8, Failure> {
             }
         };
     }
+    let mut plugins = Formatters::ask(channel).await?;
     let mut status = Exit::Ok;
-    for path in files(paths)? {
+    for path in files(paths, &plugins.types)? {
         let bytes = fs::read(&path).map_err(|error| cannot("read", &path, &error))?;
         let Some(text) = as_text(bytes, &path) else {
             status = Exit::BadInput;
             continue;
         };
-        let problem = match format(&mut service, text.clone(), lines).await? {
+        let formatted = match plugins.of(&path) {
+            theirs if theirs.is_empty() => format(&mut service, text.clone(), lines).await?,
+            theirs if lines.is_some() => {
+                let message = format!("`{}` formats whole files alone", theirs.join("`, `"));
+                return Err(Failure::new(Exit::Usage, message).help("leave out `--lines`"));
+            }
+            theirs => plugins.format(theirs, &path, text.clone()).await?,
+        };
+        let problem = match formatted {
             Formatted::Text(fresh) if fresh == text => false,
             Formatted::Text(_) if check => {
                 print_line(&format!("would format {}", path.display()))?;
@@ -85,6 +97,59 @@ pub async fn fmt(common: &Common, args: FmtArgs) -> Result<u8, Failure> {
         }
     }
     Ok(status as u8)
+}
+
+/// The plugins that format files of types which are theirs.
+struct Formatters {
+    service: PluginServiceClient<Channel>,
+    /// How names of files end, and which plugin formats those; in order of plugin.
+    types: Vec<(String, String)>,
+}
+
+impl Formatters {
+    async fn ask(channel: Channel) -> Result<Self, Failure> {
+        let mut service = PluginServiceClient::new(channel)
+            .max_decoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX);
+        let plugins = service.list_plugins(v1::ListPluginsRequest {}).await?.into_inner().plugins;
+        let mut types = Vec::new();
+        for v1::Plugin { name, activation, contributions, .. } in plugins {
+            if contributions.iter().any(|contribution| contribution == "formatter") {
+                let ends = activation.iter().filter_map(|event| event.strip_prefix("on-file-type:"));
+                types.extend(ends.map(|end| (end.to_owned(), name.clone())));
+            }
+        }
+        Ok(Self { service, types })
+    }
+
+    /// Whose a file is. Sources are nobody's but ours: they have one style everywhere.
+    fn of(&self, path: &Path) -> Vec<String> {
+        if path.extension().is_some_and(is_source) {
+            return Vec::new();
+        }
+        let theirs = self.types.iter().filter(|(end, _)| ends_with(path, end));
+        theirs.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// The text in the style of `plugins`, one after the other.
+    async fn format(
+        &mut self,
+        plugins: Vec<String>,
+        path: &Path,
+        mut text: String,
+    ) -> Result<Formatted, Failure> {
+        for name in plugins {
+            let path = path.display().to_string();
+            let contribution = v1::call_plugin_request::Contribution::Format(v1::FormatText { path, text });
+            let request = v1::CallPluginRequest { name, contribution: Some(contribution) };
+            text = self.service.call_plugin(request).await?.into_inner().text;
+        }
+        Ok(Formatted::Text(text))
+    }
+}
+
+fn ends_with(path: &Path, end: &str) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(end.as_bytes()))
 }
 
 async fn format(
@@ -126,14 +191,15 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
 }
 
 /// The files that the paths stand for, each once, in order of path within each folder.
-fn files(mut paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+/// Within folders those are sources, and what is of `types`.
+fn files(mut paths: Vec<PathBuf>, types: &[(String, String)]) -> Result<Vec<PathBuf>, Failure> {
     if paths.is_empty() {
         paths.push(PathBuf::from("."));
     }
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
-            walk(&path, &mut found).map_err(|error| cannot("read", &path, &error))?;
+            walk(&path, types, &mut found).map_err(|error| cannot("read", &path, &error))?;
         } else {
             found.push(path);
         }
@@ -143,7 +209,7 @@ fn files(mut paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+fn walk(folder: &Path, types: &[(String, String)], found: &mut Vec<PathBuf>) -> io::Result<()> {
     let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
@@ -156,8 +222,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
             _ => entry.path(),
         };
         if kind.is_dir() && !hidden && !MADE.iter().any(|made| *made == name) {
-            walk(&path, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(is_source) {
+            walk(&path, types, found)?;
+        } else if kind.is_file()
+            && (path.extension().is_some_and(is_source) || types.iter().any(|(end, _)| ends_with(&path, end)))
+        {
             found.push(path);
         }
     }
@@ -166,26 +234,4 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
 
 fn is_source(extension: &OsStr) -> bool {
     extension == "vit" || extension == "vitl"
-}
-
-/// Replaces a file's contents so that at any moment it has the old ones or the new ones.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    // The file itself, not a link to it.
-    let path = path.canonicalize()?;
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let fresh = path.with_file_name(name);
-    let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.set_permissions(fs::metadata(&path)?.permissions())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)
-    })();
-    if written.is_err() {
-        // What cannot be removed is left behind; the first error is the one to tell.
-        let _ = fs::remove_file(&fresh);
-    }
-    written
 }

@@ -1,7 +1,10 @@
 //! The verbs.
+mod bench;
 mod build;
 mod cache;
 mod daemon;
+mod doc;
+mod fix;
 mod fmt;
 mod key;
 mod modules;
@@ -56,7 +59,10 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match verb {
         Verb::Run(args) => block_on(run::run(&common, args)),
         Verb::Test(args) => block_on(test::test(&common, *args)),
-        Verb::Check(args) => block_on(build::check(&common, args, "check")),
+        Verb::Check(args) if args.fix => block_on(fix::fix(&common, args.build)),
+        Verb::Check(args) => block_on(build::check(&common, args.build, "check")),
+        Verb::Bench(args) => block_on(bench::bench(&common, *args)),
+        Verb::Doc(args) => block_on(doc::doc(&common, args)),
         Verb::Parse(args) => block_on(build::check(&common, args, "parse")),
         Verb::Build(args) => block_on(build::build(&common, args)),
         Verb::Emit(args) => block_on(build::emit(&common, args)),
@@ -78,7 +84,7 @@ fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Verb::Reload(args) => block_on(modules::reload(&common, args)),
         Verb::Unload { names, force } => block_on(modules::unload(&common, names, force)),
         Verb::Modules(args) => block_on(modules::modules(&common, args)),
-        Verb::Inspect { file } => block_on(modules::inspect(&common, &file)),
+        Verb::Inspect { file, grants } => block_on(modules::inspect(&common, &file, &grants)),
         Verb::Call(args) => block_on(modules::call(&common, args)),
         Verb::Targets => block_on(package::targets(&common)),
         Verb::Toolchains => block_on(package::toolchains(&common)),

@@ -7,7 +7,7 @@ use tonic::transport::Channel;
 use vitte_proto::v1;
 use vitte_proto::v1::module_service_client::ModuleServiceClient;
 
-use super::{channel, current_folder, text};
+use super::{build, channel, current_folder, text};
 use crate::cli::{CallArgs, Common, LoadArgs, ModulesArgs, ReloadArgs};
 use crate::failure::{Exit, Failure};
 use crate::report::print_line;
@@ -15,11 +15,20 @@ use crate::report::print_line;
 /// `vitte load`
 ///
 /// # Errors
-/// When the file is no module, or one of its name is loaded.
+/// When the file is no module, or one of its name is loaded; when the package in the folder cannot be built for
+/// another reason than errors in it.
 pub async fn load(common: &Common, args: LoadArgs) -> Result<u8, Failure> {
     let LoadArgs { file, name, watch, grants, search, locked, arguments } = args;
+    let path = if file.is_dir() {
+        match build::package(common, &file).await? {
+            Ok(path) => path,
+            Err(status) => return Ok(status),
+        }
+    } else {
+        absolute(&file)?
+    };
     let request = v1::LoadRequest {
-        path: absolute(&file)?,
+        path,
         name: name.unwrap_or_default(),
         request_id: String::new(),
         follow: watch,
@@ -123,9 +132,10 @@ pub async fn call(common: &Common, args: CallArgs) -> Result<u8, Failure> {
     let v1::CallResponse { module, version, generation, tier, results, elapsed } = reply;
     let results = match results {
         Some(v1::call_response::Results::Wave(text)) => text,
-        // Only asked for with bytes, which this command never sends.
-        Some(v1::call_response::Results::Raw(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        None => String::new(),
+        // Results have the form of the arguments, and this command never sends bytes or messages.
+        Some(v1::call_response::Results::Raw(_) | v1::call_response::Results::Values(_)) | None => {
+            String::new()
+        }
     };
     if common.json {
         let line = json!({
@@ -148,11 +158,25 @@ pub async fn call(common: &Common, args: CallArgs) -> Result<u8, Failure> {
 ///
 /// # Errors
 /// When the file cannot be read, is malformed, or of no known kind.
-pub async fn inspect(common: &Common, file: &Path) -> Result<u8, Failure> {
-    let request = v1::InspectRequest { path: absolute(file)? };
+pub async fn inspect(common: &Common, file: &Path, grants: &[String]) -> Result<u8, Failure> {
+    let grants = grants.iter().map(|grant| in_this_folder(grant)).collect::<Result<_, _>>()?;
+    let request = v1::InspectRequest { path: absolute(file)?, grants };
     let found = client(common).await?.inspect(request).await?.into_inner();
-    let v1::InspectResponse { kind, target, bytes, sections, imports, exports, needed, soname, build_id } =
-        found;
+    let v1::InspectResponse {
+        kind,
+        target,
+        bytes,
+        sections,
+        imports,
+        exports,
+        needed,
+        soname,
+        build_id,
+        obstacle,
+        signer,
+        granted,
+        denied,
+    } = found;
     if common.json {
         let symbols = |list: &[v1::FileSymbol]| -> Vec<Value> {
             let each = |symbol: &v1::FileSymbol| {
@@ -175,11 +199,22 @@ pub async fn inspect(common: &Common, file: &Path) -> Result<u8, Failure> {
             "needed": needed,
             "soname": soname,
             "build_id": build_id,
+            "obstacle": obstacle,
+            "signer": signer,
+            "granted": granted,
+            "denied": denied
+                .iter()
+                .map(|v1::DeniedCapability { capability, reason, optional }| {
+                    json!({"capability": capability, "reason": reason, "optional": optional})
+                })
+                .collect::<Vec<Value>>(),
         });
         return print_line(&line.to_string()).map(|()| 0);
     }
     print_line(&format!("{kind} for {target}, {bytes} bytes"))?;
-    for (what, text) in [("soname", &soname), ("build id", &build_id)] {
+    for (what, text) in
+        [("name", &soname), ("build id", &build_id), ("signed by", &signer), ("refused", &obstacle)]
+    {
         if !text.is_empty() {
             print_line(&format!("{what:<9} {text}"))?;
         }
@@ -197,6 +232,13 @@ pub async fn inspect(common: &Common, file: &Path) -> Result<u8, Failure> {
     for v1::FileSymbol { module, name, what } in exports {
         let version = if module.is_empty() { String::new() } else { format!("@{module}") };
         print_line(&format!("export    {name}{version}: {what}"))?;
+    }
+    for capability in granted {
+        print_line(&format!("granted   {capability}"))?;
+    }
+    for v1::DeniedCapability { capability, reason, optional } in denied {
+        let optional = if optional { "; it does without" } else { "" };
+        print_line(&format!("denied    {capability}: {reason}{optional}"))?;
     }
     Ok(0)
 }

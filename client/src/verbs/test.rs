@@ -60,12 +60,15 @@ pub(super) fn tests_of(flags: &TestFlags) -> v1::TestOptions {
         list: flags.list,
         shuffle_seed: flags.shuffle.map_or(0, |seed| seed.unwrap_or_else(random)),
         jobs: flags.jobs.unwrap_or(0),
-        timeout: flags.timeout.map(|timeout| prost_types::Duration {
-            seconds: timeout.as_secs() as i64,
-            nanos: timeout.subsec_nanos() as i32,
-        }),
+        timeout: flags.timeout.map(wire_duration),
         environment: environment(),
+        examples: flags.doc,
     }
+}
+
+/// A duration for the wire.
+pub(super) fn wire_duration(duration: Duration) -> prost_types::Duration {
+    prost_types::Duration { seconds: duration.as_secs() as i64, nanos: duration.subsec_nanos() as i32 }
 }
 
 /// How the tests of one run ended, shown as it is told.

@@ -10,6 +10,7 @@ pub mod base; // files, spans, names, diagnostics, the database trait
 pub mod syntax; // lexer, parser, syntax tree
 pub mod format; // the canonical style of a source text
 pub mod lower; // syntax tree -> item tree and HIR
+pub mod lint; // what may be allowed, warned of or denied
 pub mod types; // modules, signatures, type check: HIR -> THIR
 #[allow(missing_docs)] // salsa writes constructors without docs
 pub mod mono; // which instances a program needs
@@ -21,3 +22,4 @@ pub mod incremental; // what is kept between edits, above the queries
 pub mod codegen; // machine code, debug information, objects
 pub mod runtime; // the prelude, written in Vitte
 pub mod explain; // every diagnostic code in words
+pub mod doc; // pages of documentation

@@ -113,6 +113,8 @@ pub struct ResolvedSuggestion {
     pub span: FileSpan,
     /// `machine-applicable`, `maybe-incorrect`, `has-placeholders` or `unspecified`.
     pub applicability: String,
+    /// SHA-256 of the text that the span is of, lower-case hex.
+    pub digest: String,
 }
 
 /// A diagnostic with its spans looked up: what goes over the wire. The first label is primary.

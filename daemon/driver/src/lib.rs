@@ -26,10 +26,11 @@ mod spelling; // how far apart two names are
 pub use api::*;
 pub use changes::{Changes, FileChanges, FileWatcher, Reason, Unwatched};
 pub use driver::{
-    Driver, HotBuild, HotProgram, Packer, Part, PartKind, Swap, TestBuild, TestProgram, TestProgramKind,
+    Documented, Driver, HotBuild, HotProgram, Packer, Part, PartKind, Swap, TestBuild, TestProgram,
+    TestProgramKind,
 };
 pub use link::worker_main;
 pub use memory::MemoryUse;
-pub use plan::{BuildPlan, Output, PackagePlan};
+pub use plan::{BuildPlan, NativePart, Output, PackagePlan};
 pub use product::{Backend, Product, TargetName};
 pub use vitte_compiler::codegen::wasm::Outline;

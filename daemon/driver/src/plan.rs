@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use vitte_compiler::base::Options;
 use vitte_compiler::codegen::wasm::Outline;
-use vitte_compiler::explain;
+use vitte_compiler::lint;
 use vitte_compiler::opt::PASSES;
 
 use crate::api::{BuildRequest, DriverError, LintLevel, OptLevel};
+use crate::digest::sha256;
+use crate::driver::PartKind;
 use crate::engine::Folders;
 use crate::link::{DebugInfo, LinkMode};
 use crate::product::{self, Backend, Product};
-use crate::project::{Profile, Project, bad_input};
+use crate::project::{NativeLibrary, Package, Profile, Project, bad_input, io_error};
 
 /// Ends the name of a runner of tests.
 const TESTS: &str = "-tests";
@@ -56,14 +58,36 @@ pub struct PackagePlan {
     pub config: Option<String>,
     /// What it may use.
     pub capabilities: Vec<String>,
+    /// Files of other compilers that go into it, by where they go.
+    pub native: Vec<NativePart>,
+}
+
+/// A file that goes into a package as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativePart {
+    /// Where it is, relative to the package's folder.
+    pub file: String,
+    /// Where it goes.
+    pub path: String,
+    /// What it is.
+    pub kind: PartKind,
+    /// The target that it is for.
+    pub target: String,
+    /// SHA-256 of its bytes in hexadecimal, as they were when this was planned.
+    pub sha256: String,
 }
 
 impl PackagePlan {
-    fn new(outline: Outline, project: &Project) -> Self {
+    fn new(outline: Outline, project: &Project) -> Result<Self, DriverError> {
         let manifest = project.package.as_ref().map(|package| &package.manifest);
         let version = manifest.map_or_else(|| "0.0.0".to_owned(), |manifest| manifest.version.clone());
         let plugin = manifest.map(|manifest| manifest.plugin.clone()).unwrap_or_default();
-        Self {
+        let native = match (&project.package, outline) {
+            (Some(package), Outline::Module) => native(package)?,
+            // Plugins run in the sandbox alone.
+            (Some(_), Outline::Plugin) | (None, _) => Vec::new(),
+        };
+        Ok(Self {
             outline,
             id: plugin.id.unwrap_or_else(|| format!("local:{}", project.name)),
             seq: plugin.seq.unwrap_or_else(|| sequence(&version)),
@@ -73,8 +97,32 @@ impl PackagePlan {
             activation: plugin.activation,
             config: plugin.config,
             capabilities: manifest.map(|manifest| manifest.capabilities.clone()).unwrap_or_default(),
+            native,
+        })
+    }
+}
+
+/// The native libraries of a package and their tables.
+fn native(package: &Package) -> Result<Vec<NativePart>, DriverError> {
+    let mut parts = Vec::new();
+    for (target, NativeLibrary { library, table }) in &package.manifest.native {
+        let mut add = |file: &str, kind: PartKind, end: &str| {
+            let bytes = vitte_sys::fs::read(&package.folder.join(file)).map_err(io_error)?;
+            parts.push(NativePart {
+                file: file.to_owned(),
+                path: format!("native/{target}/library.{end}"),
+                kind,
+                target: target.clone(),
+                sha256: sha256(&bytes),
+            });
+            Ok::<(), DriverError>(())
+        };
+        add(library, PartKind::Library, "so")?;
+        if let Some(table) = table {
+            add(table, PartKind::Table, "vitffi")?;
         }
     }
+    Ok(parts)
 }
 
 /// A number that grows with the version: six digits for each part.
@@ -189,14 +237,14 @@ impl BuildPlan {
         }
         let mut lints = manifest.map(|m| m.lints.clone()).unwrap_or_default();
         lints.extend(request.lints.iter().cloned());
-        if let Some((_, name)) =
-            lints.iter().find(|(_, name)| name != "warnings" && explain::find(name).is_none())
-        {
-            return Err(bad_input(
-                "UNKNOWN_CODE",
-                format!("there is no diagnostic code `{name}`"),
-                "codes look like `TYP0213`; keys like `TYPECK_E_ASSIGN_MISMATCH` work too",
-            ));
+        if let Some((_, name)) = lints.iter().find(|(_, name)| !lint::is_known(name)) {
+            let help = match lint::similar(name) {
+                Some(near) => format!("did you mean `{near}`? `vitte explain {near}` describes it"),
+                None => "lints are named by code (`SEM0920`), key or name (`shadowed_name`); `warnings` and `lints` \
+                         are groups"
+                    .to_owned(),
+            };
+            return Err(bad_input("UNKNOWN_CODE", format!("there is no lint or code `{name}`"), help));
         }
         Ok(Self {
             options,
@@ -212,7 +260,7 @@ impl BuildPlan {
             link_flags: link.flags,
             lints,
             package: match product {
-                Product::Package(outline) => Some(PackagePlan::new(outline, &project)),
+                Product::Package(outline) => Some(PackagePlan::new(outline, &project)?),
                 _ => None,
             },
             project,

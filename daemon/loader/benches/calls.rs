@@ -1,14 +1,15 @@
-//! What calls, loads and reloads cost: `cargo bench -p vitte-loader`.
+//! What calls, loads and reloads cost: `cargo bench -p vitte-loader --bench calls [-- echo|native|kept|reload]`.
 //!
 //! Bad would be: an empty call over 20 µs; a load from kept code over a tenth of compiling; an echo of 64 KiB
 //! over three times the engine's own typed call; a p99 under reloads over 1.5 times the p99 without.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use vitte_loader::{
     Breaking, CacheOptions, CallRequest, Cancel, LoadRequest, LoaderConfig, ModuleLoader, ModuleName,
-    NativeOptions,
+    NativeOptions, Workers,
 };
 use vitte_sys::sandbox::Rung;
 
@@ -126,8 +127,69 @@ fn echo(loader: &ModuleLoader, folder: &std::path::Path) {
     println!("calls with bytes beside typed calls: {:.2}", ours / direct);
 }
 
+/// A module of `bytes` bytes or a little more: loops over memory, of which a few are exported.
+fn large(bytes: usize) -> Vec<u8> {
+    let mut text = String::from("(module (memory 4)");
+    // A function is about 110 bytes long in the binary.
+    for index in 0..bytes / 110 {
+        let export = if index % 400 == 0 { format!(r#"(export "f{index}")"#) } else { String::new() };
+        let other = index.saturating_sub(1);
+        text.push_str(&format!(
+            r#"(func $f{index} {export} (param $n i32) (param $p i32) (result i32) (local $i i32) (local $sum i32)
+                (loop $next
+                    (if (i32.gt_u (i32.rem_u (local.get $i) (i32.const 7)) (i32.const 3))
+                        (then (local.set $sum (i32.add (local.get $sum)
+                            (i32.load offset=64 (i32.and (i32.add (local.get $p) (local.get $i)) (i32.const 0xfffc))))))
+                        (else (i32.store offset=128
+                            (i32.and (i32.mul (local.get $i) (i32.const {index})) (i32.const 0xfffc))
+                            (i32.xor (local.get $sum) (local.get $i)))))
+                    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                    (br_if $next (i32.lt_u (local.get $i) (local.get $n))))
+                (if (result i32) (i32.gt_u (local.get $n) (i32.const 1000000))
+                    (then (call $f{other} (i32.const 1) (local.get $sum)))
+                    (else (local.get $sum))))"#
+        ));
+    }
+    text.push(')');
+    wat::parse_str(text).unwrap()
+}
+
+/// A large module compiled, and loaded when its code is kept: on disk, for a service that has just begun, and in memory.
+fn kept(config: &dyn Fn() -> LoaderConfig, small: &std::path::Path, folder: &std::path::Path) {
+    let path = folder.join("large.wasm");
+    let binary = large(800_000);
+    std::fs::write(&path, &binary).unwrap();
+    let load = |loader: &ModuleLoader| {
+        let began = Instant::now();
+        let name = loader.load_file(&path).unwrap().name;
+        let elapsed = began.elapsed();
+        loader.unload(&name).unwrap();
+        elapsed
+    };
+    // The engine is made by the first load.
+    let begun = || {
+        let loader = ModuleLoader::with_config(config());
+        loader.load_file(small).unwrap();
+        loader
+    };
+    let size = binary.len() / 1000;
+    let first = begun();
+    let (compiled, _) = show(&format!("load of {size} kB, compiled"), vec![load(&first)]);
+    let disk = (0..20).map(|_| load(&begun())).collect();
+    let (disk, _) = show(&format!("load of {size} kB, kept on disk"), disk);
+    let memory = (0..20).map(|_| load(&first)).collect();
+    let (memory, _) = show(&format!("load of {size} kB, kept in memory"), memory);
+    println!(
+        "compiling beside loading what is kept: on disk {:.0}, in memory {:.0}",
+        compiled / disk,
+        compiled / memory
+    );
+}
+
 /// The argument that makes this binary a library's process.
 const RUN: &str = "run-library";
+/// The argument that makes this binary the process that compiles a module.
+const COMPILE: &str = "compile-module";
 
 fn native(loader: &ModuleLoader, folder: &std::path::Path) {
     let path = folder.join("c.vitffi");
@@ -141,10 +203,11 @@ fn native(loader: &ModuleLoader, folder: &std::path::Path) {
     show("an empty call of a native library", times(5000, || drop(loader.call(&call).unwrap())));
 }
 
-fn main() {
-    if std::env::args().nth(1).as_deref() == Some(RUN) {
-        vitte_loader::runner_main();
-        return;
+fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some(RUN) => return vitte_loader::runner_main(),
+        Some(COMPILE) => return vitte_loader::worker_main(),
+        Some(_) | None => {}
     }
     let folder = tempfile::tempdir().unwrap();
     let cache = CacheOptions {
@@ -152,10 +215,13 @@ fn main() {
         key: folder.path().join("key"),
         budget_bytes: 1 << 30,
     };
+    let own = std::env::current_exe().unwrap();
     let config = || LoaderConfig {
+        // As the service does it.
+        workers: Workers::Process(vec![own.clone().into(), COMPILE.into()]),
         cache: Some(cache.clone()),
         native: Some(NativeOptions {
-            command: vec![std::env::current_exe().unwrap().into(), RUN.into()],
+            command: vec![own.clone().into(), RUN.into()],
             folder: folder.path().join("native"),
             memory_bytes_max: 1 << 30,
             rung_min: Rung::Limits,
@@ -172,26 +238,34 @@ fn main() {
     drop(times(1000, || drop(loader.call(&call).unwrap())));
     show("an empty call", times(20_000, || drop(loader.call(&call).unwrap())));
 
-    echo(&loader, folder.path());
-    native(&loader, folder.path());
+    let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is_wanted = |part: &str| only.is_empty() || only.iter().any(|wanted| wanted == part);
+    if is_wanted("echo") {
+        echo(&loader, folder.path());
+    }
+    if is_wanted("native") {
+        native(&loader, folder.path());
+    }
+    if is_wanted("kept") {
+        kept(&config, &path, folder.path());
+    }
+    if is_wanted("reload") {
+        reload(&loader, &name, &path);
+    }
+    ExitCode::SUCCESS
+}
 
-    let large = folder.path().join("large.wasm");
-    std::fs::write(&large, answers(1, 5000)).unwrap();
-    let load = || drop(ModuleLoader::with_config(config()).load_file(&large).unwrap());
-    show("load of 5,000 functions, compiled", times(1, load));
-    show("load of 5,000 functions, kept", times(20, load));
-
+/// Calls of 32 clients, and the same while the module is reloaded a thousand times.
+fn reload(loader: &ModuleLoader, name: &ModuleName, path: &std::path::Path) {
     // A reload that has to compile, and one that finds its code.
-    let (_, calm) = show(
-        "calls of 32 clients",
-        under_load(&loader, &name, || std::thread::sleep(Duration::from_secs(2))),
-    );
+    let (_, calm) =
+        show("calls of 32 clients", under_load(loader, name, || std::thread::sleep(Duration::from_secs(2))));
     let mut reloads = Vec::new();
-    let during = under_load(&loader, &name, || {
+    let during = under_load(loader, name, || {
         for number in 2..=1001 {
-            std::fs::write(&path, answers(number, 0)).unwrap();
+            std::fs::write(path, answers(number, 0)).unwrap();
             let began = Instant::now();
-            let request = LoadRequest { breaking: Breaking::Refuse, ..LoadRequest::new(&path) };
+            let request = LoadRequest { breaking: Breaking::Refuse, ..LoadRequest::new(path) };
             loader.reload(&[request], &Cancel::default()).unwrap();
             reloads.push(began.elapsed());
         }

@@ -18,6 +18,7 @@ use crate::guest::{
 use crate::interface::{Agreed, Signature};
 use crate::name::ModuleName;
 use crate::program::{Callee, Export, How, Instance, Program};
+use crate::typed::Value;
 use crate::value;
 use crate::wasi::{self, System};
 
@@ -40,7 +41,8 @@ impl Cancel {
     }
 }
 
-/// A call. Its arguments are text, or bytes for [`call_bytes`](crate::ModuleLoader::call_bytes).
+/// A call. Its arguments are text, or bytes for [`call_bytes`](crate::ModuleLoader::call_bytes), or values for
+/// [`call_values`](crate::ModuleLoader::call_values).
 #[derive(Clone, Debug)]
 pub struct CallRequest<A = String> {
     /// Of which module.
@@ -68,7 +70,7 @@ pub struct Reply<R = String> {
     pub generation: u64,
     /// How it was executed.
     pub tier: Tier,
-    /// The results as WAVE: nothing, a value, or several in parentheses; or the one result as bytes.
+    /// The results as WAVE: nothing, a value, or several in parentheses; or the one result as bytes; or values.
     pub results: R,
     /// How long the function took, with making its instance.
     pub elapsed: Duration,
@@ -352,11 +354,21 @@ pub(crate) enum Given<'a> {
     Values(&'a Agreed, &'a [ComponentVal]),
 }
 
+/// Arguments as a client gives them.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// In a form that is passed on as it is.
+    As(Given<'a>),
+    /// Values, which become those of the function's type.
+    Typed(&'a [Value]),
+}
+
 /// Results, in the form of the arguments.
 pub(crate) enum Gotten {
     Text(String),
     Bytes(Vec<u8>),
     Values(Vec<ComponentVal>),
+    Typed(Vec<Value>),
 }
 
 /// Why a function cannot be called with bytes.
@@ -427,15 +439,25 @@ pub(crate) struct Stop {
     pub(crate) caller: Cancel,
     /// The drain of a generation that the call is in is over.
     pub(crate) generations: Vec<Cancel>,
+    /// See [`LoaderConfig::while_busy`].
+    pub(crate) while_busy: fn(),
 }
 
+/// A call that has taken so long is not short.
+const LONG: Duration = Duration::from_millis(1);
+
 impl Stop {
+    /// Why to stop, if so. Whatever takes long asks every few milliseconds.
     pub(crate) fn reason(&self) -> Option<CallError> {
+        let now = Instant::now();
+        if self.deadline.saturating_duration_since(now) + LONG < self.time_max {
+            (self.while_busy)();
+        }
         if self.generations.iter().any(Cancel::is_cancelled) {
             Some(CallError::Drained)
         } else if self.caller.is_cancelled() {
             Some(CallError::Cancelled)
-        } else if Instant::now() >= self.deadline {
+        } else if now >= self.deadline {
             Some(CallError::DeadlineExceeded(self.time_max))
         } else {
             None

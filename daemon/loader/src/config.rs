@@ -79,6 +79,8 @@ pub struct LoaderConfig {
     pub generations_max: usize,
     /// Most modules.
     pub modules_max: usize,
+    /// Called now and then on the thread of a call that has taken longer than a millisecond.
+    pub while_busy: fn(),
 }
 
 impl Default for LoaderConfig {
@@ -106,6 +108,7 @@ impl Default for LoaderConfig {
             drain_policy: DrainPolicy::Cancel,
             generations_max: 4,
             modules_max: 4096,
+            while_busy: || {},
         }
     }
 }

@@ -7,6 +7,7 @@ use wasmtime::component::Val;
 
 use crate::call::{CallError, Hop, Stop};
 use crate::canonical;
+use crate::domain::Lent;
 use crate::generation::{Generation, Pin};
 use crate::guest::{lift_arguments, lower_results};
 use crate::import::Binding;
@@ -63,6 +64,8 @@ pub(crate) struct Context {
     pub(crate) chain: Vec<Hop>,
     /// Whether it can wait for a commit: what a commit itself calls cannot.
     pub(crate) may_load: bool,
+    /// Processes of native functions that it came through and that wait for it, the outermost first.
+    pub(crate) lent: Vec<Arc<Lent>>,
 }
 
 impl Context {

@@ -67,6 +67,34 @@ enum Slot {
 pub(crate) struct Running {
     pub(crate) runner: Runner,
     pub(crate) open: BTreeSet<u32>,
+    /// Whether those whose libraries are open in it were told of its end.
+    pub(crate) is_told: bool,
+}
+
+/// A process whose function has called another module, for what that calls in the same process: it would wait for its
+/// own caller.
+pub(crate) struct Lent {
+    process: Arc<Process>,
+    running: Mutex<Option<Box<Running>>>,
+}
+
+impl Lent {
+    pub(crate) fn new(process: &Arc<Process>, running: Box<Running>) -> Arc<Self> {
+        Arc::new(Self { process: Arc::clone(process), running: Mutex::new(Some(running)) })
+    }
+
+    pub(crate) fn is_of(&self, process: &Arc<Process>) -> bool {
+        Arc::ptr_eq(&self.process, process)
+    }
+
+    /// The process; `None` while another has it.
+    pub(crate) fn take(&self) -> Option<Box<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn give_back(&self, running: Box<Running>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+    }
 }
 
 /// What a caller gets.

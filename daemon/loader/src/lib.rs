@@ -40,6 +40,7 @@ mod resolve; // which dependencies can be had together
 mod sequence; // no way back to older packages
 mod source; // what of a file is loaded
 mod ticker; // deadlines of running code
+mod typed; // arguments and results as values
 mod value; // arguments and results as text
 mod wasi; // the system, for modules that were granted it
 
@@ -50,9 +51,12 @@ pub use event::{Ended, Event, Subscription, Watch};
 pub use generation::{GenerationInfo, State, Tier};
 pub use inspect::{InspectError, Inspection, Section, Symbol, inspect};
 pub use kind::{Kind, identify};
-pub use loader::{Breaking, LinkOptions, LoadRequest, Module, ModuleImport, ModuleInfo, ModuleLoader};
+pub use loader::{
+    Allowed, Breaking, LinkOptions, LoadRequest, Module, ModuleImport, ModuleInfo, ModuleLoader,
+};
 pub use name::{ModuleName, ParseModuleNameError};
 pub use program::Export;
+pub use typed::Value;
 pub use value::split_call;
 pub use vitte_native_code::runner_main;
 pub use vitte_trust::{Access, Capability, Denied, Denier, ParseCapabilityError, TrustError};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use vitte_native_code::message::Value;
-use vitte_native_code::table::{Function, Kind, Scalar, Table};
-use vitte_native_code::{Runner, RunnerError, RunnerOptions};
+use vitte_native_code::table::{Function, ImportedFunction, Kind, Scalar, Table};
+use vitte_native_code::{Runner, RunnerError, RunnerOptions, Step};
 use vitte_sys::fs::{Durability, replace};
 use vitte_trust::Capability;
 use wasmtime::component::Val;
@@ -16,12 +16,15 @@ use wasmtime::component::wasm_wave::wasm::{DisplayType, WasmTypeKind, WasmValue}
 
 use crate::call::{CallError, Given, Gotten, NOT_BYTES, NOT_UTF8, Stop};
 use crate::config::NativeOptions;
-use crate::domain::{self, Domains, Key, Process, Running, Turn};
+use crate::context::Context;
+use crate::domain::{self, Domains, Key, Lent, Process, Running, Turn};
 use crate::error::LoadError;
 use crate::generation::Staged;
-use crate::interface::{FunctionType, Type as InterfaceType};
+use crate::import::{Binding, Import};
+use crate::interface::{FunctionType, Signature, Type as InterfaceType};
 use crate::loader::hexadecimal;
 use crate::name::ModuleName;
+use crate::program::Bindings;
 use crate::value;
 
 /// So many crashes within [`CRASHES_WITHIN`] and the module is not started any more until they are past.
@@ -52,6 +55,8 @@ pub(crate) struct Native {
     table: String,
     /// By name, as text: what a caller gives and gets.
     functions: Vec<(Function, Types)>,
+    /// By place in the table, with what answers them.
+    imports: Vec<(ImportedFunction, Arc<Binding>)>,
     /// When it crashed, oldest first.
     crashes: Mutex<VecDeque<Instant>>,
 }
@@ -102,6 +107,17 @@ impl Types {
     }
 }
 
+/// What a library imports from other modules.
+pub(crate) fn imports(table: &Table) -> Vec<Import> {
+    let import = |import: &ImportedFunction| Import {
+        module: import.from.clone(),
+        name: import.function.name.clone(),
+        signature: Signature::Interface(Types::of(&import.function).function_type()),
+        is_wide: false,
+    };
+    table.imports.iter().map(import).collect()
+}
+
 impl Native {
     /// Opens the library of a generation, in the process of its domain.
     ///
@@ -117,9 +133,19 @@ impl Native {
         table: &Table,
         text: String,
         library: Library,
+        bindings: &Bindings,
         stop: &Stop,
     ) -> Result<Self, LoadError> {
         let module = &staged.module;
+        let imports = table.imports.iter().map(|import| {
+            let binding = bindings.find(&import.from, &import.function.name);
+            let binding = binding.ok_or_else(|| LoadError::MissingImports {
+                module: module.clone(),
+                missing: vec![format!("`{}.{}`", import.from, import.function.name)],
+            })?;
+            Ok((import.clone(), Arc::clone(binding)))
+        });
+        let imports = imports.collect::<Result<_, LoadError>>()?;
         let key = staged
             .signer
             .as_ref()
@@ -172,16 +198,17 @@ impl Native {
                 .iter()
                 .map(|function| (function.clone(), Types::of(function)))
                 .collect(),
+            imports,
             crashes: Mutex::default(),
         };
         let started = |source| LoadError::Start { module: module.clone(), function: "constructors", source };
-        let running = native.take(stop).map_err(|error| match error {
+        let (running, owner) = native.take(stop, None).map_err(|error| match error {
             Opening::Refused(message) => LoadError::Native { module: module.clone(), message },
             Opening::Ended(error) => started(error),
         })?;
         let (process, rung) = (running.runner.id(), running.runner.confinement().rung.name());
         tracing::debug!(%module, process, rung, "library");
-        native.process.give_back(running);
+        native.give_back(running, owner);
         Ok(native)
     }
 
@@ -191,7 +218,13 @@ impl Native {
     }
 
     /// Calls the function at `place`.
-    pub(crate) fn call(&self, place: usize, arguments: Given<'_>, stop: &Stop) -> Result<Gotten, CallError> {
+    pub(crate) fn call(
+        &self,
+        place: usize,
+        arguments: Given<'_>,
+        stop: &Stop,
+        context: Option<&Arc<Context>>,
+    ) -> Result<Gotten, CallError> {
         let Some((function, types)) = self.functions.get(place) else {
             return Err(CallError::Failed("there is no such function".to_owned()));
         };
@@ -207,7 +240,7 @@ impl Native {
                     .map(|(value, (_, kind))| from_wave(value, kind))
                     .collect::<Option<Vec<Value>>>()
                     .ok_or_else(|| misfit("a value is of another type".to_owned()))?;
-                let values = self.call_values(place as u32, function, values, stop)?;
+                let values = self.call_values(place as u32, function, values, stop, context)?;
                 let values = values
                     .into_iter()
                     .zip(function.outputs())
@@ -221,7 +254,7 @@ impl Native {
                 let values =
                     values.iter().zip(function.inputs()).map(|(value, (_, kind))| from_val(value, kind));
                 let values = values.collect::<Option<Vec<Value>>>().ok_or_else(misfit)?;
-                let given = self.call_values(place as u32, function, values, stop)?;
+                let given = self.call_values(place as u32, function, values, stop, context)?;
                 let given =
                     given.into_iter().zip(function.outputs()).map(|(value, kind)| to_val(value, kind));
                 let mut given = given.collect::<Option<Vec<Val>>>().ok_or_else(strange)?;
@@ -250,7 +283,7 @@ impl Native {
                         });
                     }
                 };
-                let mut values = self.call_values(place as u32, function, vec![value], stop)?;
+                let mut values = self.call_values(place as u32, function, vec![value], stop, context)?;
                 match (values.pop(), values.is_empty()) {
                     (Some(Value::Bytes(bytes)), true) => Ok(Gotten::Bytes(bytes)),
                     (Some(Value::Text(text)), true) => Ok(Gotten::Bytes(text.into_bytes())),
@@ -266,32 +299,125 @@ impl Native {
         function: &Function,
         values: Vec<Value>,
         stop: &Stop,
+        context: Option<&Arc<Context>>,
     ) -> Result<Vec<Value>, CallError> {
-        let mut running = self.take(stop).map_err(|error| match error {
+        let (mut running, owner) = self.take(stop, context).map_err(|error| match error {
             Opening::Refused(why) => CallError::Failed(why),
             Opening::Ended(error) => error,
         })?;
         let is_over = || stop.reason().is_some();
-        let outcome = running.runner.call(self.library, place, values, &is_over);
-        self.after(running, &function.name, outcome.as_ref().err());
+        let mut step = running.runner.call(self.library, place, values, &is_over);
+        let outcome = loop {
+            let (library, import, arguments) = match step {
+                Ok(Step::Results(values)) => break Ok(values),
+                Ok(Step::Import { library, import, arguments }) => (library, import, arguments),
+                Err(error) => break Err(error),
+            };
+            // A library that calls all the time never lets anybody wait.
+            if let Some(reason) = stop.reason() {
+                running.runner.abandon();
+                self.after(running, owner, &function.name, None);
+                return Err(reason);
+            }
+            // Only the library that was called runs, so that no other can call its imports.
+            let import = self.imports.get(import as usize).filter(|_| library == self.library);
+            let (Some((import, binding)), Some(context)) = (import, context) else {
+                running.runner.abandon();
+                break Err(RunnerError::Ended(vitte_native_code::Ending::Nonsense));
+            };
+            let (back, answer) = self.call_import(running, import, binding, arguments, context);
+            running = match back {
+                Some(running) => running,
+                // It cannot be had back only if what borrowed it has panicked.
+                None => {
+                    if let Owner::Process = owner {
+                        self.process.give_up();
+                    }
+                    return Err(CallError::Failed("its process was not given back".to_owned()));
+                }
+            };
+            step = match answer {
+                Ok(values) => running.runner.answer(values, &is_over),
+                // What the library can be told, it is, unless nobody waits for it any more.
+                Err(error) if import.function.fails.is_some() && !is_over() && !running.runner.is_over() => {
+                    running.runner.fail(error.to_string(), &is_over)
+                }
+                Err(error) => {
+                    running.runner.abandon();
+                    self.after(running, owner, &function.name, None);
+                    return Err(error);
+                }
+            };
+        };
+        self.after(running, owner, &function.name, outcome.as_ref().err());
         outcome.map_err(|error| match error {
             RunnerError::Ended(how) => crashed(&self.module, &function.name, &how),
             RunnerError::Stopped => stop.reason().unwrap_or(CallError::Cancelled),
             RunnerError::Failed(why) => CallError::Reported(why),
+            RunnerError::Abandoned(why) => CallError::Failed(why),
             RunnerError::Start(_) | RunnerError::Refused(_) => CallError::Failed(error.to_string()),
         })
     }
 
-    /// The process with this library in it, once it is this caller's turn; started if there is none.
-    fn take(&self, stop: &Stop) -> Result<Box<Running>, Opening> {
-        let turn = self.process.take(stop).map_err(Opening::Ended)?;
+    /// Calls an import, while the process that waits for it is there for what is called in it meanwhile.
+    fn call_import(
+        &self,
+        running: Box<Running>,
+        import: &ImportedFunction,
+        binding: &Binding,
+        arguments: Vec<Value>,
+        context: &Arc<Context>,
+    ) -> (Option<Box<Running>>, Result<Vec<Value>, CallError>) {
+        let function = &import.function;
+        let misfit = || CallError::Failed(format!("`{}` was given other values", function.name));
+        if arguments.len() != function.inputs().count() {
+            return (Some(running), Err(misfit()));
+        }
+        let values =
+            arguments.into_iter().zip(function.inputs()).map(|(value, (_, kind))| to_val(value, kind));
+        let Some(values) = values.collect::<Option<Vec<Val>>>() else {
+            return (Some(running), Err(misfit()));
+        };
+        let lent = Lent::new(&self.process, running);
+        let mut nested = Context::clone(context);
+        nested.lent.push(Arc::clone(&lent));
+        let answer = nested.call(binding, &values);
+        let running = lent.take();
+        let answer = answer.and_then(|mut values| {
+            if let [Val::Tuple(several)] = values.as_mut_slice()
+                && function.outputs().count() > 1
+            {
+                values = std::mem::take(several);
+            }
+            let outputs: Vec<Kind> = function.outputs().collect();
+            if values.len() != outputs.len() {
+                return Err(misfit());
+            }
+            let values = values.iter().zip(outputs).map(|(value, kind)| from_val(value, kind));
+            values.collect::<Option<Vec<Value>>>().ok_or_else(misfit)
+        });
+        (running, answer)
+    }
+
+    /// The process with this library in it, once it is this caller's turn; started if there is none. A call that came
+    /// through this process finds it waiting.
+    fn take(&self, stop: &Stop, context: Option<&Arc<Context>>) -> Result<(Box<Running>, Owner), Opening> {
+        let lent =
+            context.and_then(|context| context.lent.iter().rev().find(|lent| lent.is_of(&self.process)));
+        let (turn, owner) = match lent {
+            Some(lent) => match lent.take() {
+                Some(running) => (Turn::Yours(running), Owner::Caller(Arc::clone(lent))),
+                None => return Err(Opening::Ended(CallError::Reentered(self.module.clone()))),
+            },
+            None => (self.process.take(stop).map_err(Opening::Ended)?, Owner::Process),
+        };
         let mut running = match turn {
-            Turn::Yours(running) if running.open.contains(&self.library) => return Ok(running),
+            Turn::Yours(running) if running.open.contains(&self.library) => return Ok((running, owner)),
             turn => {
                 // Only who starts something is held back: others of the domain have done no harm.
                 if let Err(error) = self.not_too_often() {
                     match turn {
-                        Turn::Yours(running) => self.process.give_back(running),
+                        Turn::Yours(running) => self.give_back(running, owner),
                         Turn::Start => self.process.give_up(),
                     }
                     return Err(Opening::Ended(error));
@@ -299,7 +425,7 @@ impl Native {
                 match turn {
                     Turn::Yours(running) => running,
                     Turn::Start => match Runner::start(self.process.options()) {
-                        Ok(runner) => Box::new(Running { runner, open: BTreeSet::new() }),
+                        Ok(runner) => Box::new(Running { runner, open: BTreeSet::new(), is_told: false }),
                         Err(error) => {
                             self.process.give_up();
                             return Err(Opening::Refused(error.to_string()));
@@ -312,27 +438,36 @@ impl Native {
         match running.runner.open(self.library, &self.file, &self.table, &is_over) {
             Ok(()) => {
                 running.open.insert(self.library);
-                Ok(running)
+                Ok((running, owner))
             }
             Err(error) => {
-                self.after(running, "constructors", Some(&error));
+                self.after(running, owner, "constructors", Some(&error));
                 Err(match error {
                     RunnerError::Ended(how) => Opening::Ended(crashed(&self.module, "constructors", &how)),
                     RunnerError::Stopped => Opening::Ended(stop.reason().unwrap_or(CallError::Cancelled)),
-                    RunnerError::Start(why) | RunnerError::Refused(why) | RunnerError::Failed(why) => {
-                        Opening::Refused(why)
-                    }
+                    RunnerError::Start(why)
+                    | RunnerError::Refused(why)
+                    | RunnerError::Failed(why)
+                    | RunnerError::Abandoned(why) => Opening::Refused(why),
                 })
             }
         }
     }
 
-    /// Gives the process back; if it has ended, all whose libraries were open in it are told.
-    fn after(&self, running: Box<Running>, function: &str, error: Option<&RunnerError>) {
+    fn give_back(&self, running: Box<Running>, owner: Owner) {
+        match owner {
+            Owner::Process => self.process.give_back(running),
+            Owner::Caller(lent) => lent.give_back(running),
+        }
+    }
+
+    /// Gives the process back; if it has ended, all whose libraries were open in it are told, once.
+    fn after(&self, mut running: Box<Running>, owner: Owner, function: &str, error: Option<&RunnerError>) {
+        let is_news = running.runner.is_over() && !running.is_told;
+        running.is_told |= is_news;
         let open = running.open.clone();
-        let is_over = running.runner.is_over();
-        self.process.give_back(running);
-        if !is_over {
+        self.give_back(running, owner);
+        if !is_news {
             return;
         }
         let how = match error {
@@ -366,6 +501,14 @@ enum Opening {
     Refused(String),
     /// The process ended, or nobody waits any more.
     Ended(CallError),
+}
+
+/// Whom a process goes back to.
+enum Owner {
+    /// The next who waits for it.
+    Process,
+    /// The call that came through it.
+    Caller(Arc<Lent>),
 }
 
 /// The folder of copies of a domain.

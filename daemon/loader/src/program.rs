@@ -2,7 +2,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use vitte_bytecode::ValueType;
 use vitte_component::CONSOLE;
@@ -53,8 +54,21 @@ pub(crate) struct Callee {
     /// Its type, as other modules are linked by it.
     pub(crate) signature: Signature,
     pub(crate) how: How,
-    used: AtomicBool,
+    uses: Uses,
 }
+
+/// How a function has been used.
+#[derive(Default)]
+struct Uses {
+    any: AtomicBool,
+    /// How many of its last calls were short, up to [`SHORT_CALLS`].
+    short: AtomicU32,
+}
+
+/// A function whose last calls, so many of them, were short is expected to be so again.
+const SHORT_CALLS: u32 = 8;
+/// The longest call that is short.
+const SHORT: Duration = Duration::from_micros(500);
 
 pub(crate) enum How {
     Core { index: ModuleExport, params: Vec<ValType>, results: Vec<ValType> },
@@ -66,13 +80,27 @@ pub(crate) enum How {
 impl Callee {
     pub(crate) fn mark_used(&self) {
         // Read first: a line of memory that all callers write is slow.
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
+        if !self.uses.any.load(Ordering::Relaxed) {
+            self.uses.any.store(true, Ordering::Relaxed);
         }
     }
 
+    /// Notes how long a call took.
+    pub(crate) fn took(&self, elapsed: Duration) {
+        let short = self.uses.short.load(Ordering::Relaxed);
+        let next = if elapsed <= SHORT { (short + 1).min(SHORT_CALLS) } else { 0 };
+        if next != short {
+            self.uses.short.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the next call can be expected to be short.
+    pub(crate) fn is_short(&self) -> bool {
+        self.uses.short.load(Ordering::Relaxed) == SHORT_CALLS
+    }
+
     pub(crate) fn is_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed)
+        self.uses.any.load(Ordering::Relaxed)
     }
 }
 
@@ -190,8 +218,8 @@ impl Unlinked {
                 obstacle: params.iter().chain(&results).find_map(value::obstacle),
             };
             let how = How::Core { index, params, results };
-            let used = AtomicBool::new(false);
-            callees.insert(export.name.clone(), Callee { export, signature, how, used });
+            let uses = Uses::default();
+            callees.insert(export.name.clone(), Callee { export, signature, how, uses });
         }
         Self::new(UnlinkedCode::Core(module.clone()), callees, imports, impossible)
     }
@@ -272,8 +300,8 @@ impl Unlinked {
                     Signature::Registers(_) | Signature::Foreign(_) => core_signature(params, results),
                 };
                 let export = Export { name: name.clone(), signature: text, obstacle: None };
-                let used = AtomicBool::new(false);
-                (name, Callee { export, signature, how: How::Bytecode(function), used })
+                let uses = Uses::default();
+                (name, Callee { export, signature, how: How::Bytecode(function), uses })
             })
             .collect();
         Self::new(UnlinkedCode::Bytecode(compiled), callees, imports, Vec::new())
@@ -458,24 +486,18 @@ impl Program {
     }
 
     /// A native library that runs already.
-    pub(crate) fn native(native: Native) -> Self {
+    pub(crate) fn native(native: Native, bindings: Arc<Bindings>) -> Self {
         let callees = native
             .functions()
             .enumerate()
             .map(|(place, (name, types))| {
                 let export = Export { name: name.to_owned(), signature: types.signature(), obstacle: None };
                 let signature = Signature::Interface(types.function_type());
-                let used = AtomicBool::new(false);
-                (name.to_owned(), Callee { export, signature, how: How::Native { place }, used })
+                let uses = Uses::default();
+                (name.to_owned(), Callee { export, signature, how: How::Native { place }, uses })
             })
             .collect();
-        Self {
-            linked: Linked::Native(native),
-            callees,
-            bindings: Arc::default(),
-            system: None,
-            settings: String::new(),
-        }
+        Self { linked: Linked::Native(native), callees, bindings, system: None, settings: String::new() }
     }
 
     /// The native library that it is, if it is one.
@@ -588,8 +610,8 @@ fn add_component_func(
         name: name.clone(),
     };
     let how = How::Component { index, params, results };
-    let (signature, used) = (signature_of(func), AtomicBool::new(false));
-    callees.insert(name, Callee { export, signature, how, used });
+    let (signature, uses) = (signature_of(func), Uses::default());
+    callees.insert(name, Callee { export, signature, how, uses });
 }
 
 fn core_signature(params: &[ValType], results: &[ValType]) -> String {

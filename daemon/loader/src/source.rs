@@ -84,15 +84,16 @@ enum Nature {
     Native,
 }
 
-/// What `file`, which was read from `path`, asks to have loaded.
+/// What `file`, which was read from `path` and has this SHA-256, asks to have loaded.
 pub(crate) fn content(
     config: &LoaderConfig,
     sequences: &Sequences,
     request: &LoadRequest,
     path: &Path,
     file: Vec<u8>,
+    digest: &str,
 ) -> Result<Content, LoadError> {
-    let mut content = uncapped(config, sequences, request, path, file)?;
+    let mut content = uncapped(config, sequences, request, path, file, digest)?;
     if let (Some(signer), Some(folder)) = (&content.signer, &config.trust) {
         let policy = TrustStore::new(folder).policy();
         let mut policy =
@@ -108,6 +109,7 @@ fn uncapped(
     request: &LoadRequest,
     path: &Path,
     file: Vec<u8>,
+    digest: &str,
 ) -> Result<Content, LoadError> {
     let kind = identify(&file).ok_or_else(|| LoadError::UnknownKind { path: path.to_owned() })?;
     let module = || request.name.clone().unwrap_or_else(|| ModuleName::of_file(path));
@@ -115,9 +117,7 @@ fn uncapped(
         Kind::CoreModule | Kind::Component => {
             let module = module();
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
-            let digest = hexadecimal(&Sha256::digest(&file));
-            let code = Code::Wasm(file);
-            Ok(Content::bare(module, kind, code, digest, signer))
+            Ok(Content::bare(module, kind, Code::Wasm(file), digest.to_owned(), signer))
         }
         Kind::Container => packed(config, sequences, request, path, &file),
         Kind::Precompiled => Err(LoadError::Precompiled { path: path.to_owned() }),
@@ -129,9 +129,8 @@ fn uncapped(
         Kind::Bytecode => {
             let module = module();
             let signer = signer(config, &module, path, &file, Nature::Checked)?.map(|(signer, _)| signer);
-            let digest = hexadecimal(&Sha256::digest(&file));
             let code = Code::Bytecode(verified(path, &file)?);
-            Ok(Content::bare(module, kind, code, digest, signer))
+            Ok(Content::bare(module, kind, code, digest.to_owned(), signer))
         }
     }
 }
@@ -262,9 +261,11 @@ fn suits(path: &Path, file: &[u8], table: &Table) -> Result<(), LoadError> {
         .into_iter()
         .map(|symbol| symbol.name)
         .collect();
+    let imported = table.imports.iter().map(|import| &import.function);
     let missing: Vec<String> = table
         .functions
         .iter()
+        .chain(imported)
         .map(|function| &function.symbol)
         .filter(|symbol| !exports.contains(*symbol))
         .map(|symbol| format!("`{symbol}`"))
@@ -313,6 +314,34 @@ fn packed(
             return Err(LoadError::Older { module, seq: *seq, known });
         }
     }
+    let native = match kind {
+        PackageKind::Module => artifacts
+            .iter()
+            .find(|artifact| artifact.kind == ArtifactKind::Elf && is_for_this_machine(&artifact.target)),
+        PackageKind::Plugin => None,
+    };
+    if let Some(native) = native.filter(|_| config.native.is_some()) {
+        // Whoever signed it was found trusted above; what nobody signed needs the user's permission.
+        let allowed = match &signer {
+            Some(_) => Ok(None),
+            None => signature(config, &id, package.manifest_bytes(), None, Nature::Native),
+        };
+        let is_only = !artifacts.iter().any(|artifact| CHECKED.contains(&artifact.kind));
+        match allowed {
+            Ok(_) => {
+                let (code, digest) = packed_library(path, &package, &native.path)?;
+                let seq = signer.is_some().then(|| (id.as_str().to_owned(), *seq));
+                let capabilities = capabilities.iter().filter_map(|text| text.parse().ok()).collect();
+                let packaged = Some(Packaged { deps: deps.clone(), capabilities });
+                let version = version.clone();
+                let bare = Content::bare(module, Kind::Elf, code, digest, signer);
+                return Ok(Content { version, seq, packaged, ..bare });
+            }
+            Err(error) if is_only => return Err(error),
+            // The same module for the sandbox is in it too.
+            Err(_) => {}
+        }
+    }
     let chosen = match kind {
         PackageKind::Module => CHECKED.iter().find_map(|kind| {
             artifacts.iter().find(|artifact| {
@@ -330,7 +359,11 @@ fn packed(
     let expected = match chosen.kind {
         ArtifactKind::Component => Kind::Component,
         ArtifactKind::Vitbc => Kind::Bytecode,
-        ArtifactKind::Wasm | ArtifactKind::Elf | ArtifactKind::Wit | ArtifactKind::Doc => Kind::CoreModule,
+        ArtifactKind::Wasm
+        | ArtifactKind::Elf
+        | ArtifactKind::Vitffi
+        | ArtifactKind::Wit
+        | ArtifactKind::Doc => Kind::CoreModule,
     };
     match identify(bytes) {
         Some(kind) if kind == expected => {
@@ -354,6 +387,43 @@ fn packed(
         Some(Kind::Precompiled) => Err(LoadError::Precompiled { path: path.to_owned() }),
         Some(_) | None => Err(broken(ContainerError::Mismatch { path: chosen.path.clone(), what: "kind" })),
     }
+}
+
+/// Whether a target triple stands for what this process runs on.
+fn is_for_this_machine(target: &str) -> bool {
+    let mut parts = target.split('-');
+    let architecture = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    let library = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    architecture == std::env::consts::ARCH
+        && rest.contains(&std::env::consts::OS)
+        && (!cfg!(target_os = "linux") || rest.last() == Some(&library))
+}
+
+/// The library `artifact` of a package, with its table, and the digest of both.
+fn packed_library(path: &Path, package: &Container<'_>, artifact: &str) -> Result<(Code, String), LoadError> {
+    let broken = |source| LoadError::Package { path: path.to_owned(), source };
+    // What messages call it: the package, and where in it.
+    let inside = path.join(artifact);
+    let bytes = package.artifact(artifact).map_err(broken)?.unwrap_or_default();
+    if identify(bytes) != Some(Kind::Elf) {
+        return Err(broken(ContainerError::Mismatch { path: artifact.to_owned(), what: "kind" }));
+    }
+    let beside = Path::new(artifact).with_extension(TABLE_EXTENSION);
+    let text = match package.artifact(&beside.to_string_lossy()).map_err(broken)? {
+        Some(text) => Some(text.to_vec()),
+        None => section(&inside, bytes)?,
+    };
+    let Some(text) = text else {
+        return Err(LoadError::NoTable { beside: path.join(&beside), path: inside });
+    };
+    let (table, text) = table(&inside, text)?;
+    suits(&inside, bytes, &table)?;
+    let mut digest = Sha256::new();
+    digest.update(&text);
+    digest.update(bytes);
+    let digest = hexadecimal(&digest.finalize());
+    Ok((Code::Native { table, text, library: Library::Bytes(bytes.to_vec()) }, digest))
 }
 
 /// The trusted key that signed `content`, which was read from `path`, and its comment.

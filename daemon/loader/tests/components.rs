@@ -38,8 +38,10 @@ impl Packer for Packing {
             let kind = match part.kind {
                 PartKind::Component => ArtifactKind::Component,
                 PartKind::Bytecode => ArtifactKind::Vitbc,
+                PartKind::Library => ArtifactKind::Elf,
+                PartKind::Table => ArtifactKind::Vitffi,
             };
-            (part.path, kind, "any".to_owned(), part.bytes.to_vec())
+            (part.path, kind, part.target, part.bytes.to_vec())
         });
         assemble(manifest, parts.collect())
     }

@@ -1,6 +1,11 @@
 //! Native libraries: real ones of the system with right results, and one of our own that crashes in every
 //! way. This binary is also the process that libraries run in.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#[path = "native/imports.rs"]
+mod imports; // functions of other modules
+#[path = "native/packages.rs"]
+mod packages; // libraries in packages
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -9,8 +14,8 @@ use libtest_mimic::{Arguments, Trial};
 use tempfile::TempDir;
 use vitte_loader::container::{ArtifactKind, ContainerError, Manifest, PackageKind, pack};
 use vitte_loader::{
-    Breaking, CallError, CallRequest, Cancel, Kind, LoadError, LoaderConfig, Module, ModuleLoader,
-    ModuleName, NativeOptions, Reply, Tier,
+    Breaking, CallError, CallRequest, Cancel, Kind, LinkOptions, LoadError, LoadRequest, LoaderConfig,
+    Module, ModuleLoader, ModuleName, NativeOptions, Reply, Tier, Value,
 };
 use vitte_sys::caps::Facility;
 use vitte_sys::sandbox::Rung;
@@ -33,7 +38,25 @@ fn main() -> ExitCode {
         ("what_does_not_suit_is_refused_before_it_runs", what_does_not_suit_is_refused_before_it_runs),
         ("unsigned_libraries_need_a_permission", unsigned_libraries_need_a_permission),
         ("a_library_reaches_no_file_of_the_user", a_library_reaches_no_file_of_the_user),
-        ("a_native_function_is_imported_by_wasm", a_native_function_is_imported_by_wasm),
+        ("a_native_function_is_imported_by_wasm", imports::a_native_function_is_imported_by_wasm),
+        (
+            "a_library_calls_what_wasm_and_bytecode_export",
+            imports::a_library_calls_what_wasm_and_bytecode_export,
+        ),
+        (
+            "calls_go_back_and_forth_between_a_library_and_wasm",
+            imports::calls_go_back_and_forth_between_a_library_and_wasm,
+        ),
+        (
+            "a_failing_import_is_told_or_ends_the_process",
+            imports::a_failing_import_is_told_or_ends_the_process,
+        ),
+        ("an_import_of_another_type_shows_both", imports::an_import_of_another_type_shows_both),
+        ("values_cross_to_a_library_as_they_are", values_cross_to_a_library_as_they_are),
+        (
+            "a_package_brings_a_library_for_each_machine",
+            packages::a_package_brings_a_library_for_each_machine,
+        ),
         ("a_crash_takes_its_trust_domain_and_nothing_else", a_crash_takes_its_trust_domain_and_nothing_else),
         ("loads_and_unloads_of_all_kinds_leave_no_memory", loads_and_unloads_of_all_kinds_leave_no_memory),
     ];
@@ -266,7 +289,13 @@ fn every_crash_is_contained_and_named() {
     ];
     for round in 0..rounds {
         // Each with a count of crashes of its own.
-        let bench = Bench::with(|config| LoaderConfig { probation: Duration::ZERO, ..config });
+        let bench = Bench::with(|config| LoaderConfig {
+            probation: Duration::ZERO,
+            // Memory runs out in its own time, however busy the machine is.
+            call_max: Duration::from_secs(600),
+            native: config.native.map(|native| NativeOptions { memory_bytes_max: 512 << 20, ..native }),
+            ..config
+        });
         if !crashing(&bench, "c") {
             return;
         }
@@ -444,33 +473,51 @@ fn a_library_reaches_no_file_of_the_user() {
     }
 }
 
-fn a_native_function_is_imported_by_wasm() {
+fn values_cross_to_a_library_as_they_are() {
     let bench = Bench::new();
-    let table = bench.table(
-        "zlib",
-        "library = 'libz.so.1'\n[functions.crc32]\n\
-         params = ['crc: ulong', 'data: bytes', 'length: uint = len(data)']\nresult = 'ulong'\n\
-         [functions.version]\nsymbol = 'zlibVersion'\nresult = 'text'\n",
+    let table = "library = 'libz.so.1'\n\
+        [functions.crc32]\nparams = ['crc: ulong', 'data: bytes', 'length: uint = len(data)']\nresult = 'ulong'\n\
+        [functions.zlibVersion]\nresult = 'text'\n\
+        [functions.compress]\n\
+        params = ['to: out bytes(64)', 'size: inout ulong = cap(to)', 'data: bytes', 'n: ulong = len(data)']\n\
+        result = 'int'\n";
+    let Some(_) = bench.load_system("z", table) else { return };
+    let call = |function: &str, arguments: Vec<Value>| {
+        let CallRequest { module, generation, time_max, cancel, .. } = bench.request("z", "");
+        let function = function.to_owned();
+        bench.loader.call_values(&CallRequest { module, function, arguments, generation, time_max, cancel })
+    };
+    let sum = call("crc32", vec![Value::U64(0), Value::Bytes(b"123456789".to_vec())]).unwrap();
+    assert_eq!(sum.results, [Value::U64(0xcbf4_3926)]);
+    assert!(
+        matches!(call("zlibVersion", vec![]).unwrap().results.as_slice(), [Value::String(text)] if text.starts_with("1."))
     );
-    if bench.loader.load_file(&table).is_err() {
-        eprintln!("SKIP: no libz.so.1 here");
-        return;
+    let packed = call("compress", vec![Value::Bytes(vec![0; 1000])]).unwrap().results;
+    let [Value::Tuple(parts)] = packed.as_slice() else { panic!("{packed:?}") };
+    assert!(
+        matches!(parts.as_slice(), [Value::S32(0), Value::Bytes(bytes)] if bytes.starts_with(&[120, 156]))
+    );
+    let wrong = call("crc32", vec![Value::U32(0), Value::Bytes(vec![])]).unwrap_err();
+    assert_eq!(wrong.code(), "MODULE_ARGUMENTS");
+    assert!(wrong.to_string().contains("argument 1, a u32 was given where u64 is wanted"), "{wrong}");
+}
+
+fn manifest() -> Manifest {
+    Manifest {
+        format: 1,
+        id: "acme:p".into(),
+        version: "1.0.0".into(),
+        kind: PackageKind::Module,
+        seq: 1,
+        artifacts: Vec::new(),
+        license: None,
+        description: None,
+        exports: Vec::new(),
+        deps: Vec::new(),
+        activation: Vec::new(),
+        config: None,
+        capabilities: Vec::new(),
     }
-    // Bytes lie in the memory of the caller; the text comes back into memory that it gives.
-    let caller = r#"(module
-        (import "zlib" "crc32" (func $crc (param i64 i32 i32) (result i64)))
-        (import "zlib" "version" (func $version (param i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 64) "123456789")
-        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-        (func (export "check") (result i64) (call $crc (i64.const 0) (i32.const 64) (i32.const 9)))
-        (func (export "first") (result i32)
-            (call $version (i32.const 8)) (i32.load8_u (i32.load (i32.const 8)))))"#;
-    let path = bench.path("caller.wasm");
-    std::fs::write(&path, wat::parse_str(caller).unwrap()).unwrap();
-    bench.loader.load_file(&path).unwrap();
-    assert_eq!(bench.says("caller", "check()"), 0xcbf4_3926_u32.to_string());
-    assert_eq!(bench.says("caller", "first()"), "49");
 }
 
 fn a_crash_takes_its_trust_domain_and_nothing_else() {
@@ -557,23 +604,8 @@ fn loads_and_unloads_of_all_kinds_leave_no_memory() {
             (core instance $i (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $i "f"))))"#,
     )
     .unwrap();
-    let manifest = Manifest {
-        format: 1,
-        id: "acme:p".into(),
-        version: "1.0.0".into(),
-        kind: PackageKind::Module,
-        seq: 1,
-        artifacts: Vec::new(),
-        license: None,
-        description: None,
-        exports: Vec::new(),
-        deps: Vec::new(),
-        activation: Vec::new(),
-        config: None,
-        capabilities: Vec::new(),
-    };
     let artifacts = vec![("main.wasm".to_owned(), ArtifactKind::Wasm, "any".to_owned(), module.clone())];
-    let package = pack::<ContainerError>(manifest, artifacts, |_, _| Ok(None)).unwrap();
+    let package = pack::<ContainerError>(manifest(), artifacts, |_, _| Ok(None)).unwrap();
     let mut files = Vec::new();
     for (name, bytes) in [("m.wasm", &module), ("c.wasm", &component), ("p.vitmod", &package)] {
         std::fs::write(bench.path(name), bytes).unwrap();

@@ -183,13 +183,17 @@ pub struct Denied {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { capability, by } = self;
-        match by {
-            Denier::Manifest => {
-                write!(f, "`{capability}` (its code needs it, its manifest does not ask for it)")
-            }
-            Denier::Key(key) => write!(f, "`{capability}` (above what the policy allows the key `{key}`)"),
-            Denier::User => write!(f, "`{capability}` (not granted by the user)"),
-            Denier::Service => write!(f, "`{capability}` (no module is given it by this version)"),
+        write!(f, "`{capability}` ({by})")
+    }
+}
+
+impl fmt::Display for Denier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("its code needs it, its manifest does not ask for it"),
+            Self::Key(key) => write!(f, "above what the policy allows the key `{key}`"),
+            Self::User => f.write_str("not granted by the user"),
+            Self::Service => f.write_str("no module is given it by this version"),
         }
     }
 }

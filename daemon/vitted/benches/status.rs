@@ -5,26 +5,19 @@
 //! `cargo bench -p vitted --bench status`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::panic)]
 
-use std::path::Path;
+mod common;
+
 use std::time::{Duration, Instant};
 
-use tokio::net::{UnixListener, UnixStream};
+use common::{Running, channel, median};
+use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status};
-use vitte_driver::Driver;
 use vitte_loader::ModuleLoader;
-use vitte_loader::plugin::Plugins;
 use vitte_proto::v1;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::system_service_server::{SystemService, SystemServiceServer};
-use vitte_store::Store;
-use vitte_sys::rendezvous::{Environment, Rendezvous};
-use vitted::config::Config;
-use vitted::endpoint::{Endpoint as Listening, ServiceLock};
-use vitted::server;
-use vitted::service::{Identity, Service};
-use vitted::watcher::{Watcher, WatcherOptions};
 
 const ROUNDS: usize = 20_000;
 
@@ -72,16 +65,6 @@ impl SystemService for Echo {
     }
 }
 
-async fn client(path: &Path) -> SystemServiceClient<Channel> {
-    let path = path.to_path_buf();
-    let connector = tower::service_fn(move |_| {
-        let path = path.clone();
-        async move { UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
-    });
-    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connector).await.unwrap();
-    SystemServiceClient::new(channel)
-}
-
 async fn time(client: &mut SystemServiceClient<Channel>) -> Duration {
     let began = Instant::now();
     client.status(v1::StatusRequest {}).await.unwrap();
@@ -93,43 +76,20 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(2)
-        .build()
-        .unwrap()
-        .block_on(compare());
+    common::run(compare());
 }
 
 async fn compare() {
     let home = tempfile::tempdir().unwrap();
-    let environment = Environment { runtime_dir: Some(home.path().into()), ..Environment::default() };
-    let places = Rendezvous::new(&environment);
-    let identity = Identity::default();
-    let modules = ModuleLoader::new();
-    let plugins = Plugins::new(modules.clone(), None);
-    let service = Service::new(
-        Config::load(None, None).unwrap(),
-        identity,
-        Driver::new(Vec::new()),
-        std::sync::Arc::new(Store::without()),
-        modules,
-        plugins,
-        Watcher::new(WatcherOptions::default()),
-    )
-    .unwrap();
-    let listening = Listening::open(&places, ServiceLock::take(&places).unwrap()).unwrap();
-    let (incoming, _lock) = listening.incoming(service.connections.clone(), 16);
-    let stopping = service.stopping.clone();
-    let serving = tokio::spawn(server::serve(service, incoming));
-    let mut ours = client(&places.socket()).await;
+    let running = Running::begin(home.path(), ModuleLoader::new());
+    let mut ours = SystemServiceClient::new(channel(&running.socket).await);
 
     let echo_path = home.path().join("echo.sock");
     let listener = UnixListenerStream::new(UnixListener::bind(&echo_path).unwrap());
     let payload = ours.status(v1::StatusRequest {}).await.unwrap().into_inner();
     let echoing = Server::builder().add_service(SystemServiceServer::new(Echo(payload)));
     let echoing = tokio::spawn(echoing.serve_with_incoming(listener));
-    let mut theirs = client(&echo_path).await;
+    let mut theirs = SystemServiceClient::new(channel(&echo_path).await);
 
     let (mut ours_times, mut theirs_times) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -140,15 +100,9 @@ async fn compare() {
             theirs_times.push(b);
         }
     }
-    stopping.cancel();
-    serving.await.unwrap().unwrap();
+    running.end().await;
     echoing.abort();
     let (ours, theirs) = (median(ours_times), median(theirs_times));
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
     println!("status {ours:?}, bare echo {theirs:?}, ratio {ratio:.3} (bad above 1.1)");
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -239,14 +239,20 @@ fn label(label: ResolvedLabel) -> v1::Label {
 }
 
 fn suggestion(suggestion: ResolvedSuggestion) -> v1::Suggestion {
-    let ResolvedSuggestion { message, replacement, span, applicability } = suggestion;
+    let ResolvedSuggestion { message, replacement, span, applicability, digest } = suggestion;
     let applicability = match applicability.as_str() {
         "machine-applicable" => v1::Applicability::MachineApplicable,
         "maybe-incorrect" => v1::Applicability::MaybeIncorrect,
         "has-placeholders" => v1::Applicability::HasPlaceholders,
         _ => v1::Applicability::Unspecified,
     };
-    v1::Suggestion { message, replacement, span: Some(file_span(span)), applicability: applicability.into() }
+    v1::Suggestion {
+        message,
+        replacement,
+        span: Some(file_span(span)),
+        applicability: applicability.into(),
+        file_sha256: digest,
+    }
 }
 
 fn file_span(span: FileSpan) -> v1::FileSpan {

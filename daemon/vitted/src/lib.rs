@@ -11,6 +11,7 @@ mod convert; // wire types to the driver's and back
 pub mod endpoint; // socket, lock, handed-over connection
 pub mod follow; // modules that follow their files
 mod hot; // programs that are changed while they run
+pub mod in_place; // short work without another thread
 pub mod logging; // the log file
 mod memory; // how much this process takes
 pub mod manager; // notes to the service manager
@@ -24,6 +25,7 @@ pub mod rpc; // the gRPC services
 pub mod server; // all of them over a source of connections
 pub mod service; // what they share
 mod status; // errors on the wire
+mod benching; // benchmarks, one after the other
 mod testing; // tests in processes of their own
 pub mod upkeep; // memory and the store at rest
 pub mod watcher; // which files may have changed

@@ -236,6 +236,7 @@ fn module_settings(places: &Rendezvous, executable: OsString, config: &Config) -
         sequences: places.package_sequences(),
         grants: config.module_grants.clone(),
         search: config.module_search.clone(),
+        while_busy: vitted::in_place::give_way,
         ..LoaderConfig::default()
     }
 }

@@ -39,6 +39,8 @@ pub enum OperationKind {
     Build,
     /// `BuildService.Test`
     Test,
+    /// `BuildService.Measure`
+    Bench,
     /// `BuildService.Emit`
     Emit,
     /// `RunService.Run`
@@ -523,6 +525,10 @@ fn payload_bytes(kind: &Kind) -> usize {
         Kind::BuildFinished(finished) => finished.plan.len() + finished.executable.len(),
         Kind::TestsStarted(started) => started.names.iter().map(String::len).sum(),
         Kind::TestFinished(test) => test.name.len() + test.detail.len() + test.output.len(),
+        Kind::BenchesStarted(started) => started.names.iter().map(String::len).sum(),
+        Kind::BenchFinished(bench) => {
+            bench.name.len() + bench.failure.len() + bench.output.len() + bench.samples.len() * 8
+        }
         Kind::OperationStarted(_)
         | Kind::TestsFinished(_)
         | Kind::PhaseStarted(_)

@@ -22,8 +22,18 @@ pub struct Packing;
 
 impl Packer for Packing {
     fn pack(&self, package: &PackagePlan, parts: Vec<Part>) -> Result<Vec<u8>, String> {
-        let PackagePlan { outline, id, version, seq, description, license, activation, config, capabilities } =
-            package.clone();
+        let PackagePlan {
+            outline,
+            id,
+            version,
+            seq,
+            description,
+            license,
+            activation,
+            config,
+            capabilities,
+            native: _,
+        } = package.clone();
         let manifest = Manifest {
             format: 1,
             id,
@@ -42,12 +52,14 @@ impl Packer for Packing {
             config,
             capabilities,
         };
-        let parts = parts.into_iter().map(|Part { kind, path, bytes }| {
+        let parts = parts.into_iter().map(|Part { kind, path, target, bytes }| {
             let kind = match kind {
                 PartKind::Component => ArtifactKind::Component,
                 PartKind::Bytecode => ArtifactKind::Vitbc,
+                PartKind::Library => ArtifactKind::Elf,
+                PartKind::Table => ArtifactKind::Vitffi,
             };
-            (path, kind, "any".to_owned(), bytes.to_vec())
+            (path, kind, target, bytes.to_vec())
         });
         assemble(manifest, parts.collect())
     }

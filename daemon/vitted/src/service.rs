@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::convert;
 use crate::follow::Followed;
+use crate::in_place;
 use crate::operation::{Begun, NewOperation, Operation, Operations, ProgramInput, Subscription};
 use crate::pool::{Pool, PoolError};
 use crate::status::Refusal;
@@ -243,16 +245,42 @@ impl Service {
         cancel: Cancel,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        if self.stopping.is_cancelled() {
-            return Err(Refusal::draining());
-        }
-        let permit = Arc::clone(&self.module_calls).acquire_owned().await;
-        let permit = permit.map_err(|_| Refusal::draining())?;
+        let permit = self.module_permit().await?;
         let _unless_done = CancelOnDrop(cancel);
         let work = self.tasks.spawn_blocking(move || {
             let _permit = permit;
             work()
         });
+        self.until_abandoned(work).await
+    }
+
+    /// The same for a call that is known to be short, on this thread; see [`in_place`].
+    ///
+    /// # Errors
+    /// As [`block`](Self::block).
+    pub async fn block_shortly<T: Send + 'static>(
+        self: &Arc<Self>,
+        cancel: Cancel,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let permit = self.module_permit().await?;
+        let _unless_done = CancelOnDrop(cancel);
+        // A task of its own: this one can be dropped meanwhile. It is the next that this thread runs.
+        let work = self.tasks.spawn(async move {
+            let _permit = permit;
+            in_place::run(work)
+        });
+        self.until_abandoned(work).await
+    }
+
+    async fn module_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        if self.stopping.is_cancelled() {
+            return Err(Refusal::draining());
+        }
+        Arc::clone(&self.module_calls).acquire_owned().await.map_err(|_| Refusal::draining())
+    }
+
+    async fn until_abandoned<T>(&self, work: JoinHandle<T>) -> Result<T, Refusal> {
         tokio::select! {
             ended = work => ended.map_err(|error| {
                 error!(%error, "work of a module panicked");
@@ -276,6 +304,20 @@ impl Service {
             }
             Err(PoolError::Closed) => Err(Refusal::draining()),
         }
+    }
+
+    /// Owns `work`, which drains like other work and ends at the drain limit.
+    pub fn keep<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+    ) -> tokio::task::JoinHandle<Result<T, Refusal>> {
+        let abandon = self.abandon.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                ended = work => ended,
+                () = abandon.cancelled() => Err(Refusal::draining()),
+            }
+        })
     }
 
     /// Owns a task that ends with `stopping`.

@@ -15,7 +15,7 @@ use crate::operation::{Operation, duration};
 use crate::status::Refusal;
 
 /// What a test may write; the rest is counted and dropped.
-const OUTPUT_MAX: usize = 1 << 20;
+pub(crate) const OUTPUT_MAX: usize = 1 << 20;
 /// What a runner may write when it names its tests.
 const NAMES_MAX: usize = 64 << 20;
 /// How long a runner may take to name its tests.
@@ -46,10 +46,25 @@ pub struct Choice {
 
 /// One test.
 #[derive(Clone, Debug)]
-struct Test {
-    name: String,
-    executable: PathBuf,
-    args: Vec<OsString>,
+pub(crate) struct Test {
+    pub(crate) name: String,
+    pub(crate) executable: PathBuf,
+    pub(crate) args: Vec<OsString>,
+}
+
+/// What a runner is asked for: it holds both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kinds {
+    Tests,
+    Benches,
+}
+
+impl Kinds {
+    /// By the name that a runner tells.
+    fn has(self, name: &str) -> bool {
+        let is_bench = name.rsplit("::").next().unwrap_or(name).starts_with("bench_");
+        is_bench == (self == Self::Benches)
+    }
 }
 
 /// Runs the chosen tests of `programs` and tells of each as it ends. When `stop` is cancelled those that run are
@@ -66,7 +81,7 @@ pub async fn run_tests(
     let began = Instant::now();
     let mut found = Vec::new();
     for program in programs {
-        found.extend(tests_of(program, choice, stop).await?);
+        found.extend(tests_of(program, choice, stop, Kinds::Tests).await?);
     }
     let total = found.len();
     found.retain(|test| is_chosen(choice, &test.name));
@@ -112,17 +127,19 @@ pub async fn run_tests(
 }
 
 /// The tests that a program holds, in its order.
-async fn tests_of(
+pub(crate) async fn tests_of(
     program: &TestProgram,
     choice: &Choice,
     stop: &CancellationToken,
+    kinds: Kinds,
 ) -> Result<Vec<Test>, Refusal> {
     let executable = &program.executable;
     match &program.kind {
+        TestProgramKind::Program { .. } if kinds == Kinds::Benches => Ok(Vec::new()),
         TestProgramKind::Program { name } => {
             Ok(vec![Test { name: name.clone(), executable: executable.clone(), args: Vec::new() }])
         }
-        TestProgramKind::Runner { prefix } => {
+        TestProgramKind::Runner { .. } | TestProgramKind::Examples { .. } => {
             let listing = capture(spec(executable, Vec::new(), choice, LIST_MAX), NAMES_MAX);
             let listed = tokio::select! {
                 listed = listing => listed?,
@@ -134,18 +151,32 @@ async fn tests_of(
                 return Err(Refusal::internal(&message));
             }
             let names = String::from_utf8_lossy(&listed.output);
-            let tests = names.lines().enumerate().filter(|(_, name)| name.starts_with(prefix));
-            let tests = tests.map(|(number, name)| Test {
-                name: name.to_owned(),
-                executable: executable.clone(),
-                args: vec![number.to_string().into()],
-            });
+            let named = |name: &str| match &program.kind {
+                TestProgramKind::Runner { prefix } => {
+                    name.starts_with(prefix.as_str()).then(|| name.to_owned())
+                }
+                TestProgramKind::Examples { module } => example_name(module, name),
+                TestProgramKind::Program { name } => Some(name.clone()),
+            };
+            let tests = names.lines().enumerate().filter(|(_, name)| kinds.has(name));
+            let tests =
+                tests.filter_map(|(number, name)| Some((number, named(name)?))).map(|(number, name)| Test {
+                    name,
+                    executable: executable.clone(),
+                    args: vec![number.to_string().into()],
+                });
             Ok(tests.collect())
         }
     }
 }
 
-fn is_chosen(choice: &Choice, name: &str) -> bool {
+/// `MODULE, line 12` for `…::test_line_12`.
+fn example_name(module: &str, name: &str) -> Option<String> {
+    let line = name.rsplit_once("::test_line_")?.1;
+    Some(format!("{module}, line {line}"))
+}
+
+pub(crate) fn is_chosen(choice: &Choice, name: &str) -> bool {
     choice.filters.is_empty()
         || choice
             .filters
@@ -168,7 +199,7 @@ fn shuffle<T>(items: &mut [T], seed: u64) {
     }
 }
 
-fn spec(executable: &Path, args: Vec<OsString>, choice: &Choice, timeout: Duration) -> RunSpec {
+pub(crate) fn spec(executable: &Path, args: Vec<OsString>, choice: &Choice, timeout: Duration) -> RunSpec {
     RunSpec {
         executable: executable.to_path_buf(),
         args,
@@ -206,16 +237,16 @@ async fn run_test(test: Test, choice: Arc<Choice>) -> Result<v1::TestFinished, D
 }
 
 /// What a program wrote, and how it ended.
-struct Captured {
-    exit: ExitKind,
+pub(crate) struct Captured {
+    pub(crate) exit: ExitKind,
     /// Of both streams, as it came.
-    output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
     /// Bytes beyond the limit.
-    dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 /// Runs a program to its end with nothing to read.
-async fn capture(spec: RunSpec, limit: usize) -> Result<Captured, DriverError> {
+pub(crate) async fn capture(spec: RunSpec, limit: usize) -> Result<Captured, DriverError> {
     let mut program = run::spawn(spec).await?;
     drop(program.stdin.take());
     let (mut output, mut dropped) = (Vec::new(), 0);
@@ -231,6 +262,18 @@ async fn capture(spec: RunSpec, limit: usize) -> Result<Captured, DriverError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn examples_are_called_after_their_lines() {
+        let name = example_name("src/a", "target/doc-tests/src-a::test_line_12");
+        assert_eq!(name.as_deref(), Some("src/a, line 12"));
+        assert_eq!(example_name("src/a", "src/a::test_other"), None);
+        assert!(
+            Kinds::Benches.has("m::bench_a")
+                && Kinds::Tests.has("m::test_a")
+                && !Kinds::Tests.has("m::bench_a")
+        );
+    }
 
     #[test]
     fn a_seed_gives_one_order_with_everything_in_it() {

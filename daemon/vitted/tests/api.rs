@@ -2,17 +2,11 @@
 //! not need a compiled program.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::time::Duration;
+mod support;
 
-use hyper_util::rt::TokioIo;
-use tempfile::TempDir;
+use support::Private;
 use tokio_stream::StreamExt;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -27,54 +21,6 @@ use vitte_proto::v1::operation_service_client::OperationServiceClient;
 use vitte_proto::v1::run_service_client::RunServiceClient;
 use vitte_proto::v1::system_service_client::SystemServiceClient;
 use vitte_proto::v1::workspace_service_client::WorkspaceServiceClient;
-
-/// A private service; it must end when its channel does.
-struct Private {
-    child: Child,
-    home: TempDir,
-}
-
-impl Private {
-    async fn start() -> (Self, Channel) {
-        let home = TempDir::new().unwrap();
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_vitted"))
-            .arg("--private")
-            .env("HOME", home.path())
-            .env_remove("XDG_STATE_HOME")
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .spawn()
-            .unwrap();
-        ours.set_nonblocking(true).unwrap();
-        let stream = Mutex::new(Some(TokioIo::new(tokio::net::UnixStream::from_std(ours).unwrap())));
-        let connector = tower::service_fn(move |_| {
-            let stream = stream.lock().unwrap().take();
-            async move { stream.ok_or(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }
-        });
-        let channel =
-            Endpoint::from_static("http://localhost").connect_with_connector(connector).await.unwrap();
-        (Self { child, home }, channel)
-    }
-
-    /// The channel is gone: so must the process be, soon.
-    async fn must_end(mut self) {
-        for _ in 0..500 {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                assert!(status.success(), "{status}");
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the private service outlives its client");
-    }
-}
-
-impl Drop for Private {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[tokio::test]
 async fn health_reflection_and_status_answer() {

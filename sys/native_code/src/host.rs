@@ -96,9 +96,29 @@ pub enum RunnerError {
     /// The process has ended.
     #[error("the library's process ended by {0}")]
     Ended(Ending),
+    /// The library called an import in a way that it could not go on from; the process was ended.
+    #[error("{0}")]
+    Abandoned(String),
     /// The caller did not want to wait any more; the process was ended.
     #[error("stopped")]
     Stopped,
+}
+
+/// How far a call has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It has ended.
+    Results(Vec<Value>),
+    /// It calls an import, and waits for [`Runner::answer`] or [`Runner::fail`]. Until then other functions can be
+    /// called in its process; they end before it goes on.
+    Import {
+        /// Of which library, by its number.
+        library: u32,
+        /// Its place among the imports of that library's table.
+        import: u32,
+        /// What the library gives.
+        arguments: Vec<Value>,
+    },
 }
 
 /// A process with libraries in it. Dropping it ends the process.
@@ -163,12 +183,14 @@ impl Runner {
         match self.ask(&open, is_over)? {
             Reply::Opened => Ok(()),
             Reply::Refused(why) => Err(RunnerError::Refused(why)),
-            Reply::Results(_) | Reply::Failed(_) => Err(self.end(Some(Ending::Nonsense))),
+            Reply::Results(_) | Reply::Failed(_) | Reply::Import { .. } | Reply::Abandoned(_) => {
+                Err(self.end(Some(Ending::Nonsense)))
+            }
         }
     }
 
-    /// Calls a function of a library that is open, by its place in the table. After any error but [`RunnerError::Failed`] the process is
-    /// gone.
+    /// Calls a function of a library that is open, by its place in the table. After any error but
+    /// [`RunnerError::Failed`] the process is gone.
     ///
     /// # Errors
     /// See [`RunnerError`].
@@ -178,10 +200,42 @@ impl Runner {
         function: u32,
         arguments: Vec<Value>,
         is_over: &dyn Fn() -> bool,
-    ) -> Result<Vec<Value>, RunnerError> {
-        match self.ask(&Request::Call { library, function, arguments }, is_over)? {
-            Reply::Results(results) => Ok(results),
+    ) -> Result<Step, RunnerError> {
+        self.step(&Request::Call { library, function, arguments }, is_over)
+    }
+
+    /// Lets the call that waits for an import go on with what that gave.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn answer(&mut self, results: Vec<Value>, is_over: &dyn Fn() -> bool) -> Result<Step, RunnerError> {
+        self.step(&Request::Answer(results), is_over)
+    }
+
+    /// Tells the library whose call waits for an import that this failed; its table says how.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn fail(&mut self, why: String, is_over: &dyn Fn() -> bool) -> Result<Step, RunnerError> {
+        self.step(&Request::Fail(why), is_over)
+    }
+
+    /// Ends the process: a call that waits for an import cannot go on.
+    pub fn abandon(&mut self) {
+        if !self.is_over {
+            self.end(Some(Ending::Silent));
+        }
+    }
+
+    fn step(&mut self, request: &Request, is_over: &dyn Fn() -> bool) -> Result<Step, RunnerError> {
+        match self.ask(request, is_over)? {
+            Reply::Results(results) => Ok(Step::Results(results)),
+            Reply::Import { library, import, arguments } => Ok(Step::Import { library, import, arguments }),
             Reply::Failed(why) => Err(RunnerError::Failed(why)),
+            Reply::Abandoned(why) => {
+                self.end(Some(Ending::Silent));
+                Err(RunnerError::Abandoned(why))
+            }
             Reply::Opened | Reply::Refused(_) => Err(self.end(Some(Ending::Nonsense))),
         }
     }

@@ -2,14 +2,18 @@
 //!
 //! Whether the table tells the truth about the library cannot be checked: a lie ends this process, or worse,
 //! whoever wrote library and table does what they like in it. That is why it is a process of its own.
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
+use std::rc::Rc;
 
-use libffi::middle::{Arg, Cif, CodePtr, Ret, Type};
+use libffi::middle::{Arg, Cif, Closure, CodePtr, Ret, Type};
 use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
+use crate::import::give;
 use crate::message::Value;
+use crate::runner::Connection;
 use crate::table::{Fails, Function, Returned, Scalar, Shape, Table};
 
 /// Longest text that is copied out of a library, in bytes.
@@ -20,7 +24,10 @@ const HANDLES_MAX: usize = 1 << 16;
 /// A loaded library.
 pub(crate) struct Library {
     entries: Vec<Entry>,
-    handles: Handles,
+    /// Borrowed between the calls of its functions, never during one: they may be nested.
+    handles: RefCell<Handles>,
+    /// The functions that its imports are to it.
+    _imports: Vec<Closure<'static>>,
     /// Keeps the code where it is. Never unloaded: the process ends instead.
     _handle: Handle,
 }
@@ -126,7 +133,7 @@ impl Slot {
     }
 }
 
-fn ffi_type(scalar: Scalar) -> Type {
+pub(crate) fn ffi_type(scalar: Scalar) -> Type {
     match scalar {
         Scalar::Bool | Scalar::U8 => Type::u8(),
         Scalar::S8 => Type::i8(),
@@ -142,7 +149,7 @@ fn ffi_type(scalar: Scalar) -> Type {
 }
 
 /// What stands in the low bits, as a value that crosses.
-fn widen(scalar: Scalar, bits: u64) -> u64 {
+pub(crate) fn widen(scalar: Scalar, bits: u64) -> u64 {
     match scalar {
         Scalar::Bool => u64::from(bits as u8 != 0),
         Scalar::S8 => bits as i8 as u64,
@@ -165,8 +172,14 @@ enum Place {
 }
 
 impl Library {
-    /// Loads `file` and finds all functions of `table`. The library's constructors run.
-    pub(crate) fn open(file: &str, table: &Table) -> Result<Self, String> {
+    /// Loads `file`, finds all functions of `table` and gives it its imports, which it calls over `connection` as the
+    /// library number `id`. The library's constructors run.
+    pub(crate) fn open(
+        file: &str,
+        table: &Table,
+        id: u32,
+        connection: &Rc<Connection>,
+    ) -> Result<Self, String> {
         // SAFETY: constructors of the library run here, and nothing can be known of them. This is the
         // process that exists to run them; it holds nothing of anybody else.
         let handle = unsafe { Handle::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
@@ -194,11 +207,24 @@ impl Library {
                 })
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { entries, handles: Handles::default(), _handle: handle })
+        let imports = table.imports.iter().zip(0..).map(|(import, place)| {
+            let symbol = &import.function.symbol;
+            // SAFETY: only the address is taken; that a pointer stands there is for the table to say.
+            let found = unsafe { handle.get::<*mut c_void>(symbol.as_str()) };
+            match found {
+                Ok(found) => Ok((import, place, found.as_raw_ptr())),
+                Err(_) => Err(format!("`{file}` has no variable `{symbol}` for its import")),
+            }
+        });
+        // All are found before the first is given.
+        let imports = imports.collect::<Result<Vec<_>, String>>()?.into_iter();
+        let imports = imports.map(|(import, place, variable)| give(import, id, place, connection, variable));
+        let imports = imports.collect::<Result<_, _>>()?;
+        Ok(Self { entries, handles: RefCell::default(), _imports: imports, _handle: handle })
     }
 
     /// Calls a function.
-    pub(crate) fn call(&mut self, place: usize, arguments: Vec<Value>) -> Result<Vec<Value>, String> {
+    pub(crate) fn call(&self, place: usize, arguments: Vec<Value>) -> Result<Vec<Value>, String> {
         let Self { entries, handles, .. } = self;
         let Entry { function, cif, code, free } = entries.get(place).ok_or("there is no such function")?;
         let mut given = arguments.into_iter();
@@ -231,7 +257,7 @@ impl Library {
                 },
                 Shape::Handle { kind, taken: frees } => match given.next() {
                     Some(Value::Number(number)) => {
-                        let pointer = handles.get(kind, number)?;
+                        let pointer = handles.borrow().get(kind, number)?;
                         if *frees {
                             taken.push(number);
                         }
@@ -278,7 +304,7 @@ impl Library {
         unsafe { cif.call_return_into(*code, &args, into) };
         let error = std::io::Error::last_os_error();
         for number in taken {
-            handles.remove(number);
+            handles.borrow_mut().remove(number);
         }
         if has_failed(function, returned) {
             return Err(error.to_string());
@@ -288,7 +314,7 @@ impl Library {
             Returned::Nothing => {}
             Returned::Number(scalar) => results.push(Value::Number(widen(*scalar, returned))),
             Returned::Handle { kind } => {
-                results.push(Value::Number(handles.add(kind, pointer_of(returned))?));
+                results.push(Value::Number(handles.borrow_mut().add(kind, pointer_of(returned))?));
             }
             Returned::Text { optional, .. } => {
                 let text = text_at(pointer_of(returned));
@@ -304,7 +330,7 @@ impl Library {
                 });
             }
         }
-        outputs(function, places, handles, &mut results)?;
+        outputs(function, places, &mut handles.borrow_mut(), &mut results)?;
         Ok(results)
     }
 }
@@ -374,7 +400,7 @@ fn has_failed(function: &Function, returned: u64) -> bool {
 }
 
 /// The text at `pointer`; `None` for NULL.
-fn text_at(pointer: *mut c_void) -> Result<Option<String>, String> {
+pub(crate) fn text_at(pointer: *mut c_void) -> Result<Option<String>, String> {
     if pointer.is_null() {
         return Ok(None);
     }
@@ -397,7 +423,7 @@ fn free_with(free: CodePtr, pointer: *mut c_void) {
     unsafe { cif.call_return_into(free, &[Arg::new(&pointer)], Ret::void()) };
 }
 
-fn interface(function: &Function) -> Result<Cif, String> {
+pub(crate) fn interface(function: &Function) -> Result<Cif, String> {
     let params = function.params.iter().map(|param| match &param.shape {
         Shape::Number(scalar)
         | Shape::Constant(scalar, _)
@@ -426,12 +452,14 @@ mod tests {
     use super::*;
 
     fn open(file: &str, functions: &str) -> Result<Library, String> {
-        Library::open(file, &Table::parse(&format!("vitffi = 1\n{functions}")).unwrap())
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let table = Table::parse(&format!("vitffi = 1\n{functions}")).unwrap();
+        Library::open(file, &table, 1, &Connection::new(ours))
     }
 
     #[test]
     fn the_c_library_is_called_by_its_table() {
-        let mut c = open(
+        let c = open(
             "libc.so.6",
             "[functions.abs]\nparams = ['n: int']\nresult = 'int'\n\
              [functions.div]\nsymbol = 'ldexp'\nparams = ['x: double', 'by: int']\nresult = 'double'\n\

@@ -44,6 +44,10 @@ pub enum Request {
         /// What callers give.
         arguments: Vec<Value>,
     },
+    /// What an import gave; answers [`Reply::Import`].
+    Answer(Vec<Value>),
+    /// The import has failed in a way that its library is told; answers [`Reply::Import`].
+    Fail(String),
 }
 
 /// From the library's process.
@@ -57,6 +61,17 @@ pub enum Reply {
     Results(Vec<Value>),
     /// The function, by its own convention, has failed; or it was not called.
     Failed(String),
+    /// The function calls an import, and goes on when that is answered. Meanwhile other functions can be called.
+    Import {
+        /// Of which library, by its number.
+        library: u32,
+        /// Its place among the imports of the table.
+        import: u32,
+        /// What the library gives.
+        arguments: Vec<Value>,
+    },
+    /// The function has called an import in a way that it cannot go on from.
+    Abandoned(String),
 }
 
 /// A body that breaks the rules.
@@ -75,6 +90,10 @@ const OPENED: u8 = 3;
 const REFUSED: u8 = 4;
 const RESULTS: u8 = 5;
 const FAILED: u8 = 6;
+const ANSWER: u8 = 7;
+const FAIL: u8 = 8;
+const IMPORT: u8 = 9;
+const ABANDONED: u8 = 10;
 const NUMBER: u8 = 0;
 const TEXT: u8 = 1;
 const BYTES: u8 = 2;
@@ -97,6 +116,14 @@ impl Request {
                 body.extend_from_slice(&function.to_le_bytes());
                 put_values(&mut body, arguments);
             }
+            Self::Answer(values) => {
+                body.push(ANSWER);
+                put_values(&mut body, values);
+            }
+            Self::Fail(why) => {
+                body.push(FAIL);
+                put_bytes(&mut body, why.as_bytes());
+            }
         }
         body
     }
@@ -112,6 +139,8 @@ impl Request {
             CALL => {
                 Self::Call { library: cursor.u32()?, function: cursor.u32()?, arguments: cursor.values()? }
             }
+            ANSWER => Self::Answer(cursor.values()?),
+            FAIL => Self::Fail(cursor.text()?),
             _ => return Err(cursor.error("no such request")),
         };
         cursor.end()?;
@@ -137,6 +166,16 @@ impl Reply {
                 body.push(FAILED);
                 put_bytes(&mut body, why.as_bytes());
             }
+            Self::Import { library, import, arguments } => {
+                body.push(IMPORT);
+                body.extend_from_slice(&library.to_le_bytes());
+                body.extend_from_slice(&import.to_le_bytes());
+                put_values(&mut body, arguments);
+            }
+            Self::Abandoned(why) => {
+                body.push(ABANDONED);
+                put_bytes(&mut body, why.as_bytes());
+            }
         }
         body
     }
@@ -152,6 +191,10 @@ impl Reply {
             REFUSED => Self::Refused(cursor.text()?),
             RESULTS => Self::Results(cursor.values()?),
             FAILED => Self::Failed(cursor.text()?),
+            IMPORT => {
+                Self::Import { library: cursor.u32()?, import: cursor.u32()?, arguments: cursor.values()? }
+            }
+            ABANDONED => Self::Abandoned(cursor.text()?),
             _ => return Err(cursor.error("no such reply")),
         };
         cursor.end()?;
@@ -306,6 +349,8 @@ mod tests {
         let requests = [
             Request::Open { id: 3, library: "libz.so.1".into(), table: "vitffi = 1".into() },
             Request::Call { library: 3, function: 7, arguments: values.clone() },
+            Request::Answer(values.clone()),
+            Request::Fail("no".into()),
         ];
         for request in requests {
             let body = request.encode();
@@ -314,8 +359,14 @@ mod tests {
                 assert!(Request::decode(&body[..length]).is_err());
             }
         }
-        let replies =
-            [Reply::Opened, Reply::Refused("no".into()), Reply::Results(values), Reply::Failed("no".into())];
+        let replies = [
+            Reply::Opened,
+            Reply::Refused("no".into()),
+            Reply::Results(values.clone()),
+            Reply::Failed("no".into()),
+            Reply::Import { library: 3, import: 1, arguments: values },
+            Reply::Abandoned("no".into()),
+        ];
         for reply in replies {
             let mut body = reply.encode();
             assert_eq!(Reply::decode(&body), Ok(reply));

@@ -30,6 +30,24 @@
 //! A result is a number type, `text` (copied; `NULL` is an error), `text?` (`NULL` is no text), `own text` (freed by
 //! `free` once it is copied), or `handle(db)`. `fails = "negative"`, `"nonzero"` or `"null"` says when the C function
 //! has failed; then the caller gets the message of `errno`.
+//!
+//! # Imports
+//! A library can call functions of other modules, whatever they are made of:
+//!
+//! ```toml
+//! [imports.scale]
+//! from = "acme:math/ops@1.0.0"
+//! symbol = "scale_fn"
+//! params = ["x: double"]
+//! result = "double"
+//! ```
+//!
+//! `symbol`, or else the name itself, is a variable of the library, here `double (*scale_fn)(double)`. It holds
+//! `NULL` while constructors run, and the function from then on. The library calls it in the thread in which it was
+//! called itself; in any other its process is aborted. Its parameters are numbers, `text`, `bytes` with their `len`,
+//! `out` numbers, and `out bytes(4096)` with an `inout` length, which says how many fit and then how many came; its
+//! result is a number or nothing. If the import fails, the library is told so by the value that `fails` names: -1, 1
+//! or 0. Without `fails` its process ends, and its caller is told why.
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -301,13 +319,35 @@ impl Function {
     }
 }
 
-/// What a library offers.
+/// A function of another module that a library calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedFunction {
+    /// The module, with an interface of it if it has any, such as `acme:math/ops@1.0.0`.
+    pub from: String,
+    /// The function as C sees it; its symbol is the variable that holds it.
+    pub function: Function,
+}
+
+impl ImportedFunction {
+    /// What C gets when the function has failed, as bits, if it can be told.
+    pub(crate) fn failure(&self) -> Option<u64> {
+        self.function.fails.map(|fails| match fails {
+            Fails::Negative => u64::MAX,
+            Fails::Nonzero => 1,
+            Fails::Null => 0,
+        })
+    }
+}
+
+/// What a library offers, and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// The library's file, or a name that the system finds.
     pub library: Option<String>,
     /// By name.
     pub functions: Vec<Function>,
+    /// By name.
+    pub imports: Vec<ImportedFunction>,
 }
 
 /// What is wrong with a table.
@@ -336,6 +376,19 @@ struct TableText {
     vitffi: u32,
     library: Option<String>,
     functions: BTreeMap<String, FunctionText>,
+    #[serde(default)]
+    imports: BTreeMap<String, ImportText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportText {
+    from: String,
+    symbol: Option<String>,
+    #[serde(default)]
+    params: Vec<String>,
+    result: Option<String>,
+    fails: Option<Fails>,
 }
 
 #[derive(Deserialize)]
@@ -373,7 +426,7 @@ impl Table {
         if text.len() > TABLE_MAX {
             return Err(outside(format!("it has {} bytes; at most {TABLE_MAX} are read", text.len())));
         }
-        let TableText { vitffi, library, functions } =
+        let TableText { vitffi, library, functions, imports } =
             toml::from_str(text).map_err(|error| outside(error.to_string().trim_end().to_owned()))?;
         if vitffi != 1 {
             return Err(outside(format!("version {vitffi} is not known; this reads version 1")));
@@ -391,7 +444,17 @@ impl Table {
                 function_of(name, text).map_err(|message| TableError { function, message })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { library, functions })
+        if imports.len() > FUNCTIONS_MAX {
+            return Err(outside(format!("it imports more than {FUNCTIONS_MAX} functions")));
+        }
+        let imports = imports
+            .into_iter()
+            .map(|(name, text)| {
+                let function = name.clone();
+                import_of(name, text).map_err(|message| TableError { function, message })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { library, functions, imports })
     }
 }
 
@@ -442,6 +505,46 @@ fn function_of(name: String, text: FunctionText) -> Result<Function, String> {
         return Err("its result cannot tell of a failure in that way".to_owned());
     }
     Ok(Function { name, symbol, params, returned, fails, free })
+}
+
+fn import_of(name: String, text: ImportText) -> Result<ImportedFunction, String> {
+    let ImportText { from, symbol, params, result, fails } = text;
+    if from.is_empty() || from.len() > 256 || from.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(format!("`from` has to name a module, and `{from}` names none"));
+    }
+    let function = function_of(name, FunctionText { symbol, params, result, fails, free: None })?;
+    let lengths = |of: usize| {
+        function.params.iter().filter_map(move |param| match param.shape {
+            Shape::Length { of: counted, by_pointer, .. } if counted == of => Some(by_pointer),
+            _ => None,
+        })
+    };
+    for (at, Param { name, shape }) in function.params.iter().enumerate() {
+        let wrong = match shape {
+            Shape::Number(_) | Shape::Text | Shape::OutNumber(_) => None,
+            Shape::Bytes if lengths(at).eq([false]) => None,
+            Shape::Bytes => Some("bytes that C passes need one parameter for their `len`"),
+            Shape::OutBytes { .. } if lengths(at).eq([true]) => None,
+            Shape::OutBytes { .. } => {
+                Some("bytes that C is given need one `inout` parameter for their `cap`")
+            }
+            Shape::Length { of, .. } => match function.params.get(*of).map(|param| &param.shape) {
+                Some(Shape::Text) => Some("text that C passes ends with NUL, and has no `len`"),
+                _ => None,
+            },
+            Shape::Handle { .. } | Shape::OutHandle { .. } => Some("a handle is of no use to another module"),
+            Shape::Constant(..) | Shape::Null => Some("what C passes is not for the table to say"),
+        };
+        if let Some(wrong) = wrong {
+            return Err(format!("parameter `{name}`: {wrong}"));
+        }
+    }
+    match function.returned {
+        Returned::Nothing | Returned::Number(_) => Ok(ImportedFunction { from, function }),
+        Returned::Text { .. } | Returned::Handle { .. } => {
+            Err("an import gives C a number or nothing; text goes into `out bytes`".to_owned())
+        }
+    }
 }
 
 fn param_of(text: &str, before: &[Param]) -> Result<Param, String> {
@@ -593,6 +696,37 @@ mod tests {
         }
         assert!(Table::parse("vitffi = 2\n[functions.f]\n").unwrap_err().message.contains("version 2"));
         assert!(Table::parse("vitffi = 1\nfunctions = {}\n").unwrap_err().message.contains("1 to 4096"));
+    }
+
+    #[test]
+    fn imports_are_read_and_their_mistakes_named() {
+        let import = |body: &str| {
+            let text = format!("vitffi = 1\n[functions.f]\n[imports.g]\n{body}");
+            Table::parse(&text).map(|mut table| table.imports.remove(0)).map_err(|error| error.to_string())
+        };
+        let good = import(
+            "from = 'acme:m/i@1.0.0'\nsymbol = 'g_fn'\nresult = 'int'\nfails = 'negative'\n\
+             params = ['s: text', 'b: bytes', 'n: size = len(b)', 'o: out bytes(8)', 'm: inout size = cap(o)']",
+        )
+        .unwrap();
+        assert_eq!((good.from.as_str(), good.function.symbol.as_str()), ("acme:m/i@1.0.0", "g_fn"));
+        assert_eq!((good.function.inputs().count(), good.function.outputs().count()), (2, 2));
+        assert_eq!(good.failure(), Some(u64::MAX));
+        for (body, words) in [
+            ("params = []", "missing field `from`"),
+            ("from = ''", "names none"),
+            ("from = 'a'\nparams = ['b: bytes']", "need one parameter for their `len`"),
+            ("from = 'a'\nparams = ['b: out bytes(8)']", "need one `inout` parameter"),
+            ("from = 'a'\nparams = ['b: out bytes(8)', 'n: size = cap(b)']", "need one `inout` parameter"),
+            ("from = 'a'\nparams = ['s: text', 'n: size = len(s)']", "ends with NUL"),
+            ("from = 'a'\nparams = ['h: handle(db)']", "of no use to another"),
+            ("from = 'a'\nparams = ['n: int = 3']", "not for the table"),
+            ("from = 'a'\nresult = 'text'", "a number or nothing"),
+            ("from = 'a'\nsymbol = 'a b'", "no name in C"),
+        ] {
+            let message = import(body).unwrap_err();
+            assert!(message.contains(words), "{body}: {message}");
+        }
     }
 
     #[test]

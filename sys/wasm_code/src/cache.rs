@@ -86,7 +86,7 @@ impl Cache {
     /// The code, if it is there and ours.
     pub(crate) fn get(&self, digest: &Hash, kind: Kind) -> Option<Precompiled> {
         let path = self.path(digest, kind);
-        let mut bytes = vitte_sys::fs::read_at_most(&path, ANSWER_MAX).ok()?;
+        let bytes = vitte_sys::fs::read_at_most(&path, ANSWER_MAX).ok()?;
         let (header, code) = bytes.split_at_checked(HEADER_BYTES)?;
         let (magic, mac) = header.split_at(MAGIC.len());
         let mac = Hash::from_slice(mac).ok()?;
@@ -100,8 +100,7 @@ impl Cache {
         if let Ok(file) = fs::File::options().write(true).open(&path) {
             let _ = file.set_modified(SystemTime::now());
         }
-        bytes.drain(..HEADER_BYTES);
-        Some(Precompiled::from_cache(bytes, kind))
+        Some(Precompiled::from_cache(bytes, HEADER_BYTES, kind))
     }
 
     /// Keeps `code`. Failure costs a compilation later.
@@ -283,7 +282,9 @@ mod tests {
             key: folder.path().join("key"),
             budget_bytes: 1,
         };
-        let compiler = Compiler::new(CompilerOptions { cache: Some(options), ..CompilerOptions::default() });
+        let options =
+            CompilerOptions { cache: Some(options), recent_bytes_max: 0, ..CompilerOptions::default() };
+        let compiler = Compiler::new(options);
         let compile = || compiler.compile(EMPTY, &|| false).unwrap().origin;
         assert_eq!((compile(), compile()), (Origin::Compiled, Origin::Compiled));
     }

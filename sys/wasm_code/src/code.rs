@@ -43,22 +43,24 @@ pub enum Code {
 /// value says where they come from; there are two places, and both are in this crate.
 pub(crate) struct Precompiled {
     bytes: Vec<u8>,
+    /// Where the code begins: moving it costs more than knowing.
+    start: usize,
     kind: Kind,
 }
 
 impl Precompiled {
     /// What our own worker process answered on the socket pair that was made for it.
     pub(crate) fn from_worker(bytes: Vec<u8>, kind: Kind) -> Self {
-        Self { bytes, kind }
+        Self { bytes, start: 0, kind }
     }
 
-    /// What `cache` wrote under the key of this user, and that key confirms.
-    pub(crate) fn from_cache(bytes: Vec<u8>, kind: Kind) -> Self {
-        Self { bytes, kind }
+    /// What `cache` wrote under the key of this user, and that key confirms: all of `bytes` after the first `start`.
+    pub(crate) fn from_cache(bytes: Vec<u8>, start: usize, kind: Kind) -> Self {
+        Self { bytes, start, kind }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 
     /// Makes them executable on `engine`.
@@ -70,12 +72,12 @@ impl Precompiled {
             Kind::Module => {
                 // SAFETY: the bytes are the unchanged output of `precompile_module` of this very library:
                 // `Precompiled` is made only from our worker's answer and from what the cache authenticated.
-                let module = unsafe { Module::deserialize(engine, &self.bytes) }?;
+                let module = unsafe { Module::deserialize(engine, self.bytes()) }?;
                 Ok(Code::Module(module))
             }
             Kind::Component => {
                 // SAFETY: as above, of `precompile_component`.
-                let component = unsafe { Component::deserialize(engine, &self.bytes) }?;
+                let component = unsafe { Component::deserialize(engine, self.bytes()) }?;
                 Ok(Code::Component(component))
             }
         }

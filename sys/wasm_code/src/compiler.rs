@@ -1,12 +1,13 @@
 //! Compiling, seen from the service: from the cache, or by a process that lives for one binary.
 use std::ffi::OsString;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::Engine;
 
 use crate::cache::{Cache, CacheOptions};
 use crate::code::{Code, Kind, Precompiled};
+use crate::recent::Recent;
 use crate::{engine, worker};
 
 /// Who compiles.
@@ -25,8 +26,10 @@ pub enum Workers {
 pub struct CompilerOptions {
     /// Who does it.
     pub workers: Workers,
-    /// Where code is kept; `None` keeps nothing.
+    /// Where code is kept; `None` keeps nothing on disk.
     pub cache: Option<CacheOptions>,
+    /// Most bytes of code that stay in memory after their last use.
+    pub recent_bytes_max: usize,
     /// Longest compilation, wall-clock.
     pub time_max: Duration,
     /// Address space of a worker, in bytes.
@@ -35,7 +38,13 @@ pub struct CompilerOptions {
 
 impl Default for CompilerOptions {
     fn default() -> Self {
-        Self { workers: Workers::Here, cache: None, time_max: Duration::from_secs(60), memory_max: 8 << 30 }
+        Self {
+            workers: Workers::Here,
+            cache: None,
+            recent_bytes_max: 64 << 20,
+            time_max: Duration::from_secs(60),
+            memory_max: 8 << 30,
+        }
     }
 }
 
@@ -103,6 +112,13 @@ pub struct Compiler {
 struct Ready {
     engine: Engine,
     cache: Option<Cache>,
+    recent: Mutex<Recent>,
+}
+
+impl Ready {
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Compiler {
@@ -115,7 +131,8 @@ impl Compiler {
         let made = self.ready.get_or_init(|| {
             let engine = engine::for_running().map_err(|error| format!("{error:#}"))?;
             let cache = self.options.cache.clone().and_then(|options| Cache::open(options, &engine));
-            Ok(Ready { engine, cache })
+            let recent = Mutex::new(Recent::new(self.options.recent_bytes_max));
+            Ok(Ready { engine, cache, recent })
         });
         made.as_ref().map_err(|message| CompileError::Engine(message.clone()))
     }
@@ -138,12 +155,18 @@ impl Compiler {
         if binary.len() as u64 > worker::BINARY_MAX {
             return Err(CompileError::TooLarge { size: binary.len() as u64, max: worker::BINARY_MAX });
         }
-        let Ready { engine, cache } = self.ready()?;
+        let ready = self.ready()?;
+        let Ready { engine, cache, .. } = ready;
         let digest = blake3::hash(binary);
+        let compiled = |code, origin| Compiled { code, origin, elapsed: started.elapsed() };
+        if let Some(code) = ready.recent().get(&digest, kind) {
+            return Ok(compiled(code, Origin::Cache));
+        }
         if let Some(kept) = cache.as_ref().and_then(|cache| cache.get(&digest, kind)) {
             match kept.load(engine) {
                 Ok(code) => {
-                    return Ok(Compiled { code, origin: Origin::Cache, elapsed: started.elapsed() });
+                    ready.recent().put(&digest, kind, code.clone(), kept.bytes().len());
+                    return Ok(compiled(code, Origin::Cache));
                 }
                 Err(error) => tracing::warn!(%error, "kept code of a module cannot be used"),
             }
@@ -154,10 +177,11 @@ impl Compiler {
         };
         let made = Precompiled::from_worker(bytes, kind);
         let code = made.load(engine).map_err(|error| CompileError::Refused(format!("{error:#}")))?;
+        ready.recent().put(&digest, kind, code.clone(), made.bytes().len());
         if let Some(cache) = cache {
             cache.put(&digest, kind, &made);
         }
-        Ok(Compiled { code, origin: Origin::Compiled, elapsed: started.elapsed() })
+        Ok(compiled(code, Origin::Compiled))
     }
 
     #[cfg(not(unix))]

@@ -8,6 +8,7 @@ mod cache; // compiled code on disk
 mod code; // bytes to executable code
 mod compiler; // from the service's side
 mod engine; // one configuration on both sides
+mod recent; // code that stays in memory
 mod worker; // from the worker's side
 
 pub use cache::CacheOptions;

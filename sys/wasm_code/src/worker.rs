@@ -22,6 +22,8 @@ pub(crate) const REFUSED: u8 = 1;
 #[cfg(unix)]
 pub fn worker_main() -> ExitCode {
     use std::os::fd::AsFd;
+    // Calls of modules that serve come before what is to serve next.
+    vitte_sys::process::lower_priority();
     let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return ExitCode::from(74) };
     match serve(&mut std::os::unix::net::UnixStream::from(socket)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,5 @@
 //! Spelling hints: which known name the user may have meant.
+use super::diagnostic::Applicability;
 
 /// The Damerau-Levenshtein distance (optimal string alignment: no substring is edited twice) between
 /// two names, in Unicode scalars; a change of letter case alone counts as nothing. O(len a * len b).
@@ -52,6 +53,22 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
+/// As [`nearest`], with how sure one can be: machine-applicable if one letter is missing, too many, another or in its
+/// neighbour's place in a name of four or more, and no other candidate comes as near.
+pub fn meant<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<(&'a str, Applicability)> {
+    const SHORTEST: usize = 4;
+    let all: Vec<&str> = candidates.into_iter().collect();
+    let found = nearest(name, all.iter().copied())?;
+    let near = |candidate: &str| distance(name, candidate) <= 1;
+    let rivals =
+        all.iter().filter(|candidate| **candidate != found && **candidate != name && near(candidate));
+    let sure = name.chars().count() >= SHORTEST && near(found) && rivals.count() == 0;
+    Some((found, if sure { Applicability::MachineApplicable } else { Applicability::MaybeIncorrect }))
+}
+
 /// The words of a `snake_case` or `camelCase` name in lower case, sorted.
 fn sorted_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
@@ -72,7 +89,20 @@ fn sorted_words(name: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{distance, nearest};
+    use super::{Applicability, distance, meant, nearest};
+
+    #[test]
+    fn one_wrong_letter_leaves_no_doubt_unless_there_is_a_rival() {
+        let sure = |name, candidates: &[&'static str]| {
+            meant(name, candidates.iter().copied())
+                .map(|(found, sure)| (found, sure == Applicability::MachineApplicable))
+        };
+        assert_eq!(sure("lenght", &["width", "length"]), Some(("length", true)));
+        assert_eq!(sure("counter", &["counters", "count"]), Some(("counters", true)));
+        assert_eq!(sure("item1", &["item2", "item3"]), Some(("item2", false)));
+        assert_eq!(sure("cot", &["cat"]), Some(("cat", false)));
+        assert_eq!(sure("inventory", &["inventry_x"]).map(|(_, sure)| sure), Some(false));
+    }
 
     #[test]
     fn distances() {

@@ -15,7 +15,7 @@ use crate::lower::{ItemId, NodeId, item_hir, item_tree};
 use crate::mir::walk;
 use crate::runtime::CORE_ROOT;
 use crate::types::thir::{Arm, Block, Body, Callee, Expr, ExprKind, ForIter, LocalId, Pat, PatKind, Stmt};
-use crate::types::{FloatTy, IntTy, Ty, check_body, pick_data, proc_data, ty_name};
+use crate::types::{FloatTy, IntTy, Ty, check_body, is_made_where_used, pick_data, proc_data, ty_name};
 
 /// Steps that one constant may take, the procs it calls included.
 const STEPS_MAX: u64 = 5_000_000;
@@ -32,6 +32,11 @@ const CALLS_MAX: usize = 256;
 #[salsa::tracked(returns(ref), cycle_result = const_cycle)]
 pub fn const_value(db: &dyn Db, item: ItemId) -> Result<ConstValue, Diagnostics> {
     let checked = check_body(db, item);
+    if is_made_where_used(db, item) {
+        // Checked as an expression; there is no value to compute.
+        let circle = !checked.body.ok && checked.diagnostics.is_empty() && checked.body.block.tail.is_none();
+        return Err(if circle { Arc::new([itself(db, item, &[])]) } else { Arc::new([]) });
+    }
     if !checked.body.ok {
         return Err(Arc::new([]));
     }
@@ -44,6 +49,11 @@ fn const_cycle(db: &dyn Db, _id: salsa::Id, item: ItemId) -> Result<ConstValue, 
     if circle.iter().any(|&member| order(db, member) < order(db, item)) {
         return Err(Arc::new([]));
     }
+    Err(Arc::new([itself(db, item, &circle)]))
+}
+
+/// The error for a constant that needs its own value, through the others of `circle`.
+fn itself(db: &dyn Db, item: ItemId, circle: &[ItemId]) -> Diagnostic {
     let name = item.name(db);
     let mut diagnostic = Diagnostic::error(
         CONST_CYCLE,
@@ -55,9 +65,9 @@ fn const_cycle(db: &dyn Db, _id: salsa::Id, item: ItemId) -> Result<ConstValue, 
     for &member in circle.iter().filter(|&&member| member != item) {
         diagnostic = diagnostic.label(Place::Node(member, NodeId(0)), "through this one");
     }
-    Err(Arc::new([diagnostic
+    diagnostic
         .note("a constant is computed once, before the program runs; it cannot refer to itself, not even through others")
-        .help("give one of the constants in the circle a value of its own")]))
+        .help("give one of the constants in the circle a value of its own")
 }
 
 /// Where a const is written, for choosing among several.

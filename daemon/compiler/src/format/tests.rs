@@ -85,7 +85,7 @@ fn programs(folder: &Path, out: &mut Vec<PathBuf>) {
 fn every_program_of_the_repository_formats_once_and_for_all() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut paths = Vec::new();
-    for folder in ["daemon/compiler/src/runtime", "tests/programs", "tests/benches"] {
+    for folder in ["daemon/compiler/src/runtime", "examples", "tests/programs", "tests/benches"] {
         programs(&root.join(folder), &mut paths);
     }
     let db = TestDb::new("//- main.vit\n");
@@ -101,6 +101,32 @@ fn every_program_of_the_repository_formats_once_and_for_all() {
             }
             Err(FormatError::Syntax(_)) => {}
             Err(FormatError::Unsafe(at)) => panic!("{}: byte {at} would change", path.display()),
+        }
+    }
+    assert!(formatted > 300, "{formatted}");
+}
+
+/// Ranges of each program: what stands before and behind one stays byte for byte.
+#[test]
+fn ranges_of_every_program_leave_the_rest() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut paths = Vec::new();
+    programs(&root.join("tests/programs"), &mut paths);
+    let db = TestDb::new("//- main.vit\n");
+    let file = db.source("main.vit");
+    let mut formatted = 0;
+    for path in paths {
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let count = lines.len() as u32;
+        for (first, last) in [(1, 1), (count / 3 + 1, count / 2 + 1), (count / 2 + 1, count)] {
+            let (first, last) = (first.min(count.max(1)), last.min(count.max(1)));
+            let Ok(fresh) = format_text(file, &text, Some(LineRange { first, last })) else { continue };
+            let before = lines[..(first as usize - 1).min(lines.len())].concat();
+            let behind = lines[(last as usize).min(lines.len())..].concat();
+            assert!(fresh.starts_with(&before), "{}:{first}:{last}: before", path.display());
+            assert!(fresh.ends_with(&behind), "{}:{first}:{last}: behind", path.display());
+            formatted += 1;
         }
     }
     assert!(formatted > 300, "{formatted}");

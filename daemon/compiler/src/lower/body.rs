@@ -110,6 +110,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
     fn block(&mut self, block: &'a ast::Block) -> Block {
         let node = self.node(block.span);
         self.scopes.push(Vec::new());
+        self.file.open_block(self.outer, block);
         let mut stmts = Vec::with_capacity(block.stmts.len());
         let mut tail = None;
         for (i, stmt) in block.stmts.iter().enumerate() {
@@ -119,8 +120,22 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 Stmt::Let { .. } | Stmt::Expr(_) | Stmt::Proc(_) | Stmt::Defer(_) => stmts.push(lowered),
             }
         }
+        self.file.block_items.pop();
         self.scopes.pop();
         Block { node, stmts, tail }
+    }
+
+    /// The first name of a path, which may be that of a type or static of a block.
+    fn head(&mut self, ident: &ast::Ident) -> Ident {
+        let inner =
+            if self.is_local(&ident.name) { None } else { self.file.block_item(&ident.name).cloned() };
+        let node = self.node(ident.span);
+        Ident { name: inner.unwrap_or_else(|| ident.name.clone()), node }
+    }
+
+    /// A path whose first name is that of an item.
+    fn path(&mut self, path: &[ast::Ident]) -> Vec<Ident> {
+        path.iter().enumerate().map(|(at, i)| if at == 0 { self.head(i) } else { self.ident(i) }).collect()
     }
 
     fn stmt(&mut self, stmt: &'a ast::Stmt) -> Option<Stmt> {
@@ -130,6 +145,9 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             ast::StmtKind::Let { pat, ty, init, constant } => {
                 self.file.array_length(*ty, *init);
                 let node = self.node(span);
+                if let (true, ast::PatKind::Name { name, .. }) = (*constant, &self.file.tree.pat(*pat).kind) {
+                    self.file.inner_constants.push(name.name.clone());
+                }
                 let pat = self.pat(*pat);
                 let ty = ty.map(|t| self.ty(t));
                 let init = init.map(|e| self.expr(e));
@@ -269,7 +287,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
             }
             ast::ExprKind::Literal(literal) => ExprKind::Literal(lower_literal(literal)),
             ast::ExprKind::Name(name, args) => {
-                let segments = vec![self.ident(name)];
+                let segments = vec![self.head(name)];
                 ExprKind::Path(ExprPath { segments, args: self.types(args), args_at: 0 })
             }
             ast::ExprKind::Field { base, name, args, colons } => self.field(*base, name, args, *colons),
@@ -536,7 +554,8 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
         }
         let mut path = ExprPath { segments: Vec::new(), args: Vec::new(), args_at: 0 };
         for (name, args) in parts.into_iter().rev() {
-            path.segments.push(self.ident(name));
+            let ident = if path.segments.is_empty() { self.head(name) } else { self.ident(name) };
+            path.segments.push(ident);
             if !args.is_empty() {
                 path.args = self.types(args);
                 path.args_at = path.segments.len() - 1;
@@ -600,7 +619,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 PatKind::Name { name: self.ident(name), binding: *binding }
             }
             ast::PatKind::Variant { path, args } => {
-                let path = path.iter().map(|i| self.ident(i)).collect();
+                let path = self.path(path);
                 let args = args.as_ref().map(|args| {
                     args.iter()
                         .map(|(name, p)| {
@@ -612,7 +631,7 @@ impl<'b, 'a> BodyBuilder<'b, 'a> {
                 PatKind::Variant { path, args }
             }
             ast::PatKind::Record { path, fields, rest } => {
-                let path = path.iter().map(|i| self.ident(i)).collect();
+                let path = self.path(path);
                 let fields = fields
                     .iter()
                     .map(|(name, p)| {

@@ -131,6 +131,8 @@ pub(crate) fn ty(t: &TypeRef) -> String {
         }
         TypeRefKind::Dyn(of) => format!("dyn {}", ty(of)),
         TypeRefKind::Tuple(elements) => format!("({})", list(elements)),
+        TypeRefKind::Value(value) => value.to_string(),
+        TypeRefKind::Named(name, of) => format!("{} = {}", name.name, ty(of)),
         TypeRefKind::Error => "<error>".into(),
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::body::BodyBuilder;
 use super::hir::{
     Abi, AliasHir, Bound, ConstHir, ExportDecl, ExportKind, Expr, ExprKind, Field, FormHir, Ident, ItemEntry,
-    ItemHir, ItemTree, Param, ParamMode, PickHir, ProcHir, ProcSig, SourceMap, TypeRef, TypeRefKind,
+    ItemHir, ItemTree, Literal, Param, ParamMode, PickHir, ProcHir, ProcSig, SourceMap, TypeRef, TypeRefKind,
     UseAnchor, UseDecl, UseKind, Variant,
 };
 use super::item::{ItemId, ItemKind, NodeId};
 use super::{LoweredFile, LoweredItem, codes};
-use crate::base::{Db, Diagnostic, Name, Phase, Place, SourceFile, Span};
+use crate::base::{Applicability, Db, Diagnostic, FileContents, Name, Phase, Place, SourceFile, Span};
+use crate::lint;
 use crate::syntax::ast;
 
 /// Attributes that programs may write. They are hints to people, tools and the optimiser: a program with and one
@@ -36,10 +37,13 @@ pub(super) fn lower(db: &dyn Db, file: SourceFile, tree: &ast::File) -> LoweredF
             .items
             .iter()
             .any(|i| matches!(&i.kind, ast::ItemKind::Proc(p) if p.name.name == "main")),
+        block_items: Vec::new(),
+        inner_constants: Vec::new(),
     };
     lowering.attributes(&tree.attrs);
     for item in &tree.items {
         lowering.item(item, None);
+        lowering.inner_constants.clear();
     }
     let FileLowering { mut out, item_tree, .. } = lowering;
     out.tree = Arc::new(item_tree);
@@ -72,11 +76,51 @@ pub(super) struct FileLowering<'a> {
     declared: HashMap<Name, Span>,
     pub(super) shadowed: Vec<Name>,
     has_main: bool,
+    /// Types and statics declared in the blocks around the present place, innermost last: what they are called there
+    /// and as items of the module.
+    pub(super) block_items: Vec<HashMap<Name, Name>>,
+    /// Constants of blocks and of type parameter lists of the item being lowered.
+    pub(super) inner_constants: Vec<Name>,
 }
 
 impl<'a> FileLowering<'a> {
     pub(super) fn place(&self, span: Span) -> Place {
         Place::File(self.file, span)
+    }
+
+    /// What a type or static of a block around this place is called as an item.
+    pub(super) fn block_item(&self, name: &Name) -> Option<&Name> {
+        self.block_items.iter().rev().find_map(|block| block.get(name))
+    }
+
+    /// Opens the scope of the types and statics that a block of the proc `outer` declares. They are items of the module
+    /// under names that nobody can write.
+    pub(super) fn open_block(&mut self, outer: &Name, block: &ast::Block) {
+        let mut own = HashMap::new();
+        for stmt in &block.stmts {
+            let ast::StmtKind::Item(item) = &stmt.kind else { continue };
+            let (ast::ItemKind::Form(ast::Form { name, .. })
+            | ast::ItemKind::Pick(ast::Pick { name, .. })
+            | ast::ItemKind::Alias(ast::Alias { name, .. })
+            | ast::ItemKind::Const(ast::Const { name, .. })) = &item.kind
+            else {
+                continue;
+            };
+            let mut inner = Name::new(format!("{outer}.{}", name.name));
+            let mut count = 1;
+            while self.declared.contains_key(&inner) {
+                count += 1;
+                inner = Name::new(format!("{outer}.{count}.{}", name.name));
+            }
+            own.entry(name.name.clone()).or_insert(inner);
+        }
+        self.block_items.push(own);
+    }
+
+    /// The name under which an item is entered: for one in a block, that of [`Self::open_block`].
+    fn entered(&self, ident: &ast::Ident, outer: Option<&Name>) -> ast::Ident {
+        let inner = outer.and_then(|_| self.block_item(&ident.name));
+        ast::Ident { name: inner.unwrap_or(&ident.name).clone(), span: ident.span }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
@@ -111,6 +155,7 @@ impl<'a> FileLowering<'a> {
             work.extend(items.iter().map(|&item| (element, item)));
             let Some(length) = length else { continue };
             let ast::ExprKind::Literal(ast::Literal::Int(wanted, _)) = tree.expr(length).kind else {
+                self.length_assert(length, Some(items.len()));
                 continue;
             };
             if wanted == items.len() as u128 {
@@ -128,6 +173,51 @@ impl<'a> FileLowering<'a> {
             .help("change the length, or write `[T]` for a list that grows");
             self.push(diagnostic);
         }
+    }
+
+    /// Has the length of an array evaluated where it is no literal: it must be a constant, and `count` if that is given.
+    /// What depends on constants of a block or of type parameters is known too late for that.
+    pub(super) fn length_assert(&mut self, length: ast::ExprId, count: Option<usize>) {
+        if matches!(self.tree.expr(length).kind, ast::ExprKind::Error) || self.names_inner_constant(length) {
+            return;
+        }
+        let id = self.new_id(ItemKind::StaticAssert, &Name::default());
+        self.item_tree.items.push(ItemEntry { id, member: false, exported: false, duplicate: false });
+        let span = self.tree.expr(length).span;
+        let mut spans = vec![span];
+        let mut body = BodyBuilder::value(self, &mut spans, &Name::default(), length);
+        let (op, wanted, message) = match count {
+            Some(count) => (ast::BinaryOp::Eq, count, "the array has another number of elements"),
+            None => (ast::BinaryOp::Ge, 0, "an array cannot have less than no elements"),
+        };
+        if let Some(tail) = body.block.tail {
+            let literal = Literal::Int(wanted as u128, None);
+            let right = Expr { node: add(&mut spans, span), kind: ExprKind::Literal(literal) };
+            let right = body.add(right);
+            let sign = add(&mut spans, span);
+            let node = add(&mut spans, span);
+            let cond = body.add(Expr { node, kind: ExprKind::Binary(op, sign, tail, right) });
+            body.block.tail = Some(cond);
+        }
+        let message = Some(Name::new(message));
+        self.finish(id, ItemHir::StaticAssert(Arc::new(body), message), spans);
+    }
+
+    /// Whether an expression names a constant of a block or of a type parameter list around it.
+    fn names_inner_constant(&self, expr: ast::ExprId) -> bool {
+        let mut work = vec![expr];
+        while let Some(expr) = work.pop() {
+            match &self.tree.expr(expr).kind {
+                ast::ExprKind::Name(name, _) if self.inner_constants.contains(&name.name) => return true,
+                ast::ExprKind::Paren(inner)
+                | ast::ExprKind::Unary(_, inner)
+                | ast::ExprKind::Cast(inner, _) => work.push(*inner),
+                ast::ExprKind::Binary(_, _, left, right) => work.extend([*left, *right]),
+                ast::ExprKind::Call { args, .. } => work.extend(args.iter().map(|arg| arg.value)),
+                _ => {}
+            }
+        }
+        false
     }
 
     fn untyped_static(&mut self, name: &ast::Ident) {
@@ -151,6 +241,9 @@ impl<'a> FileLowering<'a> {
 
     pub(super) fn attributes(&mut self, attrs: &[ast::Attr]) {
         for attr in attrs {
+            if lint::Level::of(&attr.name.name).is_some() {
+                self.lint_names(attr);
+            }
             if KNOWN_ATTRIBUTES.contains(&attr.name.name.as_str()) {
                 continue;
             }
@@ -163,6 +256,32 @@ impl<'a> FileLowering<'a> {
             )
             .note(format!("known attributes are `{}`", KNOWN_ATTRIBUTES.join("`, `")))
             .help("remove it, or keep it for other tools");
+            self.push(diagnostic);
+        }
+    }
+
+    /// What `#[allow(..)]` and its like name must be something to allow.
+    fn lint_names(&mut self, attr: &ast::Attr) {
+        let FileContents::Text(text) = self.file.contents(self.db) else { return };
+        for (name, span) in lint::levels::arguments(&text, attr) {
+            if lint::is_known(name) {
+                continue;
+            }
+            let diagnostic = Diagnostic::warning(
+                lint::codes::UNKNOWN_LINT,
+                Phase::Sema,
+                self.place(span),
+                format!("there is no lint `{name}`"),
+                "sets nothing",
+            )
+            .note("lints are named as `vitte explain` names them, by code, key or name; `warnings` and `lints` are groups");
+            let diagnostic = match lint::similar(name) {
+                Some(near) => {
+                    let message = format!("`{near}` has a similar name");
+                    diagnostic.suggest(self.place(span), near, message, Applicability::MachineApplicable)
+                }
+                None => diagnostic.help("correct the name, or remove it"),
+            };
             self.push(diagnostic);
         }
     }
@@ -223,47 +342,55 @@ impl<'a> FileLowering<'a> {
                 self.finish(id, hir, spans);
                 return Some(id);
             }
-            _ if outer.is_some() => {
-                self.not_supported("declarations other than `proc` inside a block", item.span);
-                if let ast::ItemKind::Form(ast::Form { name, .. })
-                | ast::ItemKind::Pick(ast::Pick { name, .. })
-                | ast::ItemKind::Alias(ast::Alias { name, .. }) = &item.kind
-                {
-                    self.declare_unsupported(name, false);
-                }
+            ast::ItemKind::Use(_)
+            | ast::ItemKind::Export(_)
+            | ast::ItemKind::Extern(_)
+            | ast::ItemKind::Test(_)
+            | ast::ItemKind::Entry(_)
+            | ast::ItemKind::Trait(_)
+            | ast::ItemKind::Impl(_)
+                if outer.is_some() =>
+            {
+                self.not_supported("this declaration inside a block", item.span);
             }
             ast::ItemKind::Use(decl) => self.use_decl(decl),
             ast::ItemKind::Export(decl) => self.export_decl(decl, item.span),
             ast::ItemKind::Form(form) => {
-                let id = self.declare(ItemKind::Form, &form.name.name, &form.name, exported, false);
+                let ident = self.entered(&form.name, outer);
+                let id = self.declare(ItemKind::Form, &ident.name, &form.name, exported, false);
                 let mut types = TypeLowering::new(self);
-                let name = types.ident(&form.name);
+                let name = types.ident(&ident);
                 let (generics, bounds) = types.generics(&form.generics, &[]);
+                let consts = std::mem::take(&mut types.consts);
                 let defaults = types.defaults(&form.generics);
                 let fields = types.fields(&form.fields, "field");
                 let spans = types.spans;
                 self.extras(&form.extras);
                 if !form.members.is_empty() {
-                    self.form_members(form);
+                    self.form_members(form, &ident);
                 }
                 let kind = form.kind;
-                let hir = FormHir { name, generics, bounds, defaults, kind, fields };
+                let hir = FormHir { name, generics, bounds, consts, defaults, kind, fields };
                 self.finish(id, ItemHir::Form(hir), spans);
             }
             ast::ItemKind::Pick(pick) => {
-                let id = self.declare(ItemKind::Pick, &pick.name.name, &pick.name, exported, false);
+                let ident = self.entered(&pick.name, outer);
+                let id = self.declare(ItemKind::Pick, &ident.name, &pick.name, exported, false);
                 let mut types = TypeLowering::new(self);
-                let name = types.ident(&pick.name);
+                let name = types.ident(&ident);
                 let (generics, bounds) = types.generics(&pick.generics, &[]);
+                let consts = std::mem::take(&mut types.consts);
                 let defaults = types.defaults(&pick.generics);
                 let variants = types.variants(&pick.variants);
                 let spans = types.spans;
-                self.finish(id, ItemHir::Pick(PickHir { name, generics, bounds, defaults, variants }), spans);
+                let hir = PickHir { name, generics, bounds, consts, defaults, variants };
+                self.finish(id, ItemHir::Pick(hir), spans);
             }
             ast::ItemKind::Const(constant) => {
-                let id = self.declare(ItemKind::Const, &constant.name.name, &constant.name, exported, false);
+                let ident = self.entered(&constant.name, outer);
+                let id = self.declare(ItemKind::Const, &ident.name, &constant.name, exported, false);
                 let mut types = TypeLowering::new(self);
-                let name = types.ident(&constant.name);
+                let name = types.ident(&ident);
                 let ty = constant.ty.map(|t| types.ty(t));
                 let mut spans = types.spans;
                 let body =
@@ -279,9 +406,10 @@ impl<'a> FileLowering<'a> {
                 );
             }
             ast::ItemKind::Alias(alias) => {
-                let id = self.declare(ItemKind::Alias, &alias.name.name, &alias.name, exported, false);
+                let ident = self.entered(&alias.name, outer);
+                let id = self.declare(ItemKind::Alias, &ident.name, &alias.name, exported, false);
                 let mut types = TypeLowering::new(self);
-                let name = types.ident(&alias.name);
+                let name = types.ident(&ident);
                 let generics = types.unbounded(&alias.generics);
                 let ty = types.ty(alias.ty);
                 let spans = types.spans;
@@ -377,7 +505,8 @@ impl<'a> FileLowering<'a> {
         types.in_members = owner.is_some();
         let ident = types.ident(&proc.name);
         let (mut generics, mut bounds) = types.generics(&proc.generics, &proc.wheres);
-        types.no_defaults(&proc.generics);
+        let defaults = types.defaults(&proc.generics);
+        let consts = std::mem::take(&mut types.consts);
         types.in_params = true;
         let mut params = Vec::new();
         let mut seen: HashMap<&Name, Span> = HashMap::new();
@@ -395,6 +524,7 @@ impl<'a> FileLowering<'a> {
             generics.push(name);
             bounds.push(bound);
         }
+        types.in_result = true;
         let ret = proc.ret.map(|t| types.ty(t));
         *spans = types.spans;
         self.extras(&proc.extras);
@@ -402,7 +532,9 @@ impl<'a> FileLowering<'a> {
             name: ident,
             owner,
             generics,
+            consts,
             bounds,
+            defaults,
             params,
             ret,
             abi: match proc.abi {
@@ -453,7 +585,9 @@ impl<'a> FileLowering<'a> {
             name: Ident { name: name.clone(), node: NodeId(0) },
             owner: None,
             generics: Vec::new(),
+            consts: Vec::new(),
             bounds: Vec::new(),
+            defaults: Vec::new(),
             params: Vec::new(),
             ret,
             abi: Abi::Vitte,
@@ -522,13 +656,25 @@ pub(super) struct TypeLowering<'f, 'a> {
     pub(super) in_members: bool,
     /// `impl Trait` may stand here.
     in_params: bool,
+    /// `impl Trait` means `dyn Trait` here.
+    in_result: bool,
+    /// Constant parameters met so far, with their types.
+    pub(super) consts: Vec<(Name, TypeRef)>,
     /// The type parameters that `impl Trait` stands for.
     anonymous: Vec<(Ident, Bound)>,
 }
 
 impl<'f, 'a> TypeLowering<'f, 'a> {
     pub(super) fn new(file: &'f mut FileLowering<'a>) -> Self {
-        Self { file, spans: Vec::new(), in_members: false, in_params: false, anonymous: Vec::new() }
+        Self {
+            file,
+            spans: Vec::new(),
+            in_members: false,
+            in_params: false,
+            in_result: false,
+            consts: Vec::new(),
+            anonymous: Vec::new(),
+        }
     }
 
     /// Lowers one type while an item's `spans` are being filled.
@@ -546,11 +692,23 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
 
     /// Type parameters of a form, pick or alias, which have no bounds.
     fn unbounded(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
-        if let Some(generic) = generics.iter().find(|g| !g.bounds.is_empty()) {
+        if let Some(generic) = generics.iter().find(|g| !g.bounds.is_empty() && !g.constant) {
             self.file.not_supported("bounds on the type parameters of a type", generic.name.span);
         }
         self.no_defaults(generics);
-        self.parameters(generics)
+        let names = self.parameters(generics);
+        self.no_constants(generics);
+        names
+    }
+
+    /// Reports constant parameters where they mean nothing.
+    pub(super) fn no_constants(&mut self, generics: &[ast::Generic]) {
+        if let Some(generic) = generics.iter().find(|generic| generic.constant) {
+            self.file.not_supported(
+                "constant parameters other than those of procs, forms, picks and impls",
+                generic.name.span,
+            );
+        }
     }
 
     /// What stands for type parameters that are left out.
@@ -562,7 +720,10 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
     pub(super) fn no_defaults(&mut self, generics: &[ast::Generic]) {
         for default in generics.iter().filter_map(|generic| generic.default) {
             let span = self.file.tree.ty(default).span;
-            self.file.not_supported("defaults of type parameters other than those of forms and picks", span);
+            self.file.not_supported(
+                "defaults of type parameters other than those of procs, forms and picks",
+                span,
+            );
         }
     }
 
@@ -575,6 +736,14 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
         let names = self.parameters(generics);
         let mut bounds = Vec::new();
         for generic in generics {
+            if generic.constant {
+                if let Some(&ty) = generic.bounds.first() {
+                    let ty = self.ty(ty);
+                    self.file.inner_constants.push(generic.name.name.clone());
+                    self.consts.push((generic.name.name.clone(), ty));
+                }
+                continue;
+            }
             for &of in &generic.bounds {
                 let ident = self.ident(&generic.name);
                 let ty = TypeRef {
@@ -596,9 +765,6 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
     pub(super) fn parameters(&mut self, generics: &[ast::Generic]) -> Vec<Ident> {
         let mut out: Vec<Ident> = Vec::new();
         for generic in generics {
-            if let Some(extra) = &generic.extra {
-                self.file.not_supported(extra.feature, extra.span);
-            }
             if let Some(first) = out.iter().find(|g| g.name == generic.name.name && !g.name.is_empty()) {
                 let first = self.spans[first.node.0 as usize];
                 let help = "give every type parameter a name of its own";
@@ -718,8 +884,11 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
 
     /// `impl Trait` of a parameter: a type parameter without a name of its own.
     fn anonymous(&mut self, of: ast::TypeId, span: Span) -> TypeRefKind {
+        if self.in_result {
+            return TypeRefKind::Dyn(Box::new(self.ty(of)));
+        }
         if !self.in_params {
-            self.file.not_supported("`impl Trait` outside of a parameter", span);
+            self.file.not_supported("`impl Trait` outside of a parameter or result", span);
             return TypeRefKind::Error;
         }
         let of = self.ty(of);
@@ -743,7 +912,16 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
             ast::TypeKind::Path(path, args) => match (path.as_slice(), args.as_slice()) {
                 ([name], &[element]) if name.name == "list" => TypeRefKind::List(Box::new(self.ty(element))),
                 _ => TypeRefKind::Path {
-                    path: path.iter().map(|i| named(&mut self.spans, i)).collect(),
+                    path: path
+                        .iter()
+                        .enumerate()
+                        .map(|(at, ident)| {
+                            let inner =
+                                if at == 0 { self.file.block_item(&ident.name).cloned() } else { None };
+                            let name = inner.unwrap_or_else(|| ident.name.clone());
+                            Ident { name, node: add(&mut self.spans, ident.span) }
+                        })
+                        .collect(),
                     args: args.iter().map(|&a| self.ty(a)).collect(),
                 },
             },
@@ -753,8 +931,7 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
                     tree.expr(*length).kind,
                     ast::ExprKind::Literal(ast::Literal::Int(..)) | ast::ExprKind::Error
                 ) {
-                    self.file
-                        .not_supported("array lengths other than integer literals", tree.expr(*length).span);
+                    self.file.length_assert(*length, None);
                 }
                 TypeRefKind::List(Box::new(self.ty(*element)))
             }
@@ -779,6 +956,11 @@ impl<'f, 'a> TypeLowering<'f, 'a> {
             }
             ast::TypeKind::Dyn(of) => TypeRefKind::Dyn(Box::new(self.ty(*of))),
             ast::TypeKind::ImplTrait(of) => self.anonymous(*of, ty.span),
+            ast::TypeKind::Value(value) => TypeRefKind::Value(*value),
+            ast::TypeKind::Named(name, of) => {
+                let name = named(&mut self.spans, name);
+                TypeRefKind::Named(name, Box::new(self.ty(*of)))
+            }
             ast::TypeKind::Unsupported(feature) => {
                 self.file.not_supported(feature, ty.span);
                 TypeRefKind::Error

@@ -163,8 +163,12 @@ pub struct ProcSig {
     pub owner: Option<ItemId>,
     /// `<T, U>`.
     pub generics: Vec<Ident>,
+    /// The types of those of them that are constants.
+    pub consts: Vec<(Name, TypeRef)>,
     /// `T: A + B`, from the type parameters and the `where` clause.
     pub bounds: Vec<Bound>,
+    /// What stands for those type parameters that nothing else decides.
+    pub defaults: Vec<Option<TypeRef>>,
     /// Parameters in order.
     pub params: Vec<Param>,
     /// `-> T`; `None` is unit.
@@ -210,6 +214,8 @@ pub struct TraitHir {
 pub struct ImplHir {
     /// `<T>`.
     pub generics: Vec<Ident>,
+    /// The types of those of them that are constants.
+    pub consts: Vec<(Name, TypeRef)>,
     /// From the type parameters and the `where` clause.
     pub bounds: Vec<Bound>,
     /// The trait.
@@ -280,6 +286,8 @@ pub struct FormHir {
     pub generics: Vec<Ident>,
     /// `T: A + B`, from the type parameters.
     pub bounds: Vec<Bound>,
+    /// The types of those type parameters that are constants.
+    pub consts: Vec<(Name, TypeRef)>,
     /// `= T` of each type parameter.
     pub defaults: Vec<Option<TypeRef>>,
     /// What declares it.
@@ -310,6 +318,8 @@ pub struct PickHir {
     pub generics: Vec<Ident>,
     /// `T: A + B`, from the type parameters.
     pub bounds: Vec<Bound>,
+    /// The types of those type parameters that are constants.
+    pub consts: Vec<(Name, TypeRef)>,
     /// `= T` of each type parameter.
     pub defaults: Vec<Option<TypeRef>>,
     /// Variants in order; duplicates already reported and dropped.
@@ -380,8 +390,12 @@ pub enum TypeRefKind {
     Tuple(Vec<TypeRef>),
     /// `*T`, `*mut T`.
     Pointer(bool, Box<TypeRef>),
-    /// `dyn Trait`.
+    /// `dyn Trait`, and `impl Trait` as a result.
     Dyn(Box<TypeRef>),
+    /// A constant among type arguments.
+    Value(i128),
+    /// `Item = T` among the arguments of a trait.
+    Named(Ident, Box<TypeRef>),
     /// Already reported.
     Error,
 }
@@ -403,6 +417,14 @@ pub struct Body {
     pub pats: Vec<Pat>,
     /// The body. For consts, defaults and static asserts only `tail` is filled.
     pub block: Block,
+}
+
+impl Body {
+    /// Adds an expression to the arena.
+    pub(super) fn add(&mut self, expr: Expr) -> ExprId {
+        self.exprs.push(expr);
+        ExprId(self.exprs.len() as u32 - 1)
+    }
 }
 
 /// A block. As a value it is `tail`; a proc body's tail is an expression statement in `stmts` instead.

@@ -19,6 +19,7 @@ impl<'a> FileLowering<'a> {
         let mut types = TypeLowering::new(self);
         let name = types.ident(&declared.name);
         types.no_defaults(&declared.generics);
+        types.no_constants(&declared.generics);
         let (generics, bounds) = types.generics(&declared.generics, &[]);
         let supers = declared.supers.iter().map(|&of| types.ty(of)).collect();
         let (mut associated, mut defaults) = (Vec::new(), Vec::new());
@@ -44,6 +45,7 @@ impl<'a> FileLowering<'a> {
         super::file::add(&mut types.spans, block.head);
         types.no_defaults(&block.generics);
         let (generics, bounds) = types.generics(&block.generics, &block.wheres);
+        let consts = std::mem::take(&mut types.consts);
         let of = block.of.map(|of| types.ty(of));
         let ty = types.ty(block.ty);
         let target = written(&ty);
@@ -70,7 +72,13 @@ impl<'a> FileLowering<'a> {
             }
         }
         let spans = types.spans;
-        self.impl_members(id, &block.members, &prefix, seen, (spans, generics, bounds, of, ty, associated));
+        self.impl_members(
+            id,
+            &block.members,
+            &prefix,
+            seen,
+            (spans, generics, consts, bounds, of, ty, associated),
+        );
     }
 
     #[allow(clippy::type_complexity)] // the parts of an impl's head
@@ -80,9 +88,10 @@ impl<'a> FileLowering<'a> {
         members: &'a [ast::Member],
         prefix: &Name,
         mut seen: HashMap<Name, Span>,
-        (spans, generics, bounds, of, ty, types): (
+        (spans, generics, consts, bounds, of, ty, types): (
             Vec<Span>,
             Vec<super::hir::Ident>,
+            Vec<(Name, TypeRef)>,
             Vec<super::hir::Bound>,
             Option<TypeRef>,
             TypeRef,
@@ -91,16 +100,16 @@ impl<'a> FileLowering<'a> {
     ) {
         self.item_tree.items.push(ItemEntry { id, member: true, exported: false, duplicate: false });
         let members = self.members(members, prefix, id, &mut seen);
-        self.finish(id, ItemHir::Impl(ImplHir { generics, bounds, of, ty, types, members }), spans);
+        self.finish(id, ItemHir::Impl(ImplHir { generics, consts, bounds, of, ty, types, members }), spans);
     }
 
     /// The procs and consts inside a form: an impl of it.
-    pub(super) fn form_members(&mut self, form: &'a ast::Form) {
-        let id = self.new_id(ItemKind::Impl, &form.name.name);
+    pub(super) fn form_members(&mut self, form: &'a ast::Form, entered: &ast::Ident) {
+        let id = self.new_id(ItemKind::Impl, &entered.name);
         let mut types = TypeLowering::new(self);
         super::file::add(&mut types.spans, form.name.span);
         let generics: Vec<_> = form.generics.iter().map(|g| types.ident(&g.name)).collect();
-        let name = types.ident(&form.name);
+        let name = types.ident(entered);
         let args = generics
             .iter()
             .map(|g| TypeRef {
@@ -109,8 +118,14 @@ impl<'a> FileLowering<'a> {
             })
             .collect();
         let ty = TypeRef { node: name.node, kind: TypeRefKind::Path { path: vec![name], args } };
-        let head = (types.spans, generics, Vec::new(), None, ty, Vec::new());
-        self.impl_members(id, &form.members, &form.name.name, HashMap::new(), head);
+        let mut consts = Vec::new();
+        for generic in form.generics.iter().filter(|generic| generic.constant) {
+            if let Some(&ty) = generic.bounds.first() {
+                consts.push((generic.name.name.clone(), types.ty(ty)));
+            }
+        }
+        let head = (types.spans, generics, consts, Vec::new(), None, ty, Vec::new());
+        self.impl_members(id, &form.members, &entered.name, HashMap::new(), head);
     }
 
     /// Lowers the procs and consts of a trait or impl to procs of their own.
@@ -188,7 +203,9 @@ impl<'a> FileLowering<'a> {
             name: node,
             owner: Some(owner),
             generics: Vec::new(),
+            consts: Vec::new(),
             bounds: Vec::new(),
+            defaults: Vec::new(),
             params: Vec::new(),
             ret,
             abi: Abi::Vitte,

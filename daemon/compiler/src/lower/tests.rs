@@ -90,7 +90,7 @@ fn not_supported_yet() {
                 value f()
             1:1-9 SEM0901 not supported yet: regions | no meaning so far
             2:1-8 SEM0901 not supported yet: macros | no meaning so far
-            5:2-7 SEM0901 not supported yet: declarations other than `proc` inside a block | no meaning so far
+            5:2-7 SEM0901 not supported yet: this declaration inside a block | no meaning so far
         "#]],
     );
 }

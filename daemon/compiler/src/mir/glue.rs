@@ -13,13 +13,14 @@ use super::body::{
 use super::elaborate::simplify;
 use super::modes::{pass_modes, value_mode};
 use super::tys::{
-    address_of, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty, repr,
-    type_cycle, variant_tys,
+    address_of, bench_proc, core_proc, field_tys, holds_float, list_of, needs_drop, object_of, place_ty,
+    repr, type_cycle, variant_tys,
 };
 use crate::base::{Db, Name};
 use crate::lower::hir::BinaryOp;
 use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::mono::{Instance, InstanceKind, item_name};
+use crate::types::program::is_bench;
 use crate::types::{IntTy, Intrinsic, Ty, core_item, pick_data, proc_data};
 
 /// Bit at which a link to a dead object holds its type's index.
@@ -140,6 +141,46 @@ impl<'a> Glue<'a> {
         blocks
     }
 
+    /// Calls a benchmark in rounds: each has as many calls as `bench_next` says, which gets the parameters of `main` and
+    /// looks at the clock. Results pass through `keep_value`, so that they are computed.
+    fn measure(&mut self, item: ItemId) {
+        let db = self.db;
+        let ret = proc_data(db, item).ret.clone();
+        let (left, less) = (self.local(Ty::INT), self.local(Ty::INT));
+        let (round, call, done) = (self.block(), self.block(), self.block());
+        self.end(Terminator::Goto(round));
+        self.open(round);
+        self.assign(left, Rvalue::Use(int(0, Ty::INT)));
+        let next = Instance::new(db, InstanceKind::Proc(bench_proc(db, "bench_next"), Vec::new()));
+        self.call(Callee::Instance(next), vec![copy(LocalId(0)), copy(LocalId(1))], Some(left));
+        self.end(Terminator::Switch(copy(left), vec![(0, done)], call));
+        self.open(call);
+        let has_result = !matches!(ret, Ty::Unit | Ty::Never);
+        let result = has_result.then(|| self.local(ret.clone()));
+        self.call(
+            Callee::Instance(Instance::new(db, InstanceKind::Proc(item, Vec::new()))),
+            Vec::new(),
+            result,
+        );
+        if let Some(result) = result {
+            let keep = Instance::new(db, InstanceKind::Proc(bench_proc(db, "keep_value"), vec![ret.clone()]));
+            let owned = pass_modes(db, keep).first().copied().unwrap_or(PassMode::Own) == PassMode::Own;
+            let value = if owned { Operand::Move(local(result)) } else { Operand::Borrow(local(result)) };
+            let kept = self.local(ret.clone());
+            self.call(Callee::Instance(keep), vec![value], Some(kept));
+            if needs_drop(db, &ret) {
+                self.push(StatementKind::Drop(local(kept)));
+                if !owned {
+                    self.push(StatementKind::Drop(local(result)));
+                }
+            }
+        }
+        self.assign(less, Rvalue::Binary(BinaryOp::Sub, copy(left), int(1, Ty::INT)));
+        self.assign(left, Rvalue::Use(copy(less)));
+        self.end(Terminator::Switch(copy(left), vec![(0, round)], call));
+        self.open(done);
+    }
+
     pub(super) fn finish(mut self) -> Mir {
         simplify(&mut self.mir);
         self.mir
@@ -224,7 +265,8 @@ pub(super) fn main(db: &dyn Db, item: ItemId) -> Mir {
 }
 
 /// C `main(argc, argv)` of a runner of tests: with the number of one it runs that test and gives 0 if it passed, else 1;
-/// with nothing it prints the names of all in order, a line each.
+/// with nothing it prints the names of all in order, a line each. Benchmarks among them run as often as `bench_next`
+/// says, until it says 0.
 pub(super) fn tests(db: &dyn Db, items: &[ItemId]) -> Mir {
     let i32_ty = Ty::Int(IntTy::I32);
     let params = [(i32_ty.clone(), PassMode::Own), (Ty::USIZE, PassMode::Own)];
@@ -240,6 +282,12 @@ pub(super) fn tests(db: &dyn Db, items: &[ItemId]) -> Mir {
     g.end(Terminator::Switch(copy(number), cases, list));
     for (item, block) in items.iter().zip(blocks) {
         g.open(block);
+        if is_bench(db, *item) {
+            g.measure(*item);
+            g.assign(status, Rvalue::Use(int(0, i32_ty.clone())));
+            g.end(Terminator::Goto(end));
+            continue;
+        }
         let ret = proc_data(db, *item).ret.clone();
         let has_result = !matches!(ret, Ty::Unit | Ty::Never);
         let result = has_result.then(|| g.local(ret));

@@ -96,6 +96,7 @@ pub fn intrinsic_modes(intrinsic: Intrinsic) -> &'static [PassMode] {
         | Intrinsic::ByteSize
         | Intrinsic::ByteAlign
         | Intrinsic::FieldOffset(_)
+        | Intrinsic::ParameterValue
         | Intrinsic::State => &[],
         Intrinsic::Addr | Intrinsic::IsUnique | Intrinsic::Hash => &[PassMode::Borrow],
         Intrinsic::PlaceAddr => &[PassMode::Place],

@@ -3,9 +3,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::body::{Local, LocalId, Place, Projection};
-use crate::base::Db;
+use crate::base::{Db, Name, SourcePath};
 use crate::lower::{ItemId, ItemKind};
 use crate::mono::{Instance, InstanceKind, ty_text};
+use crate::runtime::{BENCH_PATH, CORE_ROOT};
 use crate::types::{Ty, core_item, form_data, pick_data};
 
 /// How many types one type may reach before we stop looking for cycles. Only polymorphic recursion gets there;
@@ -43,6 +44,7 @@ pub fn needs_drop(db: &dyn Db, ty: &Ty) -> bool {
         | Ty::Ref(..)
         | Ty::Pointer(..)
         | Ty::Impl(..)
+        | Ty::Value(_)
         | Ty::Infer(_) => false,
     }
 }
@@ -106,6 +108,12 @@ pub fn core_proc(db: &dyn Db, name: &str, args: Vec<Ty>) -> Option<Instance> {
 /// A prelude proc by name.
 pub fn core_proc_item(db: &dyn Db, name: &str) -> Option<ItemId> {
     core_item(db, ItemKind::Proc, name)
+}
+
+/// A proc of the module of benchmarks.
+pub fn bench_proc(db: &dyn Db, name: &str) -> ItemId {
+    let path = SourcePath { root: CORE_ROOT.into(), path: BENCH_PATH.into() };
+    ItemId::new(db, db.file(&path), ItemKind::Proc, Name::new(name), 0)
 }
 
 /// Types that a value of this type holds directly.
@@ -196,6 +204,7 @@ pub fn holds_address(ty: &Ty) -> bool {
         | Ty::Pointer(..)
         | Ty::Dyn(..)
         | Ty::Impl(..)
+        | Ty::Value(_)
         | Ty::Param(..)
         | Ty::Infer(_) => false,
     }

@@ -50,6 +50,7 @@ pub fn ty_text(db: &dyn Db, ty: &Ty) -> String {
         Ty::Form(item, args) | Ty::Pick(item, args) => {
             format!("{}{}", item_name(db, *item), args_text(db, args))
         }
+        Ty::Value(value) => value.to_string(),
         Ty::Impl(item, args) => format!("impl {}{}", item_name(db, *item), args_text(db, args)),
         Ty::Proc(params, ret) => format!("proc({}) -> {}", list(params), ty_text(db, ret)),
         Ty::Tuple(tys) => format!("({})", list(tys)),

@@ -11,6 +11,9 @@ pub const CORE_ROOT: &str = "core";
 /// The module that `core_item` looks names up in.
 pub const PRELUDE_PATH: &str = "prelude.vit";
 
+/// The module of what runners of benchmarks call; not part of the prelude.
+pub const BENCH_PATH: &str = "bench.vit";
+
 /// Where `use` finds the standard library: programs write `use vitte/stdlib/os`. Other modules of
 /// the root `core` deal in addresses, and no program can import them.
 pub const LIBRARY: [&str; 2] = ["vitte", "stdlib"];
@@ -21,6 +24,7 @@ pub const WASM_PATHS: [&str; 6] =
 
 /// The files by path below the root `core`.
 pub const FILES: &[(&str, &str)] = &[
+    (BENCH_PATH, include_str!("bench.vit")),
     ("block.vit", include_str!("block.vit")),
     ("files.vit", include_str!("files.vit")),
     ("float.vit", include_str!("float.vit")),

@@ -141,7 +141,7 @@ impl<'a> Layouts<'a> {
     /// The scalar that holds a value of this type. Unit is a zero byte where it must be held at all.
     pub fn scalar(&mut self, ty: &Ty) -> Type {
         match ty {
-            Ty::Unit | Ty::Never | Ty::Error | Ty::Bool | Ty::Impl(..) => Type::I8,
+            Ty::Unit | Ty::Never | Ty::Error | Ty::Bool | Ty::Impl(..) | Ty::Value(_) => Type::I8,
             Ty::Char => Type::I32,
             Ty::Int(int) => Type::int(int.bits()),
             Ty::Float(crate::types::FloatTy::F32) => Type::F32,
@@ -197,6 +197,7 @@ impl<'a> Layouts<'a> {
             | Ty::Ref(true, _)
             | Ty::Pointer(..)
             | Ty::Impl(..)
+            | Ty::Value(_)
             | Ty::Param(..)
             | Ty::Infer(_) => None,
         }

@@ -459,9 +459,11 @@ impl Lowering<'_> {
             }
             Intrinsic::Forget => Some(self.b.int(Type::I8, 0)),
             // A call of glue, or a constant by now.
-            Intrinsic::ByteSize | Intrinsic::ByteAlign | Intrinsic::FieldOffset(_) | Intrinsic::Hash => {
-                Some(self.b.int(Type::I64, 0))
-            }
+            Intrinsic::ByteSize
+            | Intrinsic::ByteAlign
+            | Intrinsic::FieldOffset(_)
+            | Intrinsic::ParameterValue
+            | Intrinsic::Hash => Some(self.b.int(Type::I64, 0)),
             Intrinsic::IsUnique => match self.layouts.repr(&ty) {
                 Some(ObjectRepr::Pointer) => {
                     let count = Op::Load { address: arg(0)?, offset: COUNT, alias: Alias::Count };

@@ -207,12 +207,12 @@ pub struct Export {
 pub struct Generic {
     /// Its name.
     pub name: Ident,
-    /// `: A + B`
+    /// `: A + B`; of `const N: T` the type alone.
     pub bounds: Vec<TypeId>,
     /// `= T`
     pub default: Option<TypeId>,
-    /// `const N`: parsed, not supported yet.
-    pub extra: Option<Extra>,
+    /// `const N: T`
+    pub constant: bool,
 }
 
 /// `T: A + B` of a `where` clause.
@@ -832,6 +832,10 @@ pub enum TypeKind {
     Proc(Vec<TypeId>, Option<TypeId>),
     /// `(A, B)`; `()` is unit
     Tuple(Vec<TypeId>),
+    /// `3`, `-1`, `true` among type arguments
+    Value(i128),
+    /// `Item = T` among the arguments of a trait
+    Named(Ident, TypeId),
     /// Not supported yet.
     Unsupported(&'static str),
 }

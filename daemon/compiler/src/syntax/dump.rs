@@ -540,6 +540,8 @@ impl Printer<'_> {
             }
             TypeKind::Dyn(of) => format!("dyn {}", self.ty(*of)),
             TypeKind::ImplTrait(of) => format!("impl {}", self.ty(*of)),
+            TypeKind::Value(value) => value.to_string(),
+            TypeKind::Named(name, of) => format!("{} = {}", name.name, self.ty(*of)),
             TypeKind::Unsupported(feature) => format!("<unsupported {feature}>"),
         }
     }

@@ -539,7 +539,7 @@ fn pair_up(tokens: &mut [Token]) {
             && !matches!(kind, TokenKind::Colon | TokenKind::Question)
             && let Some(level) = levels.last_mut()
             && !level.questions.is_empty()
-            && !tokens[i.saturating_sub(1)].kind.leaves_open()
+            && (!tokens[i.saturating_sub(1)].kind.leaves_open() || after_postfix_question(tokens, i))
         {
             level.questions.clear();
         }
@@ -592,6 +592,23 @@ fn pair_up(tokens: &mut [Token]) {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether the line that begins at `i` is a statement of its own behind a `?` that ends the line before: `f()?` and
+/// then `let`. Without this a `:` of that statement would make the `?` one of a conditional.
+fn after_postfix_question(tokens: &[Token], i: usize) -> bool {
+    use TokenKind as T;
+    if i == 0 || tokens[i - 1].kind != T::Question {
+        return false;
+    }
+    match tokens[i].kind {
+        T::Let | T::Give | T::If | T::While | T::For | T::Const | T::Use => true,
+        // `set x = 1`, `x = 1`, `defer f()`.
+        T::Ident => tokens.get(i + 1).is_some_and(|next| {
+            !next.newline && matches!(next.kind, T::Ident | T::Eq | T::PlusEq | T::MinusEq | T::LBrace)
+        }),
+        _ => false,
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Intrinsic {
     ByteAlign,
     /// What `offsetof(T, field)` gives for the field of this index; as [`Self::ByteSize`].
     FieldOffset(u32),
+    /// The value of the constant parameter that is the type argument, wrapped to 64 bits; as [`Self::ByteSize`].
+    ParameterValue,
     /// `compiler_state() -> usize`: address of the runtime's own zero-initialised storage
     /// ([`STATE_BYTES`] bytes, one for the process): buffers and counters of the prelude.
     State,

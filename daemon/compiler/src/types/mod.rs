@@ -8,6 +8,7 @@ mod follow_ups; // what is only said because something else is broken
 mod infer; // the type check of bodies
 pub mod intrinsic; // what `intrinsic` procs of the prelude may name
 pub mod layout_query; // what `sizeof` and its like give
+mod missing_import; // the `use` that an unknown name lacks
 pub mod modules; // which file a `use` path names
 pub mod program; // whole programs: modules, diagnostics, the entry point
 pub mod render; // types as the user writes them
@@ -33,6 +34,6 @@ pub use resolve::{
     Resolution, ResolvedPath, core_item, lookup_name, names_in_scope, resolve_path, variants_in_scope,
 };
 pub use scope::{Binding, ModuleScope, exports, module_scope};
-pub use signature::{alias_data, const_ty, form_data, is_static, pick_data, proc_data};
+pub use signature::{alias_data, const_ty, form_data, is_made_where_used, is_static, pick_data, proc_data};
 pub use ty::{FloatTy, IntTy, Ty};
 pub use typeref::resolve_type;

@@ -14,6 +14,7 @@ use super::signature::{proc_data, signature_diagnostics};
 use super::ty::Ty;
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic, FileContents, Name, Phase, Place, Program, SourceFile, Span};
+use crate::lint;
 use crate::lower::hir::{Abi, Block, ExprKind, ItemHir, ProcHir, Stmt};
 use crate::lower::{ItemId, ItemKind, NodeId, file_diagnostics_syntax, item_hir, item_source_map, item_tree};
 use crate::runtime::CORE_ROOT;
@@ -97,6 +98,7 @@ pub fn file_diagnostics(db: &dyn Db, file: SourceFile) -> Diagnostics {
         all.extend(borrow_diagnostics(db, item).iter().cloned());
         items.extend(local_procs(db, item).iter().copied());
     }
+    all.extend(lint::asked_for(db, file));
     in_order(db, without_follow_ups(db, all))
 }
 
@@ -263,20 +265,30 @@ pub fn entry_point(db: &dyn Db, program: Program) -> Result<ItemId, Box<Diagnost
 }
 
 /// The tests of a program (§4.11 of the reference): the procs of its own modules whose names begin with `test_`,
-/// which take nothing and give a `bool` or nothing, and its `test` blocks; in order of path and place.
+/// which take nothing and give a `bool` or nothing, and its `test` blocks; and its benchmarks, which are the procs whose
+/// names begin with `bench_` and take nothing, and its `bench` blocks. All in order of path and place.
 #[salsa::tracked(returns(ref))]
 pub fn program_tests(db: &dyn Db, program: Program) -> Arc<[ItemId]> {
     let own = &program.entry(db).path(db).root;
     let modules = program_modules(db, program).iter().filter(|module| module.path(db).root == *own);
     let procs = modules.flat_map(|module| item_tree(db, *module).items.iter().map(|entry| entry.id));
     procs
-        .filter(|item| matches!(&**item_hir(db, *item), ItemHir::Proc(proc) if proc.sig.is_test))
+        .filter(|item| match &**item_hir(db, *item) {
+            ItemHir::Proc(proc) => proc.sig.is_test || is_bench(db, *item),
+            _ => false,
+        })
         .filter(|item| {
             let data = proc_data(db, *item);
-            let gives = matches!(data.ret, Ty::Bool | Ty::Unit | Ty::Never);
-            gives && data.generics.is_empty() && data.abi == Abi::Vitte && data.has_body
+            let gives = is_bench(db, *item) || matches!(data.ret, Ty::Bool | Ty::Unit | Ty::Never);
+            let plain = data.params.is_empty() && data.generics.is_empty();
+            gives && plain && data.abi == Abi::Vitte && data.has_body
         })
         .collect()
+}
+
+/// Whether a proc is a benchmark by its name; members of types are none.
+pub fn is_bench(db: &dyn Db, item: ItemId) -> bool {
+    item.kind(db) == ItemKind::Proc && item.name(db).starts_with("bench_")
 }
 
 fn main_proc(db: &dyn Db, entry: SourceFile) -> Option<ItemId> {

@@ -39,6 +39,7 @@ fn write_ty(db: &dyn Db, ty: &Ty, out: &mut String) {
                 write_list(db, args, ('<', '>'), out);
             }
         }
+        Ty::Value(value) => out.push_str(&value.to_string()),
         Ty::Impl(item, _) => {
             out.push_str("impl ");
             out.push_str(item.name(db));

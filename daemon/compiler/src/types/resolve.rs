@@ -6,8 +6,8 @@ use super::codes;
 use super::scope::{Binding, ambiguous, exported, missing_export, module_scope, own_items};
 use super::signature::alias_data;
 use super::ty::Ty;
-use crate::base::spelling::nearest;
-use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, SourceFile, SourcePath};
+use crate::base::spelling::meant;
+use crate::base::{Db, Diagnostic, Name, Phase, Place, SourceFile, SourcePath};
 use crate::lower::hir::{Ident, ItemHir};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
 
@@ -158,13 +158,8 @@ fn below_pick(
         [] => diagnostic.note("the pick has no variants"),
         list => diagnostic.note(format!("its variants are {}", list.join(", "))),
     };
-    fail(match nearest(&member.name, variants.iter().map(Name::as_str)) {
-        Some(meant) => diagnostic.suggest(
-            place,
-            meant,
-            format!("did you mean `{meant}`?"),
-            Applicability::MaybeIncorrect,
-        ),
+    fail(match meant(&member.name, variants.iter().map(Name::as_str)) {
+        Some((meant, sure)) => diagnostic.suggest(place, meant, format!("did you mean `{meant}`?"), sure),
         None => diagnostic.help(format!("add `{}` to the pick, or name one of its variants", member.name)),
     })
 }

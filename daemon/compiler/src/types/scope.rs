@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::codes;
 use super::modules::{FoundModule, ModuleNotFound, resolve_module, unreadable};
 use crate::base::diagnostic::Diagnostics;
-use crate::base::spelling::nearest;
+use crate::base::spelling::{meant, nearest};
 use crate::base::{Applicability, Db, Diagnostic, FileContents, Name, Phase, Place, SourceFile, SourcePath};
 use crate::lower::hir::{ExportKind, Ident, UseAnchor, UseDecl, UseKind};
 use crate::lower::{ItemId, ItemKind, NodeId, item_tree};
@@ -707,13 +707,10 @@ impl ScopeBuilder<'_> {
             "unknown name",
         )
         .note("a module can export its own items and the names it imports");
-        match nearest(name, self.scope.items.keys().map(Name::as_str)) {
-            Some(meant) => diagnostic.suggest(
-                place,
-                meant,
-                format!("there is an item `{meant}`"),
-                Applicability::MaybeIncorrect,
-            ),
+        match meant(name, self.scope.items.keys().map(Name::as_str)) {
+            Some((meant, sure)) => {
+                diagnostic.suggest(place, meant, format!("there is an item `{meant}`"), sure)
+            }
             None => diagnostic.help(format!("declare `{name}`, or remove it here")),
         }
     }
@@ -758,12 +755,12 @@ pub fn missing_export(db: &dyn Db, module: SourceFile, name: &Name, place: Place
         "no such exported name",
     );
     let exports = exports(db, module);
-    match nearest(name, exports.keys().map(Name::as_str)) {
-        Some(meant) => diagnostic.note(format!("`{path}` exports a name much like it")).suggest(
+    match meant(name, exports.keys().map(Name::as_str)) {
+        Some((meant, sure)) => diagnostic.note(format!("`{path}` exports a name much like it")).suggest(
             place,
             meant,
             format!("did you mean `{meant}`?"),
-            Applicability::MaybeIncorrect,
+            sure,
         ),
         None if exports.is_empty() => diagnostic
             .note("the module exports nothing")

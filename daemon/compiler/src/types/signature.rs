@@ -7,7 +7,7 @@ use super::data::{FormData, ParamData, PickData, ProcData, VariantData};
 use super::render::ty_name;
 use super::resolve::core_item;
 use super::ty::Ty;
-use super::typeref::{resolve_type, type_size};
+use super::typeref::{resolve_argument, resolve_type, type_size};
 use crate::base::diagnostic::Diagnostics;
 use crate::base::{Db, Diagnostic, Name, Phase, Place};
 use crate::lower::codes::NOT_SUPPORTED_YET;
@@ -78,6 +78,45 @@ pub fn is_static(db: &dyn Db, item: ItemId) -> bool {
     matches!(&**item_hir(db, item), ItemHir::Const(hir) if hir.storage)
 }
 
+/// Whether a const is no data but an expression that is evaluated where it is named: one that holds a procedure value,
+/// a map or a set.
+#[salsa::tracked(returns(copy), cycle_result = is_made_where_used_cycle)]
+pub fn is_made_where_used(db: &dyn Db, item: ItemId) -> bool {
+    if item.kind(db) != ItemKind::Const || is_static(db, item) {
+        return false;
+    }
+    let containers = ["map", "set"].map(|name| core_item(db, ItemKind::Form, name));
+    let mut seen: HashSet<Ty> = HashSet::new();
+    let mut stack = vec![const_ty(db, item).clone()];
+    while let Some(ty) = stack.pop() {
+        let Ty::Form(found, args) = &ty else {
+            if matches!(ty, Ty::Proc(..)) {
+                return true;
+            }
+            match &ty {
+                Ty::Pick(found, args) if seen.len() < RECURSION_STEPS_MAX && seen.insert(ty.clone()) => {
+                    let variants = &pick_data(db, *found).variants;
+                    stack.extend(variants.iter().flat_map(|v| &v.fields).map(|(_, field)| field.subst(args)));
+                }
+                _ => ty.for_each_part(|part| stack.push(part.clone())),
+            }
+            continue;
+        };
+        if containers.contains(&Some(*found)) {
+            return true;
+        }
+        if seen.len() < RECURSION_STEPS_MAX && seen.insert(ty.clone()) {
+            stack.extend(form_data(db, *found).fields.iter().map(|(_, field)| field.subst(args)));
+        }
+    }
+    false
+}
+
+/// A const whose type is that of its own value.
+fn is_made_where_used_cycle(_db: &dyn Db, _id: salsa::Id, _item: ItemId) -> bool {
+    false
+}
+
 /// What is wrong with an item's signature; bodies are checked elsewhere.
 pub fn signature_diagnostics(db: &dyn Db, item: ItemId) -> Diagnostics {
     match item.kind(db) {
@@ -134,7 +173,8 @@ impl<'db> Resolver<'db> {
     fn parameters(&mut self, defaults: &[Option<crate::lower::hir::TypeRef>]) {
         self.diagnostics.extend(super::traits::generics_diagnostics(self.db, self.item).iter().cloned());
         for written in defaults.iter().flatten() {
-            self.ty(written);
+            let found = resolve_argument(self.db, self.item, &self.generics, written).1;
+            self.diagnostics.extend(found);
         }
     }
 
@@ -184,6 +224,10 @@ fn resolved_proc(db: &dyn Db, item: ItemId) -> Resolved<Arc<ProcData>> {
         });
     }
     let ret = sig.ret.as_ref().map_or(Ty::Unit, |ret| resolver.ty(ret));
+    for written in sig.defaults.iter().flatten() {
+        let found = resolve_argument(db, item, &generics.names, written).1;
+        resolver.diagnostics.extend(found);
+    }
     let has_body = sig.abi == Abi::Vitte && proc_has_body(db, item);
     let declared = sig.owner.is_some_and(|owner| owner.kind(db) == ItemKind::Trait);
     if !has_body && sig.abi == Abi::C && item.file(db).path(db).root != CORE_ROOT {
@@ -355,6 +399,7 @@ fn contains_form(db: &dyn Db, ty: &Ty, target: ItemId) -> bool {
             | Ty::Pointer(..)
             | Ty::Dyn(..)
             | Ty::Impl(..)
+            | Ty::Value(_)
             | Ty::Param(..)
             | Ty::Infer(_) => {}
         }

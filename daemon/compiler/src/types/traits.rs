@@ -143,6 +143,7 @@ fn resolved_generics(db: &dyn Db, item: ItemId) -> ResolvedGenerics {
     work.generics.written = written.len() as u32;
     work.generics.names.extend(written);
     work.asked(item, &bounds);
+    work.diagnostics.extend(super::typeref::constant_diagnostics(db, item));
     work.finish()
 }
 
@@ -292,12 +293,12 @@ pub fn resolve_trait(
                 "not declared or imported",
             )
             .note("traits are declared with `trait` and imported with `use`");
-            let diagnostic = match crate::base::spelling::nearest(name, known.iter().map(Name::as_str)) {
-                Some(near) => diagnostic.suggest(
+            let diagnostic = match crate::base::spelling::meant(name, known.iter().map(Name::as_str)) {
+                Some((near, sure)) => diagnostic.suggest(
                     Place::Node(owner, written.node),
                     near,
                     format!("`{near}` has a similar name"),
-                    crate::base::Applicability::MaybeIncorrect,
+                    sure,
                 ),
                 None => diagnostic.help(format!("declare `trait {name} {{ … }}` or import it")),
             };
@@ -311,12 +312,16 @@ pub fn resolve_trait(
         return (None, vec![not_a_trait(db, owner, written, Some(item))]);
     };
     let mut all = vec![subject];
+    let mut count = 0;
     for arg in args {
         let (ty, found) = resolve_type_with(db, owner, names, self_ty, arg);
         diagnostics.extend(found);
-        all.push(ty);
+        if !matches!(arg.kind, TypeRefKind::Named(..)) {
+            all.push(ty);
+            count += 1;
+        }
     }
-    if args.len() != declared.generics.len() {
+    if count != declared.generics.len() {
         let plural =
             |n: usize| if n == 1 { "1 type argument".to_owned() } else { format!("{n} type arguments") };
         let diagnostic = Diagnostic::error(
@@ -324,7 +329,7 @@ pub fn resolve_trait(
             Phase::Typeck,
             Place::Node(owner, written.node),
             format!("the trait `{}` takes {}", item.name(db), plural(declared.generics.len())),
-            format!("{} given", plural(args.len())),
+            format!("{} given", plural(count)),
         )
         .label(Place::Node(item, NodeId(0)), "declared here")
         .note("every type argument of a trait is written out")
@@ -587,6 +592,12 @@ pub fn dyn_traits(db: &dyn Db, of: ItemId, args: &[Ty], subject: &Ty) -> Vec<Tra
     generics(db, of).bounds.iter().filter(own).map(|bound| bound.of.subst(&all)).collect()
 }
 
+/// Of the arguments of a `dyn` type, those that say what the trait's associated types are.
+pub fn dyn_types<'a>(db: &dyn Db, of: ItemId, args: &'a [Ty]) -> &'a [Ty] {
+    let ItemHir::Trait(declared) = &**item_hir(db, of) else { return &[] };
+    args.get(declared.generics.len()..).unwrap_or_default()
+}
+
 /// The methods that a `dyn` value of a trait carries, each with the trait that declares it, in order.
 pub fn dyn_methods(db: &dyn Db, of: ItemId) -> Vec<(ItemId, ItemId)> {
     let mut found = Vec::new();
@@ -614,7 +625,8 @@ pub fn dyn_problem(db: &dyn Db, of: ItemId) -> Option<String> {
             return Some(format!("`{name}` speaks of `Self` behind its first parameter"));
         }
     }
-    let traits = generics(db, of).bounds.iter();
+    // Those of the trait itself are part of the type; those of the traits that it asks for have no place there.
+    let traits = generics(db, of).bounds.iter().filter(|bound| bound.of.of != of);
     let typed = traits.map(|bound| bound.of.of).find(|of| match &**item_hir(db, *of) {
         ItemHir::Trait(declared) => !declared.types.is_empty(),
         _ => false,

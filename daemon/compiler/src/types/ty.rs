@@ -111,6 +111,8 @@ pub enum Ty {
     /// Evidence that a type implements a trait: the impl and its type arguments. No value has this type; it
     /// only stands among type arguments (see [`super::traits`]).
     Impl(ItemId, Arc<[Ty]>),
+    /// A constant among type arguments; `bool`s are 0 and 1. No value has this type.
+    Value(i128),
     /// The n-th type parameter of the proc being checked, with its name.
     Param(u32, Name),
     /// An inference variable; never leaves the type checker.
@@ -147,6 +149,7 @@ impl Ty {
             | Self::Float(_)
             | Self::String
             | Self::Bytes
+            | Self::Value(_)
             | Self::Param(..)
             | Self::Infer(_) => {}
         }
@@ -176,6 +179,7 @@ impl Ty {
             | Self::Float(_)
             | Self::String
             | Self::Bytes
+            | Self::Value(_)
             | Self::Infer(_) => self.clone(),
         }
     }

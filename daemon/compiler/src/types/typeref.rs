@@ -7,10 +7,10 @@ use super::resolve::{Resolution, ResolvedPath, core_item, lookup_name, resolve_p
 use super::scope::{Binding, exported, module_scope};
 use super::signature::alias_data;
 use super::ty::{FloatTy, IntTy, Ty};
-use crate::base::spelling::nearest;
+use crate::base::spelling::meant;
 use crate::base::{Applicability, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{Ident, ItemHir, TypeRef, TypeRefKind};
-use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
+use crate::lower::{ItemId, ItemKind, NodeId, item_hir, proc_signature};
 
 /// Names of built-in types, for spelling hints. `list` takes an argument, the others take none.
 pub const BUILTIN_TYPES: [&str; 29] = [
@@ -71,6 +71,18 @@ pub fn resolve_type(db: &dyn Db, owner: ItemId, generics: &[Name], ty: &TypeRef)
     resolve_type_with(db, owner, generics, SelfTy::Owner, ty)
 }
 
+/// As [`resolve_type`], for a type argument, which may be a constant.
+pub fn resolve_argument(
+    db: &dyn Db,
+    owner: ItemId,
+    generics: &[Name],
+    ty: &TypeRef,
+) -> (Ty, Vec<Diagnostic>) {
+    let mut resolver = TypeResolver { db, owner, generics, self_ty: SelfTy::Owner, diagnostics: Vec::new() };
+    let ty = resolver.argument(ty);
+    (ty, resolver.diagnostics)
+}
+
 /// How much `Self` means while a type is resolved. What an impl is of cannot be said in terms of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfTy {
@@ -121,33 +133,154 @@ impl TypeResolver<'_> {
             TypeRefKind::Tuple(parts) => Ty::Tuple(parts.iter().map(|part| self.ty(part)).collect()),
             TypeRefKind::Pointer(mutable, target) => Ty::Pointer(*mutable, Arc::new(self.ty(target))),
             TypeRefKind::Dyn(of) => {
+                let mut plain = TypeRef::clone(of);
+                let mut named: Vec<(&Ident, &TypeRef)> = Vec::new();
+                if let TypeRefKind::Path { args, .. } = &mut plain.kind {
+                    args.retain(|arg| !matches!(arg.kind, TypeRefKind::Named(..)));
+                }
+                if let TypeRefKind::Path { args, .. } = &of.kind {
+                    named.extend(args.iter().filter_map(|arg| match &arg.kind {
+                        TypeRefKind::Named(name, ty) => Some((name, &**ty)),
+                        _ => None,
+                    }));
+                }
                 let (found, diagnostics) = super::traits::resolve_trait(
                     self.db,
                     self.owner,
                     self.generics,
                     Ty::Unit,
-                    of,
+                    &plain,
                     self.self_ty,
                 );
                 self.diagnostics.extend(diagnostics);
                 match found {
-                    Some(found) => Ty::Dyn(found.of, found.args.iter().skip(1).cloned().collect()),
+                    Some(found) => {
+                        let mut args: Vec<Ty> = found.args.iter().skip(1).cloned().collect();
+                        args.extend(self.associated(of, found.of, &named));
+                        Ty::Dyn(found.of, args.into())
+                    }
                     None => Ty::Error,
                 }
+            }
+            TypeRefKind::Value(value) => {
+                self.no_constant(ty, &format!("`{value}` is a constant, not a type"));
+                Ty::Error
+            }
+            TypeRefKind::Named(name, _) => {
+                let diagnostic = Diagnostic::error(
+                    codes::TYPE_ARGUMENTS,
+                    Phase::Typeck,
+                    Place::Node(self.owner, ty.node),
+                    format!(
+                        "`{} = ...` says what an associated type is, and stands only behind `dyn`",
+                        name.name
+                    ),
+                    "no trait of a `dyn` type",
+                )
+                .note("`dyn Trait<Item = T>` is the type of values whose `Item` is `T`")
+                .help("write the type alone, or a bound and a `where` clause");
+                self.diagnostics.push(diagnostic);
+                Ty::Error
             }
             TypeRefKind::Error => Ty::Error,
         }
     }
 
+    /// A type argument: a type, a constant, or a constant parameter.
+    fn argument(&mut self, ty: &TypeRef) -> Ty {
+        match &ty.kind {
+            TypeRefKind::Value(value) => Ty::Value(*value),
+            TypeRefKind::Path { path, args } if args.is_empty() && path.len() == 1 => {
+                let constant = path.first().and_then(|name| {
+                    let index = self.generics.iter().position(|generic| *generic == name.name)?;
+                    const_parameter(self.db, self.owner, &name.name)?;
+                    Some(Ty::Param(index as u32, name.name.clone()))
+                });
+                constant.unwrap_or_else(|| self.ty(ty))
+            }
+            _ => self.ty(ty),
+        }
+    }
+
+    /// What a `dyn` type says of the associated types of its trait, in the order of their declaration.
+    fn associated(&mut self, at: &TypeRef, of: ItemId, named: &[(&Ident, &TypeRef)]) -> Vec<Ty> {
+        let ItemHir::Trait(declared) = &**item_hir(self.db, of) else { return Vec::new() };
+        let known = |name: &Name| declared.types.iter().any(|(own, _)| own.name == *name);
+        if let Some((name, _)) = named.iter().find(|(name, _)| !known(&name.name)) {
+            let diagnostic = Diagnostic::error(
+                codes::UNKNOWN_MEMBER,
+                Phase::Typeck,
+                Place::Node(self.owner, name.node),
+                format!("the trait `{}` has no associated type `{}`", of.name(self.db), name.name),
+                "no such type",
+            )
+            .label(Place::Node(of, NodeId(0)), "the trait is declared here")
+            .note("`Name = T` says what an associated type of the trait is")
+            .help("name a type that the trait declares with `type`");
+            self.diagnostics.push(diagnostic);
+        }
+        let mut types = Vec::with_capacity(declared.types.len());
+        for (own, _) in &declared.types {
+            if let Some((_, ty)) = named.iter().find(|(name, _)| name.name == own.name) {
+                let ty = self.ty(ty);
+                types.push(ty);
+                continue;
+            }
+            types.push(Ty::Error);
+            let diagnostic = Diagnostic::error(
+                codes::TYPE_ARGUMENTS,
+                Phase::Typeck,
+                Place::Node(self.owner, at.node),
+                format!("this `dyn` type does not say what `{}` is", own.name),
+                format!("`{}` is missing", own.name),
+            )
+            .label(Place::Node(of, NodeId(0)), "the trait is declared here")
+            .note("a value's methods speak of the associated types, so they are part of the `dyn` type")
+            .help(format!("write `dyn {}<{} = T>` with a type", of.name(self.db), own.name));
+            self.diagnostics.push(diagnostic);
+        }
+        types
+    }
+
+    fn no_constant(&mut self, ty: &TypeRef, message: &str) {
+        let diagnostic = Diagnostic::error(
+            codes::UNKNOWN_TYPE,
+            Phase::Typeck,
+            Place::Node(self.owner, ty.node),
+            message,
+            "expected a type",
+        )
+        .note("constants stand among type arguments only, for parameters that are declared with `const`")
+        .help("write the name of a type here");
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports a type where the item declares a constant parameter, and the other way round.
+    fn expect_kinds(&mut self, ty: &TypeRef, item: ItemId, args: &[Ty]) -> bool {
+        let Some((index, constant)) = wrong_kind(self.db, self.owner, item, args) else { return true };
+        self.diagnostics.push(kind_mismatch(
+            self.db,
+            Place::Node(self.owner, ty.node),
+            item,
+            index,
+            constant,
+        ));
+        false
+    }
+
     fn path(&mut self, ty: &TypeRef, path: &[Ident], args: &[TypeRef]) -> Ty {
         let Some(last) = path.last() else { return Ty::Error };
-        let args_of: Vec<Ty> = args.iter().map(|arg| self.ty(arg)).collect();
+        let args_of: Vec<Ty> = args.iter().map(|arg| self.argument(arg)).collect();
         if let Some(known) = self.of_parameter(ty, path, args.len()) {
             return known;
         }
         if let [name] = path {
             if let Some(index) = self.generics.iter().position(|generic| *generic == name.name) {
                 self.expect_args(ty, name, 0, args.len(), None);
+                if const_parameter(self.db, self.owner, &name.name).is_some() {
+                    self.no_constant(ty, &format!("`{}` is a constant, not a type", name.name));
+                    return Ty::Error;
+                }
                 return Ty::Param(index as u32, name.name.clone());
             }
             match lookup_name(self.db, self.owner.file(self.db), &name.name) {
@@ -269,21 +402,26 @@ impl TypeResolver<'_> {
                 while let Some(default) = default_argument(self.db, item, filled.len() as u32) {
                     filled.push(default.subst(&filled));
                 }
-                let fits = self.expect_args(ty, name, generics_of(self.db, item), filled.len(), Some(item));
+                let fits = self.expect_args(ty, name, generics_of(self.db, item), filled.len(), Some(item))
+                    && self.expect_kinds(ty, item, &filled);
                 match (fits, item.kind(self.db)) {
                     (false, _) => Ty::Error,
                     (true, ItemKind::Form) => Ty::Form(item, filled.into()),
                     (true, _) => Ty::Pick(item, filled.into()),
                 }
             }
-            ItemKind::Form => match generic_count(generics_of(self.db, item), self) {
-                true => Ty::Form(item, args.into()),
-                false => Ty::Error,
-            },
-            ItemKind::Pick => match generic_count(generics_of(self.db, item), self) {
-                true => Ty::Pick(item, args.into()),
-                false => Ty::Error,
-            },
+            ItemKind::Form => {
+                match generic_count(generics_of(self.db, item), self) && self.expect_kinds(ty, item, &args) {
+                    true => Ty::Form(item, args.into()),
+                    false => Ty::Error,
+                }
+            }
+            ItemKind::Pick => {
+                match generic_count(generics_of(self.db, item), self) && self.expect_kinds(ty, item, &args) {
+                    true => Ty::Pick(item, args.into()),
+                    false => Ty::Error,
+                }
+            }
             ItemKind::Alias => {
                 let alias = alias_data(self.db, item);
                 match generic_count(alias.generics.len(), self) {
@@ -413,14 +551,19 @@ impl TypeResolver<'_> {
                 Applicability::MaybeIncorrect,
             );
         }
+        let diagnostic =
+            match super::missing_import::suggested(self.db, self.owner.file(self.db), text, diagnostic) {
+                Ok(diagnostic) => return diagnostic.note("the standard library has a type of this name"),
+                Err(diagnostic) => diagnostic,
+            };
         let known = type_names(self.db, self.owner.file(self.db));
         let candidates = known.iter().chain(self.generics).map(Name::as_str).chain(BUILTIN_TYPES);
-        match nearest(text, candidates.filter(|candidate| *candidate != text)) {
-            Some(meant) => diagnostic.note("a type of a similar name is in scope").suggest(
+        match meant(text, candidates.filter(|candidate| *candidate != text)) {
+            Some((meant, sure)) => diagnostic.note("a type of a similar name is in scope").suggest(
                 place,
                 meant,
                 format!("did you mean `{meant}`?"),
-                Applicability::MaybeIncorrect,
+                sure,
             ),
             None => diagnostic
                 .note("types are built-in ones, forms, picks, aliases and type parameters")
@@ -490,9 +633,129 @@ pub fn generics_of(db: &dyn Db, item: ItemId) -> usize {
     }
 }
 
-/// What stands for a type argument of a form or pick that is left out, over the arguments before it.
+/// The constant parameters that an item declares itself, with their written types.
+fn written_constants(db: &dyn Db, item: ItemId) -> &[(Name, TypeRef)] {
+    if let Some(sig) = proc_signature(db, item) {
+        return &sig.consts;
+    }
+    match &**item_hir(db, item) {
+        ItemHir::Form(hir) => &hir.consts,
+        ItemHir::Pick(hir) => &hir.consts,
+        ItemHir::Impl(hir) => &hir.consts,
+        ItemHir::Proc(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Missing
+        | ItemHir::Const(_)
+        | ItemHir::StaticAssert(..) => &[],
+    }
+}
+
+/// The type of the constant parameter `name` of an item or of the impl around it; `None` if that is no constant
+/// parameter.
+pub fn const_parameter(db: &dyn Db, item: ItemId, name: &Name) -> Option<Ty> {
+    let owner = proc_signature(db, item).as_ref().and_then(|sig| sig.owner);
+    for declared in [Some(item), owner].into_iter().flatten() {
+        if let Some((_, written)) = written_constants(db, declared).iter().find(|(known, _)| known == name) {
+            return Some(resolve_type(db, declared, &[], written).0);
+        }
+    }
+    None
+}
+
+/// What is wrong with the types of an item's constant parameters.
+pub(super) fn constant_diagnostics(db: &dyn Db, item: ItemId) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (name, written) in written_constants(db, item) {
+        let (ty, found) = resolve_type(db, item, &[], written);
+        diagnostics.extend(found);
+        let fits = match &ty {
+            Ty::Int(int) => int.bits() <= 64,
+            Ty::Bool | Ty::Error => true,
+            _ => false,
+        };
+        if !fits {
+            diagnostics.push(
+                Diagnostic::error(
+                    codes::TYPE_ARGUMENTS,
+                    Phase::Typeck,
+                    Place::Node(item, written.node),
+                    format!("the constant parameter `{name}` is neither an integer nor a `bool`"),
+                    "not a type of constant parameters",
+                )
+                .note("constants that are part of a type are integers of up to 64 bits and `bool`s")
+                .help("pass other values as arguments"),
+            );
+        }
+    }
+    diagnostics
+}
+
+/// The first of `args`, written in `owner`, that is a type where `item` declares a constant parameter, or the other
+/// way round; and whether a constant is wanted.
+pub(super) fn wrong_kind(db: &dyn Db, owner: ItemId, item: ItemId, args: &[Ty]) -> Option<(usize, bool)> {
+    let own = own_parameters(db, item);
+    let constants = written_constants(db, item);
+    own.iter().zip(args).enumerate().find_map(|(index, (name, arg))| {
+        let wanted = constants.iter().any(|(known, _)| known == name);
+        let given = match arg {
+            Ty::Value(_) => true,
+            Ty::Param(_, name) => const_parameter(db, owner, name).is_some(),
+            Ty::Error | Ty::Infer(_) => wanted,
+            _ => false,
+        };
+        (wanted != given).then_some((index, wanted))
+    })
+}
+
+/// Names of the type parameters that an item writes itself.
+fn own_parameters(db: &dyn Db, item: ItemId) -> Vec<Name> {
+    let names = |list: &[Ident]| list.iter().map(|ident| ident.name.clone()).collect();
+    if let Some(sig) = proc_signature(db, item) {
+        return names(&sig.generics);
+    }
+    match &**item_hir(db, item) {
+        ItemHir::Form(hir) => names(&hir.generics),
+        ItemHir::Pick(hir) => names(&hir.generics),
+        ItemHir::Impl(hir) => names(&hir.generics),
+        ItemHir::Proc(_)
+        | ItemHir::Alias(_)
+        | ItemHir::Trait(_)
+        | ItemHir::Missing
+        | ItemHir::Const(_)
+        | ItemHir::StaticAssert(..) => Vec::new(),
+    }
+}
+
+/// The error for what [`wrong_kind`] finds.
+pub(super) fn kind_mismatch(
+    db: &dyn Db,
+    place: Place,
+    item: ItemId,
+    index: usize,
+    constant: bool,
+) -> Diagnostic {
+    let name = own_parameters(db, item).get(index).cloned().unwrap_or_default();
+    let (message, help) = if constant {
+        (format!("`{name}` stands for a constant, but a type is given"), "write an integer here, such as `4`")
+    } else {
+        (format!("`{name}` stands for a type, but a constant is given"), "write the name of a type here")
+    };
+    Diagnostic::error(codes::TYPE_ARGUMENTS, Phase::Typeck, place, message, "wrong kind of type argument")
+        .label(Place::Node(item, NodeId(0)), "declared here")
+        .note("parameters declared with `const` take constants, all others take types")
+        .help(help)
+}
+
+/// What stands for a type argument of a proc, form or pick that is left out, over the arguments before it.
 #[salsa::tracked(returns(ref), cycle_result = default_argument_cycle)]
-fn default_argument(db: &dyn Db, item: ItemId, index: u32) -> Option<Ty> {
+pub(super) fn default_argument(db: &dyn Db, item: ItemId, index: u32) -> Option<Ty> {
+    if let Some(sig) = proc_signature(db, item) {
+        let written = sig.defaults.get(index as usize)?.as_ref()?;
+        let names: Vec<Name> =
+            sig.generics.iter().take(index as usize).map(|ident| ident.name.clone()).collect();
+        return Some(resolve_argument(db, item, &names, written).0);
+    }
     let (names, defaults) = match &**item_hir(db, item) {
         ItemHir::Form(hir) => (&hir.generics, &hir.defaults),
         ItemHir::Pick(hir) => (&hir.generics, &hir.defaults),
@@ -500,7 +763,7 @@ fn default_argument(db: &dyn Db, item: ItemId, index: u32) -> Option<Ty> {
     };
     let written = defaults.get(index as usize)?.as_ref()?;
     let names: Vec<Name> = names.iter().take(index as usize).map(|ident| ident.name.clone()).collect();
-    Some(resolve_type(db, item, &names, written).0)
+    Some(resolve_argument(db, item, &names, written).0)
 }
 
 /// A default that needs itself.
@@ -561,7 +824,8 @@ fn aliases_named(db: &dyn Db, item: ItemId) -> Arc<[ItemId]> {
                 stack.extend(ret.as_deref());
             }
             TypeRefKind::Tuple(parts) => stack.extend(parts),
-            TypeRefKind::Error => {}
+            TypeRefKind::Named(_, inner) => stack.push(inner),
+            TypeRefKind::Value(_) | TypeRefKind::Error => {}
         }
     }
     super::scope::sort_items(db, &mut found);

@@ -1,10 +1,12 @@
 //! The driver itself: one door for each verb.
+mod documents; // pages of documentation, and examples as tests
 mod hot; // programs whose procedures are replaced while they run
 mod linking; // object files to executables
 mod packing; // packages for the loader
 mod stored; // results from the store, and into it
 mod testing; // programs that run tests
 
+pub use documents::Documented;
 pub use hot::{HotBuild, HotProgram, Swap};
 pub use packing::{Packer, Part, PartKind};
 pub use testing::{TestBuild, TestProgram, TestProgramKind};
@@ -512,6 +514,9 @@ impl Driver {
         let folders = plan.folders();
         let cwd = vitte_sys::fs::canonical(&request.cwd).unwrap_or_else(|_| request.cwd.clone());
         let mut files = plan.project.project_files(&cwd);
+        if let (Some(package), Some(found)) = (&plan.package, &plan.project.package) {
+            files.extend(package.native.iter().map(|part| found.folder.join(&part.file)));
+        }
         files.insert(plan.project.entry_file);
         let mut roots = vec![folders.workspace.clone()];
         roots.extend(folders.roots.iter().map(|(_, folder)| folder.clone()));
@@ -615,7 +620,7 @@ fn compile_snapshot(
 ) -> Result<Compiled, DriverError> {
     let started = Instant::now();
     let found = kept.check(db, program);
-    let mut found: Vec<Diagnostic> = found.to_vec();
+    let mut found = doors::with_lints(db, program, &plan.lints, &found);
     tracing::debug!(elapsed = ?started.elapsed(), "checked");
     let resolve = |found: &[Diagnostic]| show::resolve(db, cwd, &plan.lints, found);
     let mut diagnostics = resolve(&found);
@@ -690,12 +695,14 @@ fn parts(db: &Database, program: Program, outline: Outline) -> Result<Vec<Part>,
     let component = Part {
         kind: PartKind::Component,
         path: "main.wasm".to_owned(),
+        target: packing::ANY.to_owned(),
         bytes: doors::component(db, program, outline)?,
     };
     Ok(match outline {
         Outline::Module => {
             let bytes = doors::bytecode(db, program)?;
-            vec![component, Part { kind: PartKind::Bytecode, path: "main.vitbc".to_owned(), bytes }]
+            let (path, target) = ("main.vitbc".to_owned(), packing::ANY.to_owned());
+            vec![component, Part { kind: PartKind::Bytecode, path, target, bytes }]
         }
         // Plugins are components.
         Outline::Plugin => vec![component],

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Driver;
 use crate::api::{BuildOutcome, DriverError, Event, EventSink};
 use crate::engine::internal;
-use crate::plan::{BuildPlan, PackagePlan};
+use crate::plan::{BuildPlan, NativePart, PackagePlan};
 use crate::product::Product;
 use crate::project::{bad_input, io_error};
 
@@ -16,7 +16,14 @@ pub enum PartKind {
     Component,
     /// A module of bytecode.
     Bytecode,
+    /// A native library.
+    Library,
+    /// The table of a native library's functions, beside it under the same name.
+    Table,
 }
+
+/// The target of parts that suit every machine.
+pub(super) const ANY: &str = "any";
 
 /// A file of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +32,8 @@ pub struct Part {
     pub kind: PartKind,
     /// Where it goes.
     pub path: String,
+    /// The target that it is for, or `any`.
+    pub target: String,
     /// Its bytes.
     pub bytes: Arc<[u8]>,
 }
@@ -63,14 +72,34 @@ pub(super) fn foreign(plan: &BuildPlan) -> Result<Option<Vec<Part>>, DriverError
     } else {
         bytes
     };
-    Ok(Some(vec![Part { kind: PartKind::Component, path: "main.wasm".to_owned(), bytes: bytes.into() }]))
+    Ok(Some(vec![Part {
+        kind: PartKind::Component,
+        path: "main.wasm".to_owned(),
+        target: ANY.to_owned(),
+        bytes: bytes.into(),
+    }]))
 }
 
 impl Driver {
-    pub(super) fn pack(&self, plan: &BuildPlan, parts: Vec<Part>) -> Result<Vec<u8>, DriverError> {
+    pub(super) fn pack(&self, plan: &BuildPlan, mut parts: Vec<Part>) -> Result<Vec<u8>, DriverError> {
         let (Some(packer), Some(package)) = (&self.packer, &plan.package) else {
             return Err(internal("nobody is there to write packages"));
         };
+        if let Some(folder) = plan.project.package.as_ref().map(|package| &package.folder) {
+            for NativePart { file, path, kind, target, sha256 } in &package.native {
+                let bytes = vitte_sys::fs::read(&folder.join(file)).map_err(io_error)?;
+                if crate::digest::sha256(&bytes) != *sha256 {
+                    let message = format!("`{file}` changed during the build");
+                    return Err(bad_input("INPUT_CHANGED", message, "build again once it is written"));
+                }
+                parts.push(Part {
+                    kind: *kind,
+                    path: path.clone(),
+                    target: target.clone(),
+                    bytes: bytes.into(),
+                });
+            }
+        }
         packer.pack(package, parts).map_err(|message| {
             let name = &plan.project.name;
             bad_input(

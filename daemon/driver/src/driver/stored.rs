@@ -123,7 +123,7 @@ impl Driver {
                 options,
                 &CancellationToken::new(),
                 |db, program, kept| {
-                    let found = kept.check(db, program);
+                    let found = doors::with_lints(db, program, &plan.lints, &kept.check(db, program));
                     let diagnostics = show::resolve_named(db, &cache::portable_name, &plan.lints, &found);
                     (db.revision(), kept.inputs(db, program), db.replaced_since(revision), diagnostics)
                 },

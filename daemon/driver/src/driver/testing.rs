@@ -11,9 +11,9 @@ use crate::plan::BuildPlan;
 use crate::project::Project;
 
 /// Folders of a package in which tests may stand in modules that its entry does not reach.
-const FOLDERS: [&str; 2] = ["src", "tests"];
+const FOLDERS: [&str; 3] = ["src", "tests", "benches"];
 /// Deepest folder below those that is looked into.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// Tests, built.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,11 @@ pub enum TestProgramKind {
         /// Empty for all.
         prefix: String,
     },
+    /// The examples of a module's doc comments: `test_line_N` is the one that begins in line N.
+    Examples {
+        /// What the module is called.
+        module: String,
+    },
     /// It is a test itself, and passes by ending with 0.
     Program {
         /// Its path as the manifest says it.
@@ -63,10 +68,9 @@ impl Driver {
     ) -> Result<TestBuild, DriverError> {
         let request = BuildRequest { tests: true, ..request.clone() };
         let plan = BuildPlan::new(&request)?;
-        let once = Once { events, told: Mutex::default() };
+        let once = Once::new(events);
         let mut built = self.build_each(&request, &plan, &once, cancel)?;
-        let told = once.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (built.outcome.errors, built.outcome.warnings) = (told.errors, told.warnings);
+        (built.outcome.errors, built.outcome.warnings) = once.counted();
         Ok(built)
     }
 
@@ -124,7 +128,7 @@ impl Driver {
 
 impl Driver {
     /// The files of which a program is made.
-    fn modules_of(
+    pub(super) fn modules_of(
         &self,
         plan: &BuildPlan,
         cancel: &CancellationToken,
@@ -139,7 +143,11 @@ impl Driver {
 }
 
 /// The modules in a folder and below. One that is not there has none; links are not followed.
-fn modules_below(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> Result<(), DriverError> {
+pub(super) fn modules_below(
+    folder: &Path,
+    depth: usize,
+    found: &mut BTreeSet<PathBuf>,
+) -> Result<(), DriverError> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let failed = |source| DriverError::Io { operation: "list", path: folder.to_path_buf(), source };
@@ -160,13 +168,27 @@ fn modules_below(folder: &Path, depth: usize, found: &mut BTreeSet<PathBuf>) -> 
 /// Whether it may pay to look for tests in a module.
 fn mentions_tests(file: &Path) -> bool {
     let text = vitte_sys::fs::read(file).unwrap_or_default();
-    [&b"proc test_"[..], b"test \""].iter().any(|mark| text.windows(mark.len()).any(|part| part == *mark))
+    [&b"proc test_"[..], b"test \"", b"proc bench_", b"bench \""]
+        .iter()
+        .any(|mark| text.windows(mark.len()).any(|part| part == *mark))
 }
 
 /// Passes on what was not told before: programs share modules, and so their diagnostics.
-struct Once<'a> {
+pub(super) struct Once<'a> {
     events: &'a dyn EventSink,
     told: Mutex<Told>,
+}
+
+impl<'a> Once<'a> {
+    pub(super) fn new(events: &'a dyn EventSink) -> Self {
+        Self { events, told: Mutex::default() }
+    }
+
+    /// How many errors and warnings were passed on.
+    pub(super) fn counted(self) -> (u64, u64) {
+        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (told.errors, told.warnings)
+    }
 }
 
 #[derive(Default)]

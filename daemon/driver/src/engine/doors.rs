@@ -12,16 +12,17 @@ pub(crate) use vitte_compiler::codegen::Fragments;
 use vitte_compiler::codegen::hot::Contract;
 use vitte_compiler::codegen::wasm::Outline;
 use vitte_compiler::codegen::{self, TextStage, WasmWidth};
+use vitte_compiler::doc::{self, Pages};
 use vitte_compiler::format::{self, FormatError};
 use vitte_compiler::lower::hir::Abi;
 use vitte_compiler::lower::{self, ItemId, ItemKind, NodeId};
 use vitte_compiler::mono::{Instance, InstanceKind};
 use vitte_compiler::ssa::CodeOptions;
-use vitte_compiler::{explain as explanations, runtime, syntax, types};
+use vitte_compiler::{explain as explanations, lint, runtime, syntax, types};
 
 use super::Database;
 use super::database::Folders;
-use crate::api::{LineRange, Stage, SyntaxProblem};
+use crate::api::{LineRange, LintLevel, Stage, SyntaxProblem};
 
 const NOT_LAID_OUT: Code = Code { code: "LNK0062", key: "LINK_E_NOT_LAID_OUT" };
 
@@ -110,6 +111,41 @@ pub(crate) fn declared_in_c(db: &Database, program: Program) -> Vec<Name> {
         .filter(|item| lower::proc_signature(db, *item).as_ref().is_some_and(|sig| sig.abi == Abi::C))
         .map(|item| item.name(db).clone());
     names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What `found` in a program and, where a setting asks for lints that are looked for on demand, those.
+pub(crate) fn with_lints(
+    db: &Database,
+    program: Program,
+    settings: &[(LintLevel, String)],
+    found: &[Diagnostic],
+) -> Vec<Diagnostic> {
+    let mut all = found.to_vec();
+    if settings.iter().any(|(level, name)| *level != LintLevel::Allow && lint::is_on_demand(name)) {
+        for module in types::program_modules(db, program).iter() {
+            all.extend(lint::file_lints(db, *module).iter().cloned());
+        }
+    }
+    all
+}
+
+/// The documentation of modules, each with the name of its page.
+pub(crate) fn pages(db: &Database, title: &str, about: &str, modules: &[(String, SourcePath)]) -> Pages {
+    let modules: Vec<(String, SourceFile)> =
+        modules.iter().map(|(name, path)| (name.clone(), db.file(path))).collect();
+    doc::pages(db, title, about, &modules)
+}
+
+/// The documentation of the standard library.
+pub(crate) fn library_pages(db: &Database) -> Pages {
+    let prefix = format!("{}/", runtime::LIBRARY.join("/"));
+    let modules = runtime::FILES.iter().filter_map(|(path, _)| {
+        let name = path.strip_prefix(prefix.as_str())?.strip_suffix(".vit")?;
+        let path = SourcePath { root: runtime::CORE_ROOT.into(), path: (*path).into() };
+        Some((name.to_owned(), path))
+    });
+    let about = "The modules that every program can import, below `vitte/stdlib/`.";
+    pages(db, "Vitte standard library", about, &modules.collect::<Vec<_>>())
 }
 
 /// The user's `main`.

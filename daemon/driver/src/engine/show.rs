@@ -1,25 +1,26 @@
 //! Diagnostics on their way out: spans looked up, lint levels applied, ordered, each once.
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use vitte_compiler::base::{
-    Applicability, Code, Diagnostic, FileContents, LabelKind, LineIndex, Phase, Place, Severity, SourceFile,
+    Applicability, Diagnostic, FileContents, LabelKind, LineIndex, Phase, Place, Severity, SourceFile,
     SourcePath, Span,
 };
+use vitte_compiler::lint::{self, Level};
 
 use super::{Database, doors};
 use crate::api::{FileSpan, LintLevel, Position, ResolvedDiagnostic, ResolvedLabel, ResolvedSuggestion};
+use crate::digest::hex;
 
 /// Most source lines that travel with a span.
 const LINES_MAX: u32 = 8;
 
 /// Most bytes of a source line that travel with a span; what is longer was made by a machine.
 const LINE_BYTES_MAX: usize = 4096;
-
-/// `let b = a` twice, and a use after it.
-const MOVED_TWICE: &str = "BOR0010";
-const USE_AFTER_MOVE: &str = "BOR0020";
 
 /// Looks up and orders `diagnostics`: by file, then position, then code; duplicates removed.
 /// Those that are switched off are left out.
@@ -47,11 +48,11 @@ pub(crate) fn resolve_named(
     lints: &[(LintLevel, String)],
     diagnostics: &[Diagnostic],
 ) -> Vec<Arc<ResolvedDiagnostic>> {
-    let mut texts = Texts { db, name, files: HashMap::new() };
+    let texts = Texts { db, name, files: RefCell::default() };
     let mut shown: Vec<ResolvedDiagnostic> = diagnostics
         .iter()
         .filter_map(|diagnostic| {
-            let severity = severity(diagnostic.severity, diagnostic.code, lints)?;
+            let severity = severity(diagnostic, lints, &|place| texts.level(diagnostic, place))?;
             Some(texts.diagnostic(diagnostic, severity))
         })
         .collect();
@@ -67,23 +68,35 @@ fn order(diagnostic: &ResolvedDiagnostic) -> (&str, u32, &str, &str) {
 }
 
 /// `error` or `warning`, or `None` when it is not shown. An error stays one: only what the language
-/// leaves open can be set.
-fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Option<&'static str> {
+/// leaves open can be set. Settings of the manifest come before those of the command line, and attributes in the
+/// text, which `written` finds, after both; but a warning that an attribute asks for is an error where all warnings
+/// are.
+fn severity(
+    diagnostic: &Diagnostic,
+    lints: &[(LintLevel, String)],
+    written: &dyn Fn(Place) -> Option<Level>,
+) -> Option<&'static str> {
+    let (code, severity) = (diagnostic.code, diagnostic.severity);
     let default = match severity {
         Severity::Error => return Some("error"),
         Severity::Deny => LintLevel::Deny,
         Severity::Warning => LintLevel::Warn,
         Severity::Lint => LintLevel::Allow,
     };
-    // The check for moves has two codes and one switch.
-    let check = if code.code == MOVED_TWICE { USE_AFTER_MOVE } else { code.code };
-    let concerns = |name: &str| {
-        (name == "warnings" && severity == Severity::Warning)
-            || name.eq_ignore_ascii_case(code.code)
-            || name.eq_ignore_ascii_case(check)
-            || name.eq_ignore_ascii_case(code.key)
+    let last = |concerns: &dyn Fn(&str) -> bool| {
+        lints.iter().rev().find(|(_, name)| concerns(name)).map(|(level, _)| *level)
     };
-    let level = lints.iter().rev().find(|(_, name)| concerns(name)).map_or(default, |(level, _)| *level);
+    let set = last(&|name| lint::levels::concerns(name, code, severity)).unwrap_or(default);
+    let all_warnings = || last(&|name| name == lint::WARNINGS);
+    let level = match diagnostic.labels.first().and_then(|label| written(label.place)) {
+        None => set,
+        Some(Level::Allow) => LintLevel::Allow,
+        Some(Level::Deny) => LintLevel::Deny,
+        Some(Level::Warn) => match all_warnings() {
+            Some(LintLevel::Deny) => LintLevel::Deny,
+            Some(LintLevel::Allow | LintLevel::Warn) | None => LintLevel::Warn,
+        },
+    };
     match level {
         LintLevel::Allow => None,
         LintLevel::Warn => Some("warning"),
@@ -123,6 +136,7 @@ struct Text {
     text: Arc<str>,
     lines: LineIndex,
     is_ascii: bool,
+    digest: OnceCell<String>,
 }
 
 impl Text {
@@ -166,34 +180,51 @@ fn beginning(line: &str) -> &str {
 struct Texts<'a> {
     db: &'a Database,
     name: &'a dyn Fn(&SourcePath) -> String,
-    files: HashMap<SourceFile, Text>,
+    files: RefCell<HashMap<SourceFile, Rc<Text>>>,
 }
 
 impl Texts<'_> {
-    fn text(&mut self, file: SourceFile) -> &Text {
-        let (db, name) = (self.db, self.name);
-        self.files.entry(file).or_insert_with(|| {
-            let shown = name(file.path(db));
-            let text: Arc<str> = match file.contents(db) {
+    fn text(&self, file: SourceFile) -> Rc<Text> {
+        let make = || {
+            let shown = (self.name)(file.path(self.db));
+            let text: Arc<str> = match file.contents(self.db) {
                 FileContents::Text(text) => text,
                 FileContents::Missing
                 | FileContents::Folder
                 | FileContents::NotUtf8(_)
                 | FileContents::Unreadable(_) => "".into(),
             };
-            Text { shown, lines: LineIndex::new(&text), is_ascii: text.is_ascii(), text }
-        })
+            let (lines, is_ascii) = (LineIndex::new(&text), text.is_ascii());
+            Rc::new(Text { shown, lines, is_ascii, text, digest: OnceCell::new() })
+        };
+        Rc::clone(self.files.borrow_mut().entry(file).or_insert_with(make))
     }
 
-    fn place(&mut self, place: Place) -> FileSpan {
-        let (file, span) = match place {
+    fn bytes(&self, place: Place) -> (SourceFile, Span) {
+        match place {
             Place::File(file, span) => (file, span),
             Place::Node(item, node) => (item.file(self.db), doors::node_span(self.db, item, node)),
-        };
+        }
+    }
+
+    fn place(&self, place: Place) -> FileSpan {
+        let (file, span) = self.bytes(place);
         self.text(file).span(span)
     }
 
-    fn diagnostic(&mut self, diagnostic: &Diagnostic, severity: &str) -> ResolvedDiagnostic {
+    fn digest(&self, place: Place) -> String {
+        let text = self.text(self.bytes(place).0);
+        text.digest.get_or_init(|| hex(&Sha256::digest(text.text.as_bytes()))).clone()
+    }
+
+    /// The level that attributes around a place set.
+    fn level(&self, diagnostic: &Diagnostic, place: Place) -> Option<Level> {
+        let (file, span) = self.bytes(place);
+        let levels = lint::levels::levels(self.db, file);
+        levels.at(span.start, diagnostic.code, diagnostic.severity)
+    }
+
+    fn diagnostic(&self, diagnostic: &Diagnostic, severity: &str) -> ResolvedDiagnostic {
         let labels = diagnostic.labels.iter().map(|label| ResolvedLabel {
             primary: label.kind == LabelKind::Primary,
             message: label.message.clone(),
@@ -205,6 +236,7 @@ impl Texts<'_> {
             replacement: suggestion.replacement.clone(),
             span: self.place(suggestion.place),
             applicability: applicability_name(suggestion.applicability).into(),
+            digest: self.digest(suggestion.place),
         });
         let suggestions = suggestions.collect();
         ResolvedDiagnostic {
@@ -231,10 +263,40 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::engine::Folders;
-    use vitte_compiler::base::{Db, SourcePath};
+    use vitte_compiler::base::{Code, Db, SourcePath};
 
     const ODD: Code = Code { code: "SEM0901", key: "SEMA_W_ODD" };
     const WRONG: Code = Code { code: "TYP0213", key: "TYPECK_E_ASSIGN_MISMATCH" };
+
+    fn severity(severity: Severity, code: Code, lints: &[(LintLevel, String)]) -> Option<&'static str> {
+        attributed(severity, code, lints, None)
+    }
+
+    /// With a level that an attribute sets.
+    fn attributed(
+        severity: Severity,
+        code: Code,
+        lints: &[(LintLevel, String)],
+        written: Option<Level>,
+    ) -> Option<&'static str> {
+        let db = Database::new(Folders { workspace: PathBuf::new(), roots: Vec::new() });
+        let place = Place::File(db.file(&SourcePath::workspace("a.vit")), Span::default());
+        let diagnostic = Diagnostic { severity, ..Diagnostic::error(code, Phase::Sema, place, "m", "l") };
+        super::severity(&diagnostic, lints, &|_| written)
+    }
+
+    #[test]
+    fn attributes_have_the_last_word_but_for_denied_warnings() {
+        let deny = [(LintLevel::Deny, "warnings".to_owned())];
+        let said =
+            |lints: &[(LintLevel, String)], written| attributed(Severity::Warning, ODD, lints, Some(written));
+        assert_eq!(said(&[], Level::Allow), None);
+        assert_eq!(said(&deny, Level::Allow), None);
+        assert_eq!(said(&deny, Level::Warn), Some("error"));
+        assert_eq!(said(&[], Level::Deny), Some("error"));
+        assert_eq!(attributed(Severity::Error, WRONG, &[], Some(Level::Allow)), Some("error"));
+        assert_eq!(attributed(Severity::Lint, ODD, &[], Some(Level::Warn)), Some("warning"));
+    }
 
     #[test]
     fn levels_come_from_the_last_word() {
@@ -248,8 +310,8 @@ mod tests {
         assert_eq!(set(&[(LintLevel::Allow, "SEMA_W_ODD"), (LintLevel::Warn, "SEM0901")]), Some("warning"));
         let allow = [(LintLevel::Allow, "TYP0213".to_owned())];
         assert_eq!(severity(Severity::Error, WRONG, &allow), Some("error"));
-        let twice = Code { code: MOVED_TWICE, key: "BORROWCK_E_MOVE_AFTER_MOVE" };
-        let allow = [(LintLevel::Allow, USE_AFTER_MOVE.to_owned())];
+        let twice = Code { code: "BOR0010", key: "BORROWCK_E_MOVE_AFTER_MOVE" };
+        let allow = [(LintLevel::Allow, "BOR0020".to_owned())];
         assert_eq!(severity(Severity::Deny, twice, &[]), Some("error"));
         assert_eq!(severity(Severity::Deny, twice, &allow), None);
         assert_eq!(severity(Severity::Lint, ODD, &[]), None);

@@ -1,8 +1,11 @@
 //! `vitte-package.json` and `vitte-workspace.json`: what they say, checked.
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
+use std::str::FromStr;
 
 use serde_json::{Map, Value};
+
+use vitte_compiler::lint;
 
 use super::json::Document;
 use crate::api::{DriverError, LintLevel, OptLevel};
@@ -92,6 +95,17 @@ pub struct Manifest {
     pub plugin: PluginSettings,
     /// What a plugin or module may use, such as `vitte:host/console`.
     pub capabilities: Vec<String>,
+    /// Native libraries that a package for the loader brings, by the target that each is for.
+    pub native: BTreeMap<String, NativeLibrary>,
+}
+
+/// An entry of the `native` object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeLibrary {
+    /// The library, relative to the package.
+    pub library: String,
+    /// The table of its functions, relative to the package, unless it is in the library itself.
+    pub table: Option<String>,
 }
 
 /// The `plugin` object.
@@ -197,6 +211,7 @@ impl Manifest {
             link: link(&fields)?,
             plugin: plugin(&fields)?,
             capabilities: fields.list("capabilities")?,
+            native: native(&fields)?,
         })
     }
 }
@@ -396,8 +411,8 @@ fn lints(fields: &Fields<'_>) -> Result<Vec<(LintLevel, String)>, DriverError> {
         _ => Err(list.mistyped(name, "`allow`, `warn` or `deny`")),
     };
     let mut all: Vec<_> = list.object.keys().map(level).collect::<Result<_, _>>()?;
-    // `warnings` speaks of all: what is said of single lints is said after it.
-    all.sort_by_key(|(_, name)| name != "warnings");
+    // Groups speak of all: what is said of single lints is said after them.
+    all.sort_by_key(|(_, name)| !matches!(name.as_str(), lint::WARNINGS | lint::GROUP));
     Ok(all)
 }
 
@@ -427,6 +442,32 @@ fn plugin(fields: &Fields<'_>) -> Result<PluginSettings, DriverError> {
         activation: plugin.list("activation")?,
         config: plugin.optional("config")?.map(String::from),
     })
+}
+
+fn native(fields: &Fields<'_>) -> Result<BTreeMap<String, NativeLibrary>, DriverError> {
+    let mut all = BTreeMap::new();
+    let Some(list) = fields.object("native")? else { return Ok(all) };
+    for target in list.object.keys() {
+        let Some(entry) = list.object(target)? else { continue };
+        if target_lexicon::Triple::from_str(target).is_err() {
+            let message = format!("`{target}` is no target triple");
+            let help = "write one such as `x86_64-unknown-linux-gnu`";
+            return Err(fields.document.error(&list.path(target), "PKG_E_NATIVE", &message, help));
+        }
+        let library = NativeLibrary {
+            library: entry.required("library")?.to_owned(),
+            table: entry.optional("table")?.map(String::from),
+        };
+        if let Some(path) =
+            std::iter::once(&library.library).chain(&library.table).find(|path| !is_inside(path))
+        {
+            let message = format!("the file `{path}` leaves the package");
+            let help = "give a relative path without `..`";
+            return Err(fields.document.error(&list.path(target), "PKG_E_NATIVE", &message, help));
+        }
+        all.insert(target.clone(), library);
+    }
+    Ok(all)
 }
 
 fn is_package_name(name: &str) -> bool {

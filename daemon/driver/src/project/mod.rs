@@ -8,7 +8,8 @@ mod manifest; // vitte-package.json, vitte-workspace.json
 mod tests;
 
 pub use manifest::{
-    Dependency, DependencySource, LinkSettings, Manifest, PackageKind, Profile, WorkspaceManifest,
+    Dependency, DependencySource, LinkSettings, Manifest, NativeLibrary, PackageKind, Profile,
+    WorkspaceManifest,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

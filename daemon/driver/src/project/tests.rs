@@ -108,6 +108,8 @@ fn what_is_missing_or_wrong_is_named() {
     assert_eq!(complaint(find(&real, Some("."))).0, "IS_A_DIRECTORY");
     assert_eq!(complaint(find(&real, None)).0, "IS_A_DIRECTORY");
     assert_eq!(complaint(find(&real, Some("/dev/null"))).0, "NOT_A_FILE");
+    let native =
+        |entries: &str| manifest("a", "").replacen('{', &format!("{{\"native\": {{{entries}}}, "), 1);
     let cases = [
         ("{", "PKG_E_SYNTAX"),
         ("[]", "PKG_E_SYNTAX"),
@@ -123,6 +125,9 @@ fn what_is_missing_or_wrong_is_named() {
         (&manifest("a", r#""b": "1.0.0""#), "PKG_E_REGISTRY"),
         (&manifest("a", r#""b": {"path": "nowhere"}"#), "PKG_E_DEPENDENCY_MISSING"),
         (&manifest("a", r#""b": {"source": "moon"}"#), "PKG_E_DEPENDENCY"),
+        (&native(r#""moon": {"library": "a.so"}"#), "PKG_E_NATIVE"),
+        (&native(r#""x86_64-unknown-linux-gnu": {"library": "../a.so"}"#), "PKG_E_NATIVE"),
+        (&native(r#""x86_64-unknown-linux-gnu": {"table": "a.vitffi"}"#), "PKG_E_FIELD_MISSING"),
     ];
     package(&real.join("p"), "a", "");
     for (text, code) in cases {

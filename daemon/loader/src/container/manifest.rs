@@ -121,8 +121,10 @@ pub enum ArtifactKind {
     Component,
     /// Portable bytecode.
     Vitbc,
-    /// A native library.
+    /// A native library. Its table is in it, or is the artifact beside it that ends with `.vitffi`.
     Elf,
+    /// The table of a native library.
+    Vitffi,
     /// An interface.
     Wit,
     /// Documentation.

@@ -1,6 +1,7 @@
 //! What is in a file, without running anything of it.
 mod bytecode; // portable bytecode
 mod elf; // native libraries and programs
+mod package; // packages of the loader
 mod wasm; // core modules and components
 
 use vitte_native_code::table::Table;
@@ -28,7 +29,7 @@ pub struct Inspection {
     pub exports: Vec<Symbol>,
     /// Libraries that an ELF file names.
     pub needed: Vec<String>,
-    /// The name that an ELF library gives itself.
+    /// The name that an ELF library gives itself, or a package with its version.
     pub soname: Option<String>,
     /// The build identifier, in hexadecimal.
     pub build_id: Option<String>,
@@ -60,9 +61,6 @@ pub enum InspectError {
     /// No known kind.
     #[error("its content is of no known kind")]
     UnknownKind,
-    /// A kind that this version cannot look into.
-    #[error("it is {0}, which this version cannot look into")]
-    Unsupported(Kind),
     /// It breaks the rules of its format.
     #[error("it is malformed{}: {message}", place(*.offset))]
     Malformed {
@@ -82,7 +80,6 @@ impl InspectError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownKind => "MODULE_KIND_UNKNOWN",
-            Self::Unsupported(_) => "MODULE_KIND_UNSUPPORTED",
             Self::Malformed { .. } => "MODULE_MALFORMED",
         }
     }
@@ -98,7 +95,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
         kind @ (Kind::Elf | Kind::Precompiled) => elf::inspect(bytes, kind),
         Kind::Table => table(bytes),
         Kind::Bytecode => bytecode::inspect(bytes),
-        kind @ Kind::Container => Err(InspectError::Unsupported(kind)),
+        Kind::Container => package::inspect(bytes),
     }
 }
 
@@ -106,7 +103,13 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, InspectError> {
 fn table(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let malformed = |message: String| InspectError::Malformed { offset: None, message };
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-    let Table { library, functions } = Table::parse(text).map_err(|error| malformed(error.to_string()))?;
+    let Table { library, functions, imports } =
+        Table::parse(text).map_err(|error| malformed(error.to_string()))?;
+    let imports = imports.iter().map(|import| Symbol {
+        module: import.from.clone(),
+        name: import.function.name.clone(),
+        what: Types::of(&import.function).signature(),
+    });
     let exports = functions.iter().map(|function| Symbol {
         module: String::new(),
         name: function.name.clone(),
@@ -117,7 +120,7 @@ fn table(bytes: &[u8]) -> Result<Inspection, InspectError> {
         target: "native libraries".to_owned(),
         size: bytes.len() as u64,
         sections: Vec::new(),
-        imports: Vec::new(),
+        imports: imports.collect(),
         exports: exports.collect(),
         needed: library.into_iter().collect(),
         soname: None,
@@ -150,7 +153,7 @@ mod tests {
             let _ = inspect(&changed);
         }
         assert_eq!(inspect(b"text").unwrap_err(), InspectError::UnknownKind);
-        assert_eq!(inspect(b"PK\x03\x04").unwrap_err().code(), "MODULE_KIND_UNSUPPORTED");
+        assert_eq!(inspect(b"PK\x03\x04").unwrap_err().code(), "MODULE_MALFORMED");
         assert_eq!(inspect(b"\x7fELF").unwrap_err().code(), "MODULE_MALFORMED");
     }
 }

@@ -9,25 +9,26 @@ use crate::error::LoadError;
 use crate::generation::Staged;
 use crate::import::{Binding, Exports, Import, Unbound, bind, near, target_of};
 use crate::name::ModuleName;
-use crate::program::{Bindings, Unlinked};
+use crate::program::Bindings;
 use crate::source::Packaged;
 use crate::wasi;
 
 impl Inner {
-    /// Binds the imports of a module to what serves, or to what `coming` will.
+    /// Binds the imports of a module to what serves, or to what `coming` will. Nobody gives what is `impossible`.
     pub(super) fn bindings(
         &self,
         staged: &Staged,
-        unlinked: &Unlinked,
+        imports: &[Import],
+        impossible: &[String],
         packaged: Option<&Packaged>,
         coming: &BTreeMap<ModuleName, Arc<Exports>>,
         options: &Arc<Linking>,
     ) -> Result<Bindings, LoadError> {
         let module = &staged.module;
-        let mut missing = unlinked.impossible.clone();
+        let mut missing = impossible.to_vec();
         let mut mismatched = Vec::new();
         let mut bindings: Vec<Arc<Binding>> = Vec::new();
-        for import in unlinked.imports.iter().filter(|import| !import.is_of_system()) {
+        for import in imports.iter().filter(|import| !import.is_of_system()) {
             let same = bindings
                 .iter()
                 .find(|binding| binding.import.module == import.module && binding.import.name == import.name);
@@ -114,9 +115,28 @@ impl Inner {
         packaged: Option<&Packaged>,
         ceiling: Option<&[Capability]>,
     ) -> Result<Vec<Capability>, LoadError> {
+        let (given, denied) =
+            self.reach(staged.signer.as_deref(), imports, options, packaged, ceiling, false);
+        if denied.is_empty() {
+            return Ok(given);
+        }
+        Err(LoadError::Capabilities { module: staged.module.clone(), denied })
+    }
+
+    /// What a module may reach, and what it needs and may not, both sorted. What it asks for without need is denied
+    /// too if `all_needed`.
+    pub(super) fn reach(
+        &self,
+        signer: Option<&str>,
+        imports: &[Import],
+        options: &Linking,
+        packaged: Option<&Packaged>,
+        ceiling: Option<&[Capability]>,
+        all_needed: bool,
+    ) -> (Vec<Capability>, Vec<Denied>) {
         let needs = wasi::needs(imports);
         let mut undeclared = Vec::new();
-        let wanted: Vec<Wanted> = match packaged {
+        let mut wanted: Vec<Wanted> = match packaged {
             Some(Packaged { capabilities, .. }) => {
                 let is_declared =
                     |need: &Capability| capabilities.iter().any(|wanted| wanted.capability == *need);
@@ -139,16 +159,12 @@ impl Inner {
         };
         let grants: Vec<Capability> =
             self.config.grants.iter().chain(&options.given.grants).cloned().collect();
-        let ceiling = match (&staged.signer, ceiling) {
-            (Some(key), Some(ceiling)) => Some((key.as_str(), ceiling)),
-            (Some(_), None) | (None, _) => None,
-        };
-        let (given, mut denied) = vitte_trust::effective(&wanted, ceiling, &grants);
-        denied.extend(undeclared);
-        if denied.is_empty() {
-            return Ok(given);
+        if all_needed {
+            wanted.iter_mut().for_each(|wanted| wanted.optional = false);
         }
+        let (given, mut denied) = vitte_trust::effective(&wanted, signer.zip(ceiling), &grants);
+        denied.extend(undeclared);
         denied.sort();
-        Err(LoadError::Capabilities { module: staged.module.clone(), denied })
+        (given, denied)
     }
 }

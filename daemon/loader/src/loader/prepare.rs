@@ -81,7 +81,9 @@ impl Coming {
                 .iter()
                 .filter_map(|import| crate::import::target_of(&import.module))
                 .collect(),
-            Valid::Native { .. } => BTreeSet::new(),
+            Valid::Native { table, .. } => {
+                table.imports.iter().filter_map(|import| crate::import::target_of(&import.from)).collect()
+            }
         }
     }
 }
@@ -94,7 +96,7 @@ impl Inner {
             .map_err(|source| LoadError::Read { path: path.clone(), source })?;
         let size = file.len() as u64;
         let digest = hexadecimal(&Sha256::digest(&file));
-        let content = content(&self.config, &self.sequences, request, &path, file)?;
+        let content = content(&self.config, &self.sequences, request, &path, file, &digest)?;
         Ok((content, path, size, digest))
     }
 
@@ -253,12 +255,14 @@ impl Inner {
     ) -> Result<Generation, LoadError> {
         let Coming { staged, purpose: _, options, seq: _, settings: given, packaged, ceiling, code } = coming;
         let (module, number) = (staged.module.clone(), staged.number);
-        let imports = match &code {
-            Valid::Engine(unlinked) => unlinked.imports.as_slice(),
-            Valid::Native { .. } => &[],
+        let (imports, impossible) = match &code {
+            Valid::Engine(unlinked) => (unlinked.imports.clone(), unlinked.impossible.as_slice()),
+            Valid::Native { table, .. } => (crate::native::imports(table), [].as_slice()),
         };
         let capabilities =
-            self.capabilities(&staged, imports, &options, packaged.as_ref(), ceiling.as_deref())?;
+            self.capabilities(&staged, &imports, &options, packaged.as_ref(), ceiling.as_deref())?;
+        let bindings = self.bindings(&staged, &imports, impossible, packaged.as_ref(), exports, &options)?;
+        let bindings = Arc::new(bindings);
         let (program, live) = match code {
             Valid::Native { table, text, library } => {
                 let Some(native) = &self.config.native else {
@@ -273,13 +277,13 @@ impl Inner {
                     &table,
                     text,
                     library,
+                    &bindings,
                     &stop,
                 )?;
                 self.registry.advance(&module, number, State::Linked, "");
-                (Program::native(native), None)
+                (Program::native(native, bindings), None)
             }
             Valid::Engine(unlinked) => {
-                let bindings = self.bindings(&staged, &unlinked, packaged.as_ref(), exports, &options)?;
                 let engine = self.compiler.engine();
                 let engine =
                     engine.map_err(|source| LoadError::Compile { module: module.clone(), source })?;
@@ -292,7 +296,7 @@ impl Inner {
                 };
                 let system = (module.clone(), settings);
                 let program = unlinked
-                    .link(engine, Arc::new(bindings), system.clone())
+                    .link(engine, bindings, system.clone())
                     .map_err(|message| LoadError::Link { module: module.clone(), message })?
                     .configured(self.settings_of(&module).or(given));
                 if let Some(bytecode) = program.as_bytecode()
@@ -364,7 +368,14 @@ impl Inner {
     ) -> Option<Arc<Context>> {
         program.bindings().iter().next()?;
         let calls = self.me.upgrade()?;
-        Some(Arc::new(Context { calls, snapshot, stop: stop.clone(), chain: vec![hop], may_load }))
+        Some(Arc::new(Context {
+            calls,
+            snapshot,
+            stop: stop.clone(),
+            chain: vec![hop],
+            may_load,
+            lent: Vec::new(),
+        }))
     }
 
     /// When code that is no call of a client has to stop.
@@ -375,6 +386,7 @@ impl Inner {
             time_max,
             caller: caller.clone(),
             generations: vec![generation.clone()],
+            while_busy: self.config.while_busy,
         }
     }
 

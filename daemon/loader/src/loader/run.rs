@@ -6,7 +6,7 @@ use wasmtime::component::Val;
 
 use super::{Inner, no_function};
 use crate::bytecode::{At, Fault};
-use crate::call::{CallError, CallRequest, Cancel, Given, Gotten, Hop, Reply, Running, Stop};
+use crate::call::{Asked, CallError, CallRequest, Cancel, Given, Gotten, Hop, Reply, Running, Stop};
 use crate::context::{Calls, Context};
 use crate::generation::Generation;
 use crate::import::{Binding, Unbound, bind};
@@ -14,6 +14,7 @@ use crate::interface::{Agreed, Signature};
 use crate::live::Turn;
 use crate::program::{Callee, Export, How, LOAD_STATE, Program};
 use crate::registry::Overlay;
+use crate::typed::{self, Value};
 use crate::value;
 
 /// Longest time that a call can be given: no clock overflows.
@@ -30,7 +31,7 @@ impl Inner {
     pub(super) fn call<A>(
         &self,
         request: &CallRequest<A>,
-        arguments: Given<'_>,
+        asked: Asked<'_>,
     ) -> Result<Reply<Gotten>, CallError> {
         let CallRequest { module, function, arguments: _, generation, time_max, cancel } = request;
         let began = Instant::now();
@@ -51,10 +52,19 @@ impl Inner {
                 time_max: allowed,
                 caller: cancel.clone(),
                 generations: vec![pin.stop.clone()],
+                while_busy: self.config.while_busy,
             };
             let program = pin.program.current();
             let context = self.context_of(&pin, &stop, function);
-            let outcome = self.call_held(&pin, program, callee, arguments, &stop, context.as_ref());
+            let outcome = match asked {
+                Asked::As(given) => self.call_held(&pin, program, callee, given, &stop, context.as_ref()),
+                Asked::Typed(values) => {
+                    let call = |given: Given<'_>| {
+                        self.call_held(&pin, program, callee, given, &stop, context.as_ref())
+                    };
+                    call_typed(callee, values, call)
+                }
+            };
             let results = match outcome {
                 Ok(Some(results)) => Ok(results),
                 Ok(None) if generation.is_some() => {
@@ -80,13 +90,15 @@ impl Inner {
                 Ok(_) => false,
             };
             self.registry.count(&pin, failed, self);
+            let elapsed = began.elapsed();
+            callee.took(elapsed);
             return Ok(Reply {
                 module: module.clone(),
                 version: pin.staged.version.clone(),
                 generation: pin.staged.number,
                 tier: program.tier(),
                 results: results?,
-                elapsed: began.elapsed(),
+                elapsed,
             });
         }
     }
@@ -102,7 +114,7 @@ impl Inner {
         context: Option<&Arc<Context>>,
     ) -> Result<Option<Gotten>, CallError> {
         if let (Some(native), How::Native { place }) = (pin.program.as_native(), &callee.how) {
-            return native.call(*place, arguments, stop).map(Some);
+            return native.call(*place, arguments, stop, context).map(Some);
         }
         let mut callee = callee;
         match (program.as_bytecode(), &callee.how) {
@@ -285,7 +297,7 @@ impl Calls for Inner {
             });
             let results = match outcome {
                 Ok(Some(Gotten::Values(results))) => Ok(results),
-                Ok(Some(Gotten::Text(_) | Gotten::Bytes(_))) => {
+                Ok(Some(Gotten::Text(_) | Gotten::Bytes(_) | Gotten::Typed(_))) => {
                     Err(CallError::Failed("values were answered with text".to_owned()))
                 }
                 // Its state has moved to another generation since this call began: there it is now.
@@ -347,6 +359,45 @@ impl Inner {
             }
         }
         context.snapshot.get(target).ok_or_else(|| absent(context, binding))
+    }
+}
+
+/// Calls a function with values of a client by way of `call`, in the form that suits its type.
+fn call_typed(
+    callee: &Callee,
+    values: &[Value],
+    call: impl Fn(Given<'_>) -> Result<Option<Gotten>, CallError>,
+) -> Result<Option<Gotten>, CallError> {
+    let Export { name, signature, .. } = &callee.export;
+    if let Some(bytes) = typed::as_bytes(&callee.signature, values) {
+        let given = match call(Given::Bytes(bytes))? {
+            Some(Gotten::Bytes(bytes)) => typed::of_bytes(&callee.signature, bytes),
+            Some(Gotten::Text(_) | Gotten::Values(_) | Gotten::Typed(_)) => {
+                Err("bytes were answered otherwise".into())
+            }
+            None => return Ok(None),
+        };
+        return given.map(|value| Some(Gotten::Typed(vec![value]))).map_err(CallError::Failed);
+    }
+    if let Signature::Foreign(_) = &callee.signature {
+        return Err(CallError::NotCallable {
+            function: name.clone(),
+            signature: signature.clone(),
+            why: "its values belong to the module and cannot be passed".to_owned(),
+        });
+    }
+    let (agreed, values) = typed::arguments(&callee.signature, values).map_err(|message| {
+        CallError::Arguments { function: name.clone(), signature: signature.clone(), message }
+    })?;
+    match call(Given::Values(&agreed, &values))? {
+        Some(Gotten::Values(values)) => {
+            let values = typed::results(&agreed, values).map_err(CallError::Failed)?;
+            Ok(Some(Gotten::Typed(values)))
+        }
+        Some(Gotten::Text(_) | Gotten::Bytes(_) | Gotten::Typed(_)) => {
+            Err(CallError::Failed("values were answered otherwise".to_owned()))
+        }
+        None => Ok(None),
     }
 }
 

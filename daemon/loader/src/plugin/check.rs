@@ -2,13 +2,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
 use vitte_component::{CONSOLE, PLUGIN_VERSION, describe, plugin_functions};
 
 use super::Activation;
 use crate::config::LoaderConfig;
 use crate::container::{ArtifactKind, Container, PackageKind};
 use crate::error::LoadError;
-use crate::loader::LoadRequest;
+use crate::loader::{LoadRequest, hexadecimal};
 use crate::name::ModuleName;
 use crate::sequence::Sequences;
 use crate::source;
@@ -85,7 +86,8 @@ pub fn check(config: &LoaderConfig, path: &Path) -> Result<Checked, LoadError> {
     } else if manifest.kind == PackageKind::Plugin {
         // What loading would say of its trust.
         let sequences = Sequences::new(config.sequences.clone());
-        let content = source::content(config, &sequences, &LoadRequest::new(path), path, file)?;
+        let digest = hexadecimal(&Sha256::digest(&file));
+        let content = source::content(config, &sequences, &LoadRequest::new(path), path, file, &digest)?;
         checked.signer = content.signer;
     }
     Ok(checked)

@@ -12,6 +12,7 @@ use vitte_proto::v1::event::Kind;
 
 use super::run::{STRINGS_MAX, environment_of};
 use super::stream::{ResponseStream, deadline, events};
+use crate::benching::{Measure, run_benches};
 use crate::convert;
 use crate::operation::{NewOperation, OperationKind, WhenUnwatched};
 use crate::plugins;
@@ -21,6 +22,13 @@ use crate::testing::{Choice, run_tests};
 
 /// What a test may take when nobody says.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// What a benchmark may take when nobody says.
+const BENCH_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a sample of a benchmark shall take when nobody says.
+const SAMPLE: Duration = Duration::from_millis(5);
+/// How many samples are taken when nobody says, and at most.
+const SAMPLES: u32 = 60;
+const SAMPLES_MAX: u32 = 100_000;
 /// Most tests that run at once.
 const JOBS_MAX: usize = 256;
 /// Most bytes of one piece of a stage.
@@ -35,6 +43,7 @@ impl BuildService for Build {
     type CheckStream = ResponseStream<v1::CheckResponse>;
     type BuildStream = ResponseStream<v1::BuildResponse>;
     type TestStream = ResponseStream<v1::TestResponse>;
+    type MeasureStream = ResponseStream<v1::MeasureResponse>;
     type EmitStream = ResponseStream<v1::EmitResponse>;
 
     async fn check(&self, request: Request<v1::CheckRequest>) -> Result<Response<Self::CheckStream>, Status> {
@@ -90,10 +99,46 @@ impl BuildService for Build {
         let message = request.into_inner();
         let when_unwatched = convert::when_unwatched(message.on_disconnect());
         let v1::TestRequest { options, tests, request_id, .. } = message;
+        let examples = tests.as_ref().is_some_and(|tests| tests.examples);
         let (build, choice) = parse_tests(&self.0, options, tests)?;
         let new = NewOperation {
             kind: OperationKind::Test,
             title: title("test", &build),
+            request_id,
+            when_unwatched,
+        };
+        let subscription = self.0.begin(new, deadline, |service, operation, _| async move {
+            let built = service
+                .drive(&operation, move |driver, sink, cancel| {
+                    if examples {
+                        driver.build_examples(&build, sink, cancel)
+                    } else {
+                        driver.build_tests(&build, sink, cancel)
+                    }
+                })
+                .await?;
+            let can_run = built.outcome.errors == 0;
+            operation.emit(Kind::BuildFinished(convert::outcome(built.outcome)));
+            if can_run {
+                run_tests(&operation, &built.programs, &choice, operation.cancel()).await?;
+            }
+            Ok(())
+        })?;
+        Ok(Response::new(events(subscription, |event| v1::TestResponse { event: Some(event) })))
+    }
+
+    async fn measure(
+        &self,
+        request: Request<v1::MeasureRequest>,
+    ) -> Result<Response<Self::MeasureStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let message = request.into_inner();
+        let when_unwatched = convert::when_unwatched(message.on_disconnect());
+        let v1::MeasureRequest { options, benches, request_id, .. } = message;
+        let (build, plan) = parse_benches(&self.0, options, benches)?;
+        let new = NewOperation {
+            kind: OperationKind::Bench,
+            title: title("bench", &build),
             request_id,
             when_unwatched,
         };
@@ -104,11 +149,33 @@ impl BuildService for Build {
             let can_run = built.outcome.errors == 0;
             operation.emit(Kind::BuildFinished(convert::outcome(built.outcome)));
             if can_run {
-                run_tests(&operation, &built.programs, &choice, operation.cancel()).await?;
+                run_benches(&operation, &built.programs, &plan, operation.cancel()).await?;
             }
             Ok(())
         })?;
-        Ok(Response::new(events(subscription, |event| v1::TestResponse { event: Some(event) })))
+        Ok(Response::new(events(subscription, |event| v1::MeasureResponse { event: Some(event) })))
+    }
+
+    async fn document(
+        &self,
+        request: Request<v1::DocumentRequest>,
+    ) -> Result<Response<v1::DocumentResponse>, Status> {
+        let v1::DocumentRequest { options, library, folder } = request.into_inner();
+        let build = parse(&self.0, options)?;
+        let folder = Some(PathBuf::from(folder)).filter(|folder| !folder.as_os_str().is_empty());
+        if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+            return Err(Refusal::bad_field("folder", "must be an absolute path").into());
+        }
+        let write = move |driver: &Driver| {
+            driver.document(&build, library, folder.as_deref(), &CancellationToken::new())
+        };
+        let made = self.0.ask(write).await?.map_err(Refusal::from)?;
+        Ok(Response::new(v1::DocumentResponse {
+            index: made.index.to_string_lossy().into_owned(),
+            modules: made.modules as u64,
+            undocumented: made.undocumented as u64,
+            items: made.items as u64,
+        }))
     }
 
     async fn emit(&self, request: Request<v1::EmitRequest>) -> Result<Response<Self::EmitStream>, Status> {
@@ -208,7 +275,7 @@ pub(super) fn parse_tests(
     options: Option<v1::BuildOptions>,
     tests: Option<v1::TestOptions>,
 ) -> Result<(BuildRequest, Choice), Refusal> {
-    let v1::TestOptions { filters, exact, list, shuffle_seed, jobs, timeout, environment } =
+    let v1::TestOptions { filters, exact, list, shuffle_seed, jobs, timeout, environment, examples: _ } =
         tests.unwrap_or_default();
     if filters.len() + environment.len() > STRINGS_MAX {
         return Err(Refusal::bad_field("tests.filters", "and `tests.environment` are too long"));
@@ -229,6 +296,27 @@ pub(super) fn parse_tests(
         cwd: build.cwd.clone(),
     };
     Ok((build, choice))
+}
+
+/// What benchmarks to build, and which of them to run.
+fn parse_benches(
+    service: &Service,
+    options: Option<v1::BuildOptions>,
+    benches: Option<v1::MeasureOptions>,
+) -> Result<(BuildRequest, Measure), Refusal> {
+    let v1::MeasureOptions { filters, exact, list, sample, samples, timeout, environment } =
+        benches.unwrap_or_default();
+    let tests = v1::TestOptions { filters, exact, list, jobs: 1, environment, ..v1::TestOptions::default() };
+    let (mut build, choice) = parse_tests(service, options, Some(tests))?;
+    build.profile.get_or_insert_with(|| "release".to_owned());
+    let timeout =
+        timeout.map_or(Ok(BENCH_TIMEOUT), |timeout| convert::positive("benches.timeout", timeout))?;
+    let measure = Measure {
+        choice: Choice { timeout, ..choice },
+        sample: sample.map_or(Ok(SAMPLE), |sample| convert::positive("benches.sample", sample))?,
+        samples: if samples == 0 { SAMPLES } else { samples.min(SAMPLES_MAX) },
+    };
+    Ok((build, measure))
 }
 
 /// The driver's request, with the workspace it names looked up.

@@ -1,6 +1,7 @@
 //! The gRPC services: parse, call, render.
 mod build;
 mod cache;
+mod call_stream;
 mod module;
 mod operation;
 mod package;
@@ -9,6 +10,7 @@ mod plugin;
 mod run;
 mod stream;
 mod system;
+mod value;
 mod watch;
 mod workspace;
 

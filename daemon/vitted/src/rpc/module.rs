@@ -2,21 +2,24 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 use tracing::info;
 use vitte_loader::{
-    Breaking, CallRequest, Cancel, Capability, Event, Export, GenerationInfo, Inspection, LinkOptions,
-    LoadError, LoadRequest, ModuleImport, ModuleInfo, ModuleName, ParseCapabilityError, Reply, Section,
-    State, Symbol,
+    Allowed, Breaking, CallError, CallRequest, Cancel, Capability, Event, Export, GenerationInfo, Inspection,
+    LinkOptions, LoadError, LoadRequest, ModuleImport, ModuleInfo, ModuleName, ParseCapabilityError, Reply,
+    Section, State, Symbol, Value,
 };
 use vitte_proto::v1;
 use vitte_proto::v1::module_service_server::ModuleService;
 
+use super::call_stream;
 use super::page::page;
 use super::stream::{ResponseStream, deadline};
+use super::value::{from_messages, to_messages};
 use crate::convert;
 use crate::follow;
 use crate::operation::duration;
@@ -27,6 +30,10 @@ use crate::status::Refusal;
 const RELOADS_MAX: usize = 256;
 /// Largest file that is inspected, in bytes.
 const INSPECT_MAX: u64 = 256 << 20;
+/// How long a streamed call may take if nobody says.
+const STREAM_MAX: Duration = Duration::from_secs(30);
+/// How long one may take at most: no clock overflows.
+const STREAM_LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Events that a slow client may leave waiting before its stream ends.
 const EVENTS_MAX: usize = 1024;
 
@@ -36,6 +43,7 @@ pub struct ModulesApi(pub Arc<Service>);
 
 #[tonic::async_trait]
 impl ModuleService for ModulesApi {
+    type CallStreamStream = ResponseStream<v1::CallStreamResponse>;
     type WatchModulesStream = ResponseStream<v1::WatchModulesResponse>;
 
     async fn load(&self, request: Request<v1::LoadRequest>) -> Result<Response<v1::LoadResponse>, Status> {
@@ -47,12 +55,8 @@ impl ModuleService for ModulesApi {
             name: if name.is_empty() { None } else { Some(module_name("name", &name)?) },
             breaking: Breaking::Refuse,
         };
-        let grants = grants.iter().map(|text| text.parse());
-        let grants = grants.collect::<Result<Vec<Capability>, ParseCapabilityError>>();
         let options = LinkOptions {
-            grants: grants.map_err(|error| {
-                Refusal::new(Code::InvalidArgument, "MODULE_CAPABILITY_UNKNOWN", error.to_string())
-            })?,
+            grants: capabilities(&grants)?,
             arguments,
             search: search.into_iter().map(|path| absolute("search", path)).collect::<Result<_, _>>()?,
             locked,
@@ -152,7 +156,9 @@ impl ModuleService for ModulesApi {
         let cancel = Cancel::default();
         let module = module_name("module", &module)?;
         let modules = self.0.modules.clone();
-        let called = self.0.block(cancel.clone(), move || match arguments {
+        let is_short = modules.is_short(&module, &function);
+        let stopped = cancel.clone();
+        let work = move || match arguments {
             v1::call_request::Arguments::Wave(arguments) => {
                 let request = CallRequest { module, function, arguments, generation, time_max, cancel };
                 modules.call(&request).map(|reply| answer(reply, v1::call_response::Results::Wave))
@@ -163,24 +169,62 @@ impl ModuleService for ModulesApi {
                 let raw = |bytes: Vec<u8>| v1::call_response::Results::Raw(bytes.into());
                 modules.call_bytes(&request).map(|reply| answer(reply, raw))
             }
+            v1::call_request::Arguments::Values(values) => {
+                let arguments = values_of(values, &function)?;
+                let request = CallRequest { module, function, arguments, generation, time_max, cancel };
+                let values = |values| v1::call_response::Results::Values(to_messages(values));
+                modules.call_values(&request).map(|reply| answer(reply, values))
+            }
+        };
+        let called = if is_short {
+            self.0.block_shortly(stopped, work).await
+        } else {
+            self.0.block(stopped, work).await
+        };
+        Ok(Response::new(called?.map_err(Refusal::from)?))
+    }
+
+    async fn call_stream(
+        &self,
+        request: Request<v1::CallStreamRequest>,
+    ) -> Result<Response<Self::CallStreamStream>, Status> {
+        let deadline = deadline(request.metadata())?;
+        let v1::CallStreamRequest { module, function, arguments, generation, time_max } =
+            request.into_inner();
+        let time_max = time_max.map(|time_max| convert::positive("time_max", time_max)).transpose()?;
+        let time_max = time_max.into_iter().chain(deadline).min();
+        let over = tokio::time::Instant::now() + time_max.unwrap_or(STREAM_MAX).min(STREAM_LONGEST);
+        let cancel = Cancel::default();
+        let module = module_name("module", &module)?;
+        let modules = self.0.modules.clone();
+        let called = self.0.block(cancel.clone(), move || {
+            let arguments = values_of(arguments.unwrap_or_default(), &function)?;
+            let request = CallRequest { module, function, arguments, generation, time_max, cancel };
+            modules.call_values(&request)
         });
-        Ok(Response::new(called.await?.map_err(Refusal::from)?))
+        let reply = called.await?.map_err(Refusal::from)?;
+        Ok(Response::new(call_stream::send(&self.0, reply, over)))
     }
 
     async fn inspect(
         &self,
         request: Request<v1::InspectRequest>,
     ) -> Result<Response<v1::InspectResponse>, Status> {
-        let path = absolute("path", request.into_inner().path)?;
+        let v1::InspectRequest { path, grants } = request.into_inner();
+        let path = absolute("path", path)?;
+        let grants = capabilities(&grants)?;
+        let modules = self.0.modules.clone();
         let inspected = self.0.block(Cancel::default(), move || {
             let bytes = vitte_sys::fs::read_at_most(&path, INSPECT_MAX)
                 .map_err(|source| Refusal::from(LoadError::Read { path: path.clone(), source }))?;
-            vitte_loader::inspect(&bytes).map_err(|error| {
+            let found = vitte_loader::inspect(&bytes).map_err(|error| {
                 let message = format!("`{}` cannot be inspected: {error}", path.display());
                 Refusal::new(Code::InvalidArgument, error.code(), message)
-            })
+            })?;
+            Ok::<_, Refusal>((found, modules.examine(&path, &grants)))
         });
-        Ok(Response::new(inspection(inspected.await??)))
+        let (found, allowed) = inspected.await??;
+        Ok(Response::new(inspection(found, allowed)))
     }
 
     async fn graph(&self, request: Request<v1::GraphRequest>) -> Result<Response<v1::GraphResponse>, Status> {
@@ -239,6 +283,15 @@ impl ModulesApi {
         let follows = self.0.followed.contains(&info.module.name);
         v1::Module { follows, ..describe(info) }
     }
+}
+
+/// The arguments of a call; its function is named where they stand for none.
+fn values_of(values: v1::Values, function: &str) -> Result<Vec<Value>, CallError> {
+    from_messages(values).map_err(|message| CallError::Arguments {
+        function: function.to_owned(),
+        signature: "what `vitte modules NAME` shows".to_owned(),
+        message,
+    })
 }
 
 fn answer<R>(reply: Reply<R>, results: impl FnOnce(R) -> v1::call_response::Results) -> v1::CallResponse {
@@ -315,7 +368,14 @@ fn import_message(import: ModuleImport) -> v1::ModuleImport {
     }
 }
 
-fn inspection(found: Inspection) -> v1::InspectResponse {
+fn capabilities(texts: &[String]) -> Result<Vec<Capability>, Refusal> {
+    let parsed = texts.iter().map(|text| text.parse());
+    let parsed = parsed.collect::<Result<Vec<Capability>, ParseCapabilityError>>();
+    parsed
+        .map_err(|error| Refusal::new(Code::InvalidArgument, "MODULE_CAPABILITY_UNKNOWN", error.to_string()))
+}
+
+fn inspection(found: Inspection, allowed: Result<Allowed, LoadError>) -> v1::InspectResponse {
     let Inspection { kind, target, size, sections, imports, exports, needed, soname, build_id } = found;
     let symbols = |list: Vec<Symbol>| {
         let each = |Symbol { module, name, what }| v1::FileSymbol { module, name, what };
@@ -332,6 +392,26 @@ fn inspection(found: Inspection) -> v1::InspectResponse {
         needed,
         soname: soname.unwrap_or_default(),
         build_id: build_id.unwrap_or_default(),
+        ..examined(allowed)
+    }
+}
+
+fn examined(allowed: Result<Allowed, LoadError>) -> v1::InspectResponse {
+    match allowed {
+        Err(error) => v1::InspectResponse { obstacle: error.to_string(), ..v1::InspectResponse::default() },
+        Ok(Allowed { signer, granted, denied }) => v1::InspectResponse {
+            signer: signer.unwrap_or_default(),
+            granted: granted.iter().map(ToString::to_string).collect(),
+            denied: denied
+                .into_iter()
+                .map(|(denied, optional)| v1::DeniedCapability {
+                    capability: denied.capability.to_string(),
+                    reason: denied.by.to_string(),
+                    optional,
+                })
+                .collect(),
+            ..v1::InspectResponse::default()
+        },
     }
 }
 

@@ -74,6 +74,9 @@ pub(crate) fn effective_uid() -> u32 {
     0
 }
 
+/// See [`crate::process::lower_priority`].
+pub(crate) fn lower_priority() {}
+
 /// See [`crate::rendezvous::take_stdin`].
 pub(crate) fn take_stdin() -> io::Result<OwnedHandle> {
     Err(Errno::OPNOTSUPP.into())

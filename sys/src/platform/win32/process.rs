@@ -338,6 +338,9 @@ pub(crate) fn effective_uid() -> u32 {
     *OWN.get_or_init(|| security::own_user().map_or(NOBODY, |user| number(&user)))
 }
 
+/// See [`crate::process::lower_priority`].
+pub(crate) fn lower_priority() {}
+
 /// The number of the user of another process: ours when it is the same, 0 for the system, else one that
 /// nobody has.
 pub(super) fn same_user(process: BorrowedHandle<'_>) -> Result<u32, Errno> {

@@ -219,6 +219,7 @@ impl Interface<'_> {
             | Ty::Dyn(..)
             | Ty::Proc(..)
             | Ty::Impl(..)
+            | Ty::Value(_)
             | Ty::Param(..)
             | Ty::Infer(_) => return None,
         };

@@ -341,6 +341,10 @@ impl Builder<'_> {
             Intrinsic::ByteSize => Some(self.layout(LayoutQuery::Size, ty, 0)),
             Intrinsic::ByteAlign => Some(self.layout(LayoutQuery::Align, ty, 0)),
             Intrinsic::FieldOffset(field) => Some(self.layout(LayoutQuery::Offset, ty, field)),
+            Intrinsic::ParameterValue => {
+                let value = if let Ty::Value(value) = ty { *value as u64 } else { 0 };
+                Some(Const::Int(i128::from(value), Ty::USIZE))
+            }
             Intrinsic::SizeOf
             | Intrinsic::Addr
             | Intrinsic::Own

@@ -573,7 +573,11 @@ impl Parser<'_> {
                         self.place(Span::new(at, at)),
                         ",",
                         "insert a comma",
-                        Applicability::MaybeIncorrect,
+                        if self.at(TokenKind::Ident) {
+                            Applicability::MachineApplicable
+                        } else {
+                            Applicability::MaybeIncorrect
+                        },
                     );
                 self.report(diagnostic);
                 if self.at(TokenKind::Ident) && self.nth(1).kind == TokenKind::Colon {

@@ -272,14 +272,15 @@ impl Parser<'_> {
                 .help("declare a `proc` and use its name as the value"),
             _ => {
                 let end = self.prev_end();
+                // What can begin a statement probably does.
+                let sure = if starts_plain_value(token.kind) && token.kind != TokenKind::LBrace {
+                    Applicability::MachineApplicable
+                } else {
+                    Applicability::MaybeIncorrect
+                };
                 self.expected(codes::EXPECTED_TOKEN, "`;` or a new line")
                     .note("a statement ends at `;`, at `}`, or at the end of its line")
-                    .suggest(
-                        self.place(Span::new(end, end)),
-                        ";",
-                        "end the statement here",
-                        Applicability::MaybeIncorrect,
-                    )
+                    .suggest(self.place(Span::new(end, end)), ";", "end the statement here", sure)
             }
         };
         self.report(diagnostic);

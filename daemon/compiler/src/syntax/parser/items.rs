@@ -100,8 +100,9 @@ impl Parser<'_> {
                 "space" | "form" | "type" | "trait" | "entry" | "class" | "union" | "bits" | "flags"
                 | "region" | "static" | "global" | "import" | "from" | "intrinsic" | "opaque" | "pub"
                 | "priv" | "internal" | "package" | "async" | "unsafe" | "inline" | "noinline" | "macro"
-                | "query" | "compiler" | "pass" | "backend" | "diagnostic" | "struct" | "enum" | "fn"
-                | "func" | "function" | "def" | "fun" => name && !next.newline,
+                | "query" | "pass" | "backend" | "diagnostic" | "struct" | "enum" | "fn" | "func"
+                | "function" | "def" | "fun" => name && !next.newline,
+                "compiler" => (name || next.kind == TokenKind::LBrace) && !next.newline,
                 "test" | "bench" => matches!(next.kind, TokenKind::Str | TokenKind::Ident) && !next.newline,
                 "export" | "share" => {
                     (name || matches!(next.kind, TokenKind::Star | TokenKind::LBrace)) && !next.newline
@@ -380,7 +381,7 @@ impl Parser<'_> {
         let diagnostic = self
             .expected(codes::EXPECTED_TOKEN, "`;` or a new line")
             .note(format!("{what} ends with its line"))
-            .suggest(self.place(Span::new(end, end)), ";", "end it here", Applicability::MaybeIncorrect);
+            .suggest(self.place(Span::new(end, end)), ";", "end it here", Applicability::MachineApplicable);
         self.report(diagnostic);
         while !self.tok().newline && !matches!(self.kind(), TokenKind::Semi | TokenKind::Eof) {
             self.skip_tree();
@@ -781,7 +782,11 @@ impl Parser<'_> {
                         self.place(Span::new(end, end)),
                         ",",
                         "insert a comma",
-                        Applicability::MaybeIncorrect,
+                        if self.at(TokenKind::Ident) {
+                            Applicability::MachineApplicable
+                        } else {
+                            Applicability::MaybeIncorrect
+                        },
                     );
                 self.report(diagnostic);
                 if self.at(TokenKind::Ident) {

@@ -478,7 +478,11 @@ impl Parser<'_> {
                         self.place(Span::new(at, at)),
                         ",",
                         "insert a comma",
-                        Applicability::MaybeIncorrect,
+                        if stmts::starts_plain_value(self.kind()) {
+                            Applicability::MachineApplicable
+                        } else {
+                            Applicability::MaybeIncorrect
+                        },
                     )
                 } else {
                     diagnostic.suggest(

@@ -155,6 +155,8 @@ impl Parser<'_> {
             "static",
             "global",
             "form",
+            "type",
+            "opaque",
         ]
         .iter()
         .find(|k| **k == word)?;
@@ -187,6 +189,12 @@ impl Parser<'_> {
             "static_assert" => next.kind == TokenKind::LParen,
             "asm" => same_line && matches!(next.kind, TokenKind::LParen | TokenKind::LBrace | TokenKind::Str),
             "static" | "global" => next.kind == TokenKind::Ident && self.nth(2).kind == TokenKind::Colon,
+            "type" => {
+                same_line
+                    && next.kind == TokenKind::Ident
+                    && matches!(self.nth(2).kind, TokenKind::Eq | TokenKind::Lt | TokenKind::LBracket)
+            }
+            "opaque" => same_line && self.nth_word(1) == "type" && self.nth(2).kind == TokenKind::Ident,
             "form" => {
                 next.kind == TokenKind::Ident && matches!(self.nth(2).kind, TokenKind::LBrace | TokenKind::Lt)
             }
@@ -319,15 +327,10 @@ impl Parser<'_> {
                 // `e as p` reads as a cast.
                 let subject = self.head();
                 let found = match self.tree.expr(subject).kind {
-                    ExprKind::Cast(value, ty) => match &self.tree.ty(ty).kind {
-                        TypeKind::Path(path, args) if path.len() == 1 && args.is_empty() => {
-                            path.first().cloned().map(|name| (value, name))
-                        }
-                        _ => None,
-                    },
+                    ExprKind::Cast(value, ty) => self.type_as_pattern(ty).map(|pat| (value, pat)),
                     _ => None,
                 };
-                let Some((value, name)) = found else {
+                let Some((value, pat)) = found else {
                     let span = self.tree.expr(subject).span;
                     let diagnostic = self
                         .error(
@@ -341,17 +344,34 @@ impl Parser<'_> {
                     self.report(diagnostic);
                     return self.expr_of_block(subject);
                 };
-                let span = name.span;
-                self.tree.pats.push(Pat { span, kind: PatKind::Name { name, binding: true } });
-                let pat = PatId(self.tree.pats.len() as u32 - 1);
                 StmtKind::With { value, pat, body: self.block("the head of `with`") }
             }
             "emit" => self.kept_as_text("`emit`", start),
             "asm" => self.kept_as_text("inline assembly", start),
             "static" | "global" => self.local_item(),
-            "form" => self.local_item(),
+            "form" | "type" | "opaque" => self.local_item(),
             _ => self.expr_stmt(), // match, select, when, unsafe, critical: expressions
         }
+    }
+
+    /// What reads as the type of a cast as the pattern that it is behind `with e as`: a name, `_`, or a tuple of
+    /// those.
+    fn type_as_pattern(&mut self, ty: TypeId) -> Option<PatId> {
+        let span = self.tree.ty(ty).span;
+        let kind = match self.tree.ty(ty).kind.clone() {
+            TypeKind::Path(path, args) if path.len() == 1 && args.is_empty() => {
+                let name = path.into_iter().next()?;
+                if name.name == "_" { PatKind::Wild } else { PatKind::Name { name, binding: true } }
+            }
+            TypeKind::Tuple(parts) => {
+                let parts: Option<Vec<PatId>> =
+                    parts.into_iter().map(|part| self.type_as_pattern(part)).collect();
+                PatKind::Tuple(parts?)
+            }
+            _ => return None,
+        };
+        self.tree.pats.push(Pat { span, kind });
+        Some(PatId(self.tree.pats.len() as u32 - 1))
     }
 
     /// The block behind a broken head, as a statement.

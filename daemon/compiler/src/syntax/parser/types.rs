@@ -1,6 +1,6 @@
 //! Types and generic parameter lists.
 use super::*;
-use crate::syntax::ast::{Extra, Generic};
+use crate::syntax::ast::Generic;
 use crate::syntax::literal::NUMBER_SUFFIXES;
 
 impl Parser<'_> {
@@ -147,9 +147,13 @@ impl Parser<'_> {
                 let ret = self.eat(TokenKind::Arrow).then(|| self.ty());
                 TypeKind::Proc(params, ret)
             }
-            TokenKind::Int | TokenKind::True | TokenKind::False => {
+            TokenKind::Minus if self.nth(1).kind == TokenKind::Int => {
                 self.bump();
-                TypeKind::Unsupported("constants as type arguments")
+                self.constant_argument(true)
+            }
+            TokenKind::Int => self.constant_argument(false),
+            TokenKind::True | TokenKind::False => {
+                TypeKind::Value(i128::from(self.bump().kind == TokenKind::True))
             }
             _ => {
                 let mut diagnostic = self.expected(codes::EXPECTED_TYPE, "a type");
@@ -163,6 +167,27 @@ impl Parser<'_> {
             }
         };
         self.add_type(start, kind)
+    }
+
+    /// An integer among type arguments; its sign has been taken.
+    fn constant_argument(&mut self, negative: bool) -> TypeKind {
+        let start = self.tok().start;
+        let token = self.bump();
+        let value = crate::syntax::literal::int_value(self.text_of(token));
+        let Some(value) = value.and_then(|value| i64::try_from(value).ok()) else {
+            let diagnostic = self
+                .error(
+                    codes::EXPECTED_TYPE,
+                    self.span_from(start),
+                    "a constant among type arguments has at most 63 bits",
+                    "too large",
+                )
+                .note("constants that are part of a type are lengths, sizes and the like")
+                .help("pass larger numbers as arguments");
+            self.report(diagnostic);
+            return TypeKind::Error;
+        };
+        TypeKind::Value(i128::from(if negative { -value } else { value }))
     }
 
     /// `a.b::C<T>` or `list[T]`.
@@ -203,7 +228,15 @@ impl Parser<'_> {
                 return args;
             }
             let errors = self.errors;
-            args.push(self.ty());
+            let start = self.tok().start;
+            if self.at(TokenKind::Ident) && self.nth(1).kind == TokenKind::Eq {
+                let name = self.ident("an associated type");
+                self.bump();
+                let ty = self.ty();
+                args.push(self.add_type(start, TypeKind::Named(name, ty)));
+            } else {
+                args.push(self.ty());
+            }
             if self.eat(TokenKind::Comma) {
                 continue;
             }
@@ -278,17 +311,17 @@ impl Parser<'_> {
     }
 
     fn generic(&mut self) -> Generic {
-        let start = self.tok().start;
         let constant = self.eat(TokenKind::Const);
         let name = self.ident("a type parameter");
-        let feature = constant.then_some("constant parameters");
         let mut bounds = Vec::new();
-        if self.eat(TokenKind::Colon) {
+        if constant {
+            self.expect(TokenKind::Colon, "the name of a constant parameter");
+            bounds.push(self.ty());
+        } else if self.eat(TokenKind::Colon) {
             bounds = self.bounds();
         }
         let default = self.eat(TokenKind::Eq).then(|| self.ty());
-        let extra = feature.map(|feature| Extra { feature, span: self.span_from(start) });
-        Generic { name, bounds, default, extra }
+        Generic { name, bounds, default, constant }
     }
 
     /// Whether the `<` at the current token opens type arguments of an expression (§5): only type
@@ -343,7 +376,14 @@ impl Parser<'_> {
                 | TokenKind::Question
                 | TokenKind::Arrow
                 | TokenKind::Proc => {}
-                TokenKind::Semi | TokenKind::Int if open.contains(&false) => {}
+                TokenKind::Semi if open.contains(&false) => {}
+                TokenKind::Int | TokenKind::True | TokenKind::False => {
+                    if name_before {
+                        return false;
+                    }
+                    after_name = true;
+                }
+                TokenKind::Minus if self.nth(ahead + 1).kind == TokenKind::Int && !name_before => {}
                 _ => return false,
             }
         }

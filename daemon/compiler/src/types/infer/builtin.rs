@@ -150,10 +150,10 @@ impl<'a> Checker<'a> {
             }
             ("unreachable", []) => expr(Ty::Never, node, ExprKind::Unreachable),
             ("assert", [condition, rest @ ..]) => {
-                let condition = Box::new(self.condition(condition.value));
-                let message =
-                    rest.first().map(|m| Box::new(self.check(m.value, &Ty::String, &Reason::Message)));
-                expr(Ty::Unit, node, ExprKind::Assert(condition, message))
+                let condition = self.condition(condition.value);
+                let Some(message) = rest.first() else { return self.assertion(node, condition) };
+                let message = Box::new(self.check(message.value, &Ty::String, &Reason::Message));
+                expr(Ty::Unit, node, ExprKind::Assert(Box::new(condition), Some(message)))
             }
             ("slice", [s, from, to]) => {
                 let base = self.check_value(s.value, &Expect::Value);

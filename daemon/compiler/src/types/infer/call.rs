@@ -4,7 +4,7 @@ use super::super::ty::Ty;
 use super::coerce::Reason;
 use super::path::{Meaning, Named};
 use super::{CheckedBody, Checker, Expect, codes, default_value, expr, names, walk};
-use crate::base::{Applicability, Name, Place};
+use crate::base::{Name, Place};
 use crate::lower::hir::{self, Abi, ExprId, ExprKind as Hir, TypeRef};
 use crate::lower::{ItemId, NodeId};
 use crate::types::{Intrinsic, pick_data, proc_data};
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
                 self.drop_arguments(args, node)
             }
             Meaning::Reported => self.drop_arguments(args, node),
-            Meaning::Local(_) | Meaning::Const(_) => {
+            Meaning::Local(_) | Meaning::Const(_) | Meaning::Parameter(..) => {
                 let value = self.path_expr(callee, self.hir_expr(callee).node, &Expect::Value);
                 self.value_call(node, value, args)
             }
@@ -172,12 +172,12 @@ impl<'a> Checker<'a> {
                             )
                             .label(Place::Node(item, NodeId::default()), "declared here")
                             .note(format!("its parameters are `{}`", known.join("`, `")));
-                        diagnostic = match crate::base::spelling::nearest(&label.name, known) {
-                            Some(near) => diagnostic.suggest(
+                        diagnostic = match crate::base::spelling::meant(&label.name, known) {
+                            Some((near, sure)) => diagnostic.suggest(
                                 self.place(label.node),
                                 near,
                                 format!("`{near}` has a similar name"),
-                                Applicability::MaybeIncorrect,
+                                sure,
                             ),
                             None => diagnostic.help("pass the argument by position"),
                         };
@@ -390,7 +390,14 @@ impl<'a> Checker<'a> {
         }
         let Some(tail) = &checked.body.block.tail else { return self.poison(node) };
         let mut value = tail.as_ref().clone();
-        let mut adopt = Adopt { node, first_local: self.locals.len() as u32, types };
+        let first_lambda = self.lambdas.len() as u32;
+        for lambda in &checked.body.lambdas {
+            let mut lambda = lambda.clone();
+            // Its locals are numbered for itself.
+            walk::body(&mut lambda, &mut Adopt { node, first_local: 0, first_lambda, types });
+            self.lambdas.push(Some(lambda));
+        }
+        let mut adopt = Adopt { node, first_local: self.locals.len() as u32, first_lambda, types };
         for local in &checked.body.locals {
             let ident = hir::Ident { name: local.name.clone(), node };
             self.new_local(&ident, local.ty.subst(types));
@@ -608,6 +615,7 @@ impl<'w> CallOf<'w> {
 struct Adopt<'t> {
     node: NodeId,
     first_local: u32,
+    first_lambda: u32,
     types: &'t [Ty],
 }
 
@@ -622,5 +630,9 @@ impl walk::Change for Adopt<'_> {
 
     fn local(&mut self, local: &mut LocalId) {
         local.0 += self.first_local;
+    }
+
+    fn lambda(&mut self, index: &mut u32) {
+        *index += self.first_lambda;
     }
 }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::super::thir::{Expr, ExprKind};
-use super::super::traits::{dyn_methods, dyn_problem, dyn_traits, generics};
+use super::super::traits::{dyn_methods, dyn_problem, dyn_traits, dyn_types, generics};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::Reason;
 use super::traits::{instantiate, obligations};
@@ -30,6 +30,7 @@ impl Checker<'_> {
         }
         let source = value.ty.clone();
         let mut methods = Vec::new();
+        let mut associated: Vec<Ty> = Vec::new();
         let all = dyn_methods(self.db, of);
         for given in dyn_traits(self.db, of, args, &source) {
             let types = instantiate(self.db, &mut self.table, given.of, node);
@@ -38,10 +39,32 @@ impl Checker<'_> {
             }
             let asked = obligations(&generics(self.db, given.of).bounds, &types, node, given.of, 0);
             self.obligations.extend(asked);
+            if given.of == of {
+                let own = generics(self.db, of).bounds.first().map(|bound| bound.types.clone());
+                let open = own.into_iter().flatten().filter_map(|index| types.get(index as usize));
+                associated.extend(open.cloned());
+            }
             let own = all.iter().filter(|(declared, _)| *declared == given.of);
             methods.extend(own.map(|(_, member)| (*member, types.clone())));
         }
         self.settle(false);
+        for (found, wanted) in associated.iter().zip(dyn_types(self.db, of, args)) {
+            if !self.unify(found, wanted) {
+                let (found, wanted) = (self.show(found), self.show(wanted));
+                let shown = self.show(target);
+                let diagnostic = self
+                    .error(
+                        codes::NOT_DYN,
+                        node,
+                        format!("this is no `{shown}`: an associated type is `{found}`, not `{wanted}`"),
+                        format!("its impl says `{found}`"),
+                    )
+                    .label(Place::Node(of, NodeId::default()), "the trait is declared here")
+                    .note("the associated types of a `dyn` type are part of it")
+                    .help(format!("write `{found}` in the type, or implement the trait with `{wanted}`"));
+                return self.fail(diagnostic, node);
+            }
+        }
         expr(target.clone(), node, ExprKind::Dyn { value: Box::new(value), methods })
     }
 

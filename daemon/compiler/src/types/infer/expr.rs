@@ -82,9 +82,10 @@ impl Checker<'_> {
             Hir::Try(value) => self.try_expr(node, *value),
             Hir::Coalesce(value, default) => self.coalesce(node, *value, *default, expect),
             Hir::Assert(condition, message) => {
-                let condition = Box::new(self.condition(*condition));
-                let message = message.map(|m| Box::new(self.check(m, &Ty::String, &Reason::Message)));
-                expr(Ty::Unit, node, ExprKind::Assert(condition, message))
+                let condition = self.condition(*condition);
+                let Some(message) = message else { return self.assertion(node, condition) };
+                let message = Box::new(self.check(*message, &Ty::String, &Reason::Message));
+                expr(Ty::Unit, node, ExprKind::Assert(Box::new(condition), Some(message)))
             }
             Hir::Panic(message) => {
                 let message = Box::new(self.check(*message, &Ty::String, &Reason::Message));

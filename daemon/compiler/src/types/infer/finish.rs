@@ -51,6 +51,8 @@ fn is_ground(ty: &Ty) -> bool {
 impl Checker<'_> {
     /// Makes the checked body.
     pub(super) fn finish(mut self, block: thir::Block, param_count: usize) -> CheckedBody {
+        self.settle(false);
+        self.take_defaults(None);
         self.settle(true);
         let mut body = thir::Body {
             generics: std::mem::take(&mut self.generics),
@@ -81,6 +83,19 @@ impl Checker<'_> {
             lambda.generics.clone_from(&body.generics);
         }
         CheckedBody { body, diagnostics: self.diagnostics.into() }
+    }
+
+    /// Gives the type arguments that nothing decided their defaults: all, or `variable` alone.
+    fn take_defaults(&mut self, variable: Option<u32>) {
+        for (open, default) in std::mem::take(&mut self.defaults) {
+            match self.table.shallow(&open) {
+                Ty::Infer(found) if variable.is_none_or(|wanted| wanted == found) => {
+                    self.table.unify(&open, &default);
+                }
+                Ty::Infer(_) => self.defaults.push((open, default)),
+                _ => {}
+            }
+        }
     }
 
     /// Reports a variable that nothing decided.
@@ -135,6 +150,10 @@ impl Checker<'_> {
         let mut ty = self.table.shallow(ty);
         if matches!(ty, Ty::Infer(_)) && !self.obligations.is_empty() {
             self.settle(false);
+            ty = self.table.shallow(&ty);
+        }
+        if let Ty::Infer(variable) = ty {
+            self.take_defaults(Some(variable));
             ty = self.table.shallow(&ty);
         }
         if let Ty::Infer(variable) = ty {

@@ -66,6 +66,7 @@ impl Checker<'_> {
         let outer_loops = std::mem::take(&mut self.loops);
         let outer_defer = std::mem::take(&mut self.in_defer);
         let outer_ret = std::mem::replace(&mut self.ret, Ty::Unit);
+        let outer_test = std::mem::take(&mut self.is_test);
         let outer_ret_node = self.ret_node.take();
         self.names.open();
         let mut tys = Vec::with_capacity(params.len());
@@ -100,6 +101,7 @@ impl Checker<'_> {
         let ret = std::mem::replace(&mut self.ret, outer_ret);
         self.ret_node = outer_ret_node;
         self.in_defer = outer_defer;
+        self.is_test = outer_test;
         self.loops = outer_loops;
         self.lambda_start = outer_start;
         self.close_lambda(node, start, block, tys, ret)

@@ -9,6 +9,7 @@ mod builtin; // the names of §9
 mod call; // procs, procedure values, arguments, type arguments
 mod cast; // `e as T`, values as text
 mod codes; // what is reported here
+mod compared; // what a failed comparison shows
 mod coerce; // implicit conversions
 mod dynamic; // `dyn` values, raw pointers
 mod expr; // dispatch and small expressions
@@ -48,6 +49,7 @@ use super::ty::Ty;
 use crate::base::{Code, Db, Diagnostic, Name, Phase, Place, Severity, SourceFile};
 use crate::lower::hir::{self, ExprId, ItemHir, PatId};
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
+use crate::types::typeref::resolve_argument;
 use crate::types::{const_ty, core_item, form_data, proc_data, resolve_type};
 
 /// Stack that must be left before one more level of an expression is checked, and how much is added.
@@ -150,6 +152,7 @@ fn check_proc(db: &dyn Db, item: ItemId, proc: &hir::ProcHir, body: &hir::Body) 
     checker.bounds.clone_from(&data.bounds);
     checker.is_unsafe = proc.is_unsafe;
     checker.ret = data.ret.clone();
+    checker.is_test = proc.sig.is_test && data.ret == Ty::Bool;
     checker.ret_node = proc.sig.ret.as_ref().map(|ty| ty.node);
     checker.names.open();
     for (written, param) in proc.sig.params.iter().zip(&data.params) {
@@ -225,6 +228,8 @@ struct Checker<'a> {
     generics: Vec<Name>,
     /// What is known of the type parameters.
     bounds: Vec<BoundData>,
+    /// Type arguments of procs that have a default, for where nothing else decides them.
+    defaults: Vec<(Ty, Ty)>,
     /// What must be so and is not decided yet.
     obligations: Vec<traits::Obligation>,
     table: Table,
@@ -250,6 +255,8 @@ struct Checker<'a> {
     in_defer: bool,
     /// Inside of `unsafe`.
     is_unsafe: bool,
+    /// What is given is the verdict of a test.
+    is_test: bool,
     /// The prelude's `Option`.
     option: Option<ItemId>,
     /// The prelude's `Result`.
@@ -266,6 +273,7 @@ impl<'a> Checker<'a> {
             hir,
             generics,
             bounds: Vec::new(),
+            defaults: Vec::new(),
             obligations: Vec::new(),
             table: Table::default(),
             locals: Vec::new(),
@@ -282,6 +290,7 @@ impl<'a> Checker<'a> {
             lambda_start: 0,
             in_defer: false,
             is_unsafe: false,
+            is_test: false,
             option: core_item(db, ItemKind::Pick, "Option"),
             result: core_item(db, ItemKind::Pick, "Result"),
             diagnostics: Vec::new(),
@@ -308,18 +317,6 @@ impl<'a> Checker<'a> {
             (None, None) => Ty::Error,
         };
         self.names.close();
-        if !self.lambdas.is_empty() {
-            let diagnostic = self
-                .error(
-                    codes::UNSUPPORTED,
-                    node,
-                    "a lambda cannot stand in a constant or a default value",
-                    "has a lambda in it",
-                )
-                .note("a lambda belongs to the body of the proc that makes it")
-                .help("declare a proc and name it here");
-            self.report(diagnostic);
-        }
         self.finish(thir::Block { node, stmts: Vec::new(), tail: tail.map(Box::new) }, 0)
     }
 
@@ -353,6 +350,13 @@ impl<'a> Checker<'a> {
     /// Resolves a written type and passes its diagnostics on.
     fn written(&mut self, ty: &hir::TypeRef) -> Ty {
         let (ty, diagnostics) = resolve_type(self.db, self.item, &self.generics, ty);
+        self.diagnostics.extend(diagnostics);
+        ty
+    }
+
+    /// A written type argument, which may be a constant.
+    fn written_argument(&mut self, ty: &hir::TypeRef) -> Ty {
+        let (ty, diagnostics) = resolve_argument(self.db, self.item, &self.generics, ty);
         self.diagnostics.extend(diagnostics);
         ty
     }
@@ -500,13 +504,17 @@ impl<'a> Checker<'a> {
             ));
             return;
         }
-        diagnostic = match crate::base::spelling::nearest(&name.name, candidates.iter().map(Name::as_str)) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                crate::base::Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match super::missing_import::suggested(self.db, self.file, &name.name, diagnostic) {
+            Ok(diagnostic) => {
+                self.report(diagnostic);
+                return;
+            }
+            Err(diagnostic) => diagnostic,
+        };
+        diagnostic = match crate::base::spelling::meant(&name.name, candidates.iter().map(Name::as_str)) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("declare `{}` or import it with `use`", name.name)),
         };
         self.report(diagnostic);

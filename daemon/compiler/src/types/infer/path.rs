@@ -5,12 +5,15 @@ use super::super::thir::{Expr, ExprKind, LocalId};
 use super::super::ty::Ty;
 use super::names::{self, Bound, Entity};
 use super::unify::Origin;
-use super::{Checker, Expect, builtin, codes, expr};
+use super::{Checker, Expect, builtin, check_body, codes, expr};
 use crate::base::{Applicability, Name, Place, SourceFile};
 use crate::lower::hir::{self, ExprId, ExprKind as Hir, Ident, TypeRef};
 use crate::lower::{ItemId, ItemKind, NodeId};
 use crate::types::scope::missing_export;
-use crate::types::{const_ty, form_data, is_static, pick_data, proc_data, variants_in_scope};
+use crate::types::typeref::{const_parameter, default_argument, kind_mismatch, wrong_kind};
+use crate::types::{
+    Intrinsic, const_ty, form_data, is_made_where_used, is_static, pick_data, proc_data, variants_in_scope,
+};
 
 /// What a (qualified) name means.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub(super) enum Meaning {
     Member(ItemId, Option<Vec<Ty>>),
     /// A variant; the type says of which pick.
     Variant(Ty, u32),
+    /// A constant parameter: which, and its type.
+    Parameter(u32, Ty),
     /// A built-in name.
     Builtin(&'static str),
     /// An error that was reported.
@@ -162,6 +167,11 @@ impl<'a> Checker<'a> {
             && let Some(ty) = self.type_named(&name.name)
         {
             return Meaning::Ty(ty);
+        }
+        if let Some(index) = self.generics.iter().position(|generic| *generic == name.name)
+            && let Some(ty) = const_parameter(self.db, self.item, &name.name)
+        {
+            return Meaning::Parameter(index as u32, ty);
         }
         let found = if qualifies {
             names::lookup_qualifier(self.db, self.file, &name.name)
@@ -315,6 +325,7 @@ impl<'a> Checker<'a> {
             | Meaning::Const(_)
             | Meaning::Member(..)
             | Meaning::Variant(..)
+            | Meaning::Parameter(..)
             | Meaning::Builtin(_) => return None,
         })
     }
@@ -335,13 +346,10 @@ impl<'a> Checker<'a> {
         let listed: Vec<String> = variants.iter().take(8).map(|v| format!("`{v}`")).collect();
         let more = if variants.len() > 8 { ", …" } else { "" };
         diagnostic = diagnostic.note(format!("its variants are {}{more}", listed.join(", ")));
-        diagnostic = match crate::base::spelling::nearest(&name.name, variants.iter().copied()) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(&name.name, variants.iter().copied()) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("use one of the variants, or add `{}`", name.name)),
         };
         self.report(diagnostic);
@@ -415,7 +423,16 @@ impl<'a> Checker<'a> {
         if written.is_empty() {
             return self.type_variables(item, generics, node);
         }
-        let mut args: Vec<Ty> = written.iter().map(|ty| self.written(ty)).collect();
+        let mut args: Vec<Ty> = written.iter().map(|ty| self.written_argument(ty)).collect();
+        while let Some(default) = default_argument(self.db, item, args.len() as u32) {
+            args.push(default.subst(&args));
+        }
+        if let Some((index, constant)) = wrong_kind(self.db, self.item, item, &args) {
+            let at = written.get(index).map_or(node, |ty| ty.node);
+            let diagnostic = kind_mismatch(self.db, self.place(at), item, index, constant);
+            self.report(diagnostic);
+            return vec![Ty::Error; generics.len()];
+        }
         if args.len() != generics.len() {
             let name = names::short_name(item.name(self.db)).to_owned();
             let at = written.first().map_or(node, |ty| ty.node);
@@ -484,7 +501,18 @@ impl<'a> Checker<'a> {
         match &named.meaning {
             Meaning::Local(local) => expr(self.local(*local).ty.clone(), node, ExprKind::Local(*local)),
             Meaning::Const(item) if is_static(db, *item) => self.static_place(*item, node),
+            Meaning::Const(item) if is_made_where_used(db, *item) => {
+                self.adopt(node, check_body(db, *item), &[])
+            }
             Meaning::Const(item) => expr(const_ty(db, *item).clone(), node, ExprKind::Const(*item)),
+            Meaning::Parameter(index, ty) => {
+                // Known once instances are made.
+                let parameter = Ty::Param(*index, named.name.name.clone());
+                let callee =
+                    super::super::thir::Callee::Intrinsic(Intrinsic::ParameterValue, vec![parameter]);
+                let value = expr(Ty::USIZE, node, ExprKind::Call { callee, args: Vec::new() });
+                expr(ty.clone(), node, ExprKind::Cast(Box::new(value)))
+            }
             Meaning::Proc(item) => {
                 let data = proc_data(db, *item);
                 let args = self.proc_types(*item, data, None, named.args, named.name.node);
@@ -663,13 +691,10 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.note(format!("its members are {}{more}", listed.join(", ")));
         }
         let all = known.iter().copied().chain(methods.iter().map(Name::as_str));
-        diagnostic = match crate::base::spelling::nearest(&name.name, all) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(&name.name, all) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("declare the field, or call a proc: `{}(value)`", name.name)),
         };
         self.fail(diagnostic, node)

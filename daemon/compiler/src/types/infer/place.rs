@@ -5,7 +5,7 @@ use super::super::thir::{Expr, ExprKind};
 use super::super::ty::{IntTy, Ty};
 use super::coerce::{Reason, deref};
 use super::{Checker, Expect, codes, expr, names};
-use crate::base::{Applicability, Name, Place};
+use crate::base::{Name, Place};
 use crate::lower::hir::{BinaryOp, ExprId, ExprKind as Hir, Ident};
 use crate::lower::{ItemId, NodeId};
 use crate::types::const_ty;
@@ -439,13 +439,10 @@ impl Checker<'_> {
                 "not declared in this scope",
             )
             .note("a local is declared with `let` before it is assigned");
-        diagnostic = match crate::base::spelling::nearest(quoted, locals.iter().map(Name::as_str)) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(quoted, locals.iter().map(Name::as_str)) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => match self.snippet(self.hir_expr(value).node) {
                 Some(text) if text.len() < 60 && !text.contains('\n') => {
                     diagnostic.help(format!("declare it: `let {quoted} = {text}`"))

@@ -4,7 +4,7 @@ use super::super::ty::Ty;
 use super::coerce::Reason;
 use super::path::Meaning;
 use super::{Checker, Expect, codes, default_field, expr};
-use crate::base::{Applicability, Place};
+use crate::base::Place;
 use crate::lower::hir::{ExprId, ExprPath, Ident};
 use crate::lower::{ItemId, NodeId};
 use crate::types::form_data;
@@ -143,13 +143,10 @@ impl Checker<'_> {
             let more = if known.len() > 8 { ", …" } else { "" };
             diagnostic.note(format!("its fields are {}{more}", listed.join(", ")))
         };
-        diagnostic = match crate::base::spelling::nearest(&name.name, known.iter().copied()) {
-            Some(near) => diagnostic.suggest(
-                self.place(name.node),
-                near,
-                format!("`{near}` has a similar name"),
-                Applicability::MaybeIncorrect,
-            ),
+        diagnostic = match crate::base::spelling::meant(&name.name, known.iter().copied()) {
+            Some((near, sure)) => {
+                diagnostic.suggest(self.place(name.node), near, format!("`{near}` has a similar name"), sure)
+            }
             None => diagnostic.help(format!("remove it, or declare `{}` in the form", name.name)),
         };
         self.report(diagnostic);

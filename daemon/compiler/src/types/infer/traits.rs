@@ -1,6 +1,6 @@
 //! Bounds and members: which impl a type has, what `value.name` and `Type.name` mean.
 use super::super::traits::{
-    BoundData, TraitRef, dyn_traits, file_impls, files_for, generics, impl_data, trait_members,
+    BoundData, TraitRef, dyn_traits, dyn_types, file_impls, files_for, generics, impl_data, trait_members,
 };
 use super::super::ty::Ty;
 use super::unify::{Origin, Table};
@@ -9,6 +9,7 @@ use crate::base::{Db, Diagnostic, Name, Place, SourceFile};
 use crate::lower::hir::ItemHir;
 use crate::lower::{ItemId, ItemKind, NodeId, item_hir};
 use crate::types::data::ProcData;
+use crate::types::typeref::default_argument;
 
 /// How far impls may ask for other impls.
 const DEPTH_MAX: u32 = 64;
@@ -104,6 +105,11 @@ impl Env<'_> {
                 if attempt(table, |table| unify_all(table, &given.args, &wanted.of.args)) {
                     // Its methods are found in the value.
                     table.unify(&wanted.evidence, &subject);
+                    if given.of == *of {
+                        for (wanted, known) in wanted.types.iter().zip(dyn_types(self.db, *of, args)) {
+                            table.unify(wanted, known);
+                        }
+                    }
                     return Answer::Yes(Vec::new());
                 }
             }
@@ -196,7 +202,15 @@ impl Checker<'_> {
             types.push(self.table.fresh(node, origin));
         }
         let names = data.generics.get(own).unwrap_or_default();
-        types.extend(self.type_arguments(item, names, written, node));
+        let own = self.type_arguments(item, names, written, node);
+        if written.is_empty() {
+            for (index, open) in own.iter().enumerate() {
+                if let Some(default) = default_argument(self.db, item, index as u32) {
+                    self.defaults.push((open.clone(), default.subst(&own)));
+                }
+            }
+        }
+        types.extend(own);
         for _ in types.len()..data.generics.len() {
             types.push(self.table.fresh(node, Origin::Hidden));
         }

@@ -14,6 +14,8 @@ pub(super) trait Change {
     fn node(&mut self, _node: &mut NodeId) {}
     /// A local.
     fn local(&mut self, _local: &mut LocalId) {}
+    /// The index of a lambda among those of the body.
+    fn lambda(&mut self, _index: &mut u32) {}
 }
 
 /// Every type, node and local of a body.
@@ -78,7 +80,10 @@ fn kind(kind: &mut ExprKind, change: &mut impl Change) {
         | ExprKind::Give(None)
         | ExprKind::Break(None) => {}
         ExprKind::Local(local) => change.local(local),
-        ExprKind::Lambda { captures, .. } => captures.iter_mut().for_each(|local| change.local(local)),
+        ExprKind::Lambda { index, captures } => {
+            change.lambda(index);
+            captures.iter_mut().for_each(|local| change.local(local));
+        }
         ExprKind::Dyn { value, methods } => {
             expr(value, change);
             methods.iter_mut().flat_map(|(_, tys)| tys).for_each(|t| change.ty(t));
