@@ -39,6 +39,9 @@ pub struct PackageArgs {
     /// Sign every file with this key: a name, or a path of a secret key of `minisign`
     #[arg(long, value_name = "KEY")]
     pub sign: Option<String>,
+    /// Sign every .rpm with this key: a file of `gpg --export-secret-keys` with an Ed25519 key
+    #[arg(long, value_name = "FILE")]
+    pub sign_rpm: Option<PathBuf>,
 }
 
 /// `vitte buildkit …`
@@ -46,7 +49,7 @@ pub struct PackageArgs {
 pub enum BuildkitVerb {
     /// Build a package's program and make packages of it
     #[command(
-        after_help = "Formats: deb, rpm, msi, pkg, tar.gz, tar.zst, tar.xz, zip; without `--format` those that people on the \
+        after_help = "Formats: deb, rpm, msi, pkg, vitmod, tar.gz, tar.zst, tar.xz, zip; without `--format` those that people on the \
         target expect. Beside them come parts lists (SPDX, CycloneDX), provenance and checksums.\n\n\
         Examples:\n  vitte buildkit package --target x86_64-linux --format deb,rpm\n  \
         SOURCE_DATE_EPOCH=1700000000 vitte buildkit package --sign release\n\n\

@@ -56,8 +56,8 @@ pub(super) fn of_one_verb(verb: &str) -> Option<Command> {
 /// elsewhere that of diagnostics.
 fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     let Some(first) = args.get(1).and_then(|first| first.to_str()).map(str::to_owned) else { return args };
-    if first == "buildkit" {
-        for arg in args.iter_mut().skip(2) {
+    if let Some(at) = verb_place(&args).filter(|at| args[*at] == "buildkit") {
+        for arg in args.iter_mut().skip(at + 1) {
             let Some(text) = arg.to_str() else { continue };
             match text.strip_prefix("--format") {
                 Some("") => *arg = "--package-format".into(),
@@ -85,6 +85,19 @@ fn modernise(mut args: Vec<OsString>) -> Vec<OsString> {
     };
     args.splice(1..2, ["emit", "--stage", stage].map(OsString::from));
     args
+}
+
+/// Where the verb stands: behind flags that every verb takes, some of which have a value.
+fn verb_place(args: &[OsString]) -> Option<usize> {
+    let mut is_value = false;
+    args.iter().enumerate().skip(1).find_map(|(at, arg)| {
+        if std::mem::take(&mut is_value) {
+            return None;
+        }
+        let arg = arg.to_str()?;
+        is_value = ["--color", "--error-format", "--max-errors", "--lang"].contains(&arg);
+        (!arg.starts_with('-')).then_some(at)
+    })
 }
 
 /// Refuses flags of `watch` in front of its goal, which has the same flags. Flags that every verb takes may

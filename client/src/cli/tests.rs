@@ -18,6 +18,20 @@ fn the_definition_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// Flags that every verb takes may stand in front of `buildkit`; its `--format` is that of what is made all the same.
+#[test]
+fn formats_of_packages_are_told_from_those_of_diagnostics() {
+    for line in [
+        "vitte buildkit package --format deb,rpm",
+        "vitte --no-daemon --color never buildkit package --format=deb,rpm",
+    ] {
+        let Verb::Buildkit(BuildkitVerb::Package { formats, .. }) = ok(line).verb else { panic!("{line}") };
+        assert_eq!(formats, ["deb", "rpm"], "{line}");
+    }
+    let plain = parse("vitte --lang buildkit check --format deb".split(' ').map(OsString::from).collect());
+    assert!(plain.is_err(), "`deb` is no format of diagnostics");
+}
+
 #[test]
 fn one_verb_alone_means_the_same() {
     let lines = [

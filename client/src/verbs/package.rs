@@ -164,11 +164,15 @@ fn finish(report: &mut Report, verb: &str, files: &[String]) -> Result<u8, Failu
 }
 
 fn options(what: PackageArgs, formats: Vec<String>) -> Result<v1::PackageOptions, Failure> {
-    let PackageArgs { package, target, profile, out, sign } = what;
+    let PackageArgs { package, target, profile, out, sign, sign_rpm } = what;
     let cwd = current_folder()?;
     let key = match &sign {
         None => String::new(),
         Some(key) => text(&key_file(&cwd, key)?)?,
+    };
+    let openpgp_key = match &sign_rpm {
+        None => String::new(),
+        Some(key) => text(&cwd.join(key))?,
     };
     Ok(v1::PackageOptions {
         out: text(&cwd.join(out))?,
@@ -178,6 +182,7 @@ fn options(what: PackageArgs, formats: Vec<String>) -> Result<v1::PackageOptions
         profile: profile.unwrap_or_default(),
         formats,
         key,
+        openpgp_key,
         key_password: std::env::var("VITTE_KEY_PASSWORD").unwrap_or_default(),
         source_date: std::env::var("SOURCE_DATE_EPOCH").unwrap_or_default(),
     })
@@ -233,7 +238,9 @@ fn bench(common: &Common, report: &str, baseline: Option<&Path>, save: Option<&P
             .collect();
         let target = word(&row, "target");
         print_line(&format!("{target:<26}{:<20}{}", word(&row, "toolchain"), numbers.concat()))?;
-        let Some(old) = known.iter().find(|old| word(old, "target") == target) else { continue };
+        let same =
+            |old: &&Value| word(old, "target") == target && word(old, "toolchain") == word(&row, "toolchain");
+        let Some(old) = known.iter().find(same) else { continue };
         let ratios: Vec<String> = NUMBERS
             .iter()
             .map(|(name, _)| {

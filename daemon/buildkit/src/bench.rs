@@ -3,7 +3,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use vitte_driver::{BuildRequest, CancellationToken, Driver, TargetName};
+use vitte_driver::link::Toolbox;
+use vitte_driver::{BuildRequest, CancellationToken, Driver, DriverError, Product, TargetName};
 
 use crate::error::Error;
 
@@ -20,14 +21,15 @@ pub struct Row {
     pub warm_ms: f64,
     /// Bytes of the program.
     pub bytes: u64,
-    /// Peak memory of the process after the build, in bytes; 0 if the system does not tell.
+    /// Most memory that the process had during these builds, in bytes; 0 if the system does not tell. A linker in a process
+    /// of its own is not in it.
     pub peak_bytes: u64,
 }
 
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// In order of target.
+    /// In order of target and toolchain.
     pub rows: Vec<Row>,
 }
 
@@ -35,11 +37,19 @@ pub struct Report {
 const WARM: usize = 5;
 
 impl Report {
-    /// Builds the package in `folder` for every target that is named, or for all.
+    /// Builds the package in `folder` for every target that is named, or for all, each time by a new driver.
     ///
     /// # Errors
     /// As a build; a program with errors is [`Error::Program`].
-    pub fn measure(folder: &Path, targets: &[String], profile: &str) -> Result<Self, Error> {
+    pub fn measure(
+        driver: &dyn Fn() -> Driver,
+        folder: &Path,
+        targets: &[String],
+        profile: &str,
+    ) -> Result<Self, Error> {
+        // Names are told before anything is measured.
+        targets.iter().try_for_each(|name| crate::target::find(name).map(drop))?;
+        let tools = Toolbox::from_environment();
         let mut rows = Vec::new();
         for target in TargetName::all() {
             if !targets.is_empty()
@@ -47,45 +57,23 @@ impl Report {
             {
                 continue;
             }
-            let driver = Driver::default();
-            let out =
-                std::env::temp_dir().join(format!("vitte-bench-{}-{}", std::process::id(), target.name));
-            let request = BuildRequest {
-                entry: Some(folder.to_path_buf()),
-                cwd: folder.to_path_buf(),
-                target: Some(target.triple.to_owned()),
-                profile: Some(profile.to_owned()),
-                output: Some(out.clone()),
-                ..BuildRequest::default()
-            };
-            let build = || -> Result<f64, Error> {
-                let started = Instant::now();
-                let outcome = driver.build(&request, &|_| {}, &CancellationToken::new())?;
-                if outcome.errors > 0 {
-                    return Err(Error::Program(outcome.errors));
+            // For this machine by every linker that it has; the others are laid out by us alone.
+            let linkers: Vec<Option<&str>> = match target.product {
+                Product::Executable => {
+                    std::iter::once(None).chain(tools.all().iter().map(|tool| Some(tool.name))).collect()
                 }
-                Ok(started.elapsed().as_secs_f64() * 1000.0)
+                _ => vec![None],
             };
-            let cold_ms = build()?;
-            let mut warm = (0..WARM).map(|_| build()).collect::<Result<Vec<_>, _>>()?;
-            warm.sort_by(f64::total_cmp);
-            let bytes = std::fs::metadata(&out).map(|data| data.len()).unwrap_or_default();
-            // It was made to be measured.
-            let _ = std::fs::remove_file(&out);
-            let toolchain = match target.triple {
-                "vitbc" | "wasm32-wasip1" | "wasm64-wasip1" => "built in",
-                _ => "cranelift, images",
-            };
-            rows.push(Row {
-                target: target.name.to_owned(),
-                toolchain: toolchain.to_owned(),
-                cold_ms,
-                warm_ms: warm.get(WARM / 2).copied().unwrap_or_default(),
-                bytes,
-                peak_bytes: peak_memory(),
-            });
+            for linker in linkers {
+                match (measure(driver, folder, target, profile, linker), linker) {
+                    (Ok(row), _) => rows.push(row),
+                    // A linker of the machine that cannot link this is left out.
+                    (Err(Error::Build(DriverError::Tool { .. })), Some(_)) => {}
+                    (Err(error), _) => return Err(error),
+                }
+            }
         }
-        rows.sort_by(|a, b| a.target.cmp(&b.target));
+        rows.sort_by(|a, b| (&a.target, &a.toolchain).cmp(&(&b.target, &b.toolchain)));
         Ok(Self { rows })
     }
 
@@ -105,8 +93,12 @@ impl Report {
                 row.bytes,
                 row.peak_bytes as f64 / 1_048_576.0
             ));
-            let before =
-                baseline.and_then(|known| known.rows.iter().find(|known| known.target == row.target));
+            let before = baseline.and_then(|known| {
+                known
+                    .rows
+                    .iter()
+                    .find(|known| (&known.target, &known.toolchain) == (&row.target, &row.toolchain))
+            });
             if let Some(before) = before {
                 let ratio = |now: f64, then: f64| if then > 0.0 { now / then } else { 1.0 };
                 text.push_str(&format!(
@@ -121,6 +113,66 @@ impl Report {
         }
         text
     }
+}
+
+/// One target by one linker.
+fn measure(
+    driver: &dyn Fn() -> Driver,
+    folder: &Path,
+    target: TargetName,
+    profile: &str,
+    linker: Option<&str>,
+) -> Result<Row, Error> {
+    let driver = driver();
+    let scratch = std::env::temp_dir();
+    let out = scratch.join(format!("vitte-bench-{}-{}", std::process::id(), target.name));
+    let request = BuildRequest {
+        entry: Some(folder.to_path_buf()),
+        cwd: folder.to_path_buf(),
+        target: Some(target.triple.to_owned()),
+        profile: Some(profile.to_owned()),
+        output: Some(out.clone()),
+        linker: linker.map(str::to_owned),
+        ..BuildRequest::default()
+    };
+    let build = || -> Result<f64, Error> {
+        // Each makes its program: none is there already.
+        let _ = std::fs::remove_file(&out);
+        let started = Instant::now();
+        let outcome = driver.build(&request, &|_| {}, &CancellationToken::new())?;
+        if outcome.errors > 0 {
+            return Err(Error::Program(outcome.errors));
+        }
+        Ok(started.elapsed().as_secs_f64() * 1000.0)
+    };
+    forget_peak();
+    let cold_ms = build()?;
+    let mut warm = (0..WARM).map(|_| build()).collect::<Result<Vec<_>, _>>()?;
+    warm.sort_by(f64::total_cmp);
+    let bytes = std::fs::metadata(&out).map(|data| data.len()).unwrap_or_default();
+    // It was made to be measured.
+    let _ = std::fs::remove_file(&out);
+    let toolchain = match (target.product, linker) {
+        (Product::Executable | Product::SharedLibrary, None) => "cranelift, embedded".to_owned(),
+        (_, Some(linker)) => format!("cranelift, {linker}"),
+        (Product::Foreign(_), None) => "cranelift, images".to_owned(),
+        (
+            Product::Wasm(_)
+            | Product::Bytecode
+            | Product::CSource
+            | Product::Component
+            | Product::Package(_),
+            None,
+        ) => "built in".to_owned(),
+    };
+    let warm_ms = warm.get(WARM / 2).copied().unwrap_or_default();
+    Ok(Row { target: target.name.to_owned(), toolchain, cold_ms, warm_ms, bytes, peak_bytes: peak_memory() })
+}
+
+/// Lets Linux count the most memory of this process anew: proc(5), `/proc/PID/clear_refs`.
+fn forget_peak() {
+    // Where it cannot, the count is that of the whole life.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 /// The most memory that this process has had, by Linux.

@@ -8,6 +8,7 @@ use vitte_driver::{BuildRequest, CancellationToken, Driver, Event, EventSink, Pr
 use crate::digest::{sha256, source_date};
 use crate::dist::Dist;
 use crate::error::Error;
+use crate::openpgp::OpenPgpKey;
 use crate::package::{Format, Job, Written, write};
 use crate::recipe::Recipe;
 use crate::sign::Signer;
@@ -58,6 +59,7 @@ pub struct BuildKit {
     folder: PathBuf,
     formats: Vec<String>,
     key: Option<(PathBuf, Option<String>)>,
+    rpm_key: Option<PathBuf>,
     source_date: Option<String>,
     listener: Option<Listener>,
     cancel: CancellationToken,
@@ -80,12 +82,6 @@ impl Default for BuildKit {
     }
 }
 
-/// A program that was built, and what is known of it.
-struct Built {
-    recipe: Recipe,
-    bytes: Vec<u8>,
-}
-
 impl BuildKit {
     /// For the package in the current folder and this machine, with the profile `release`.
     pub fn new() -> Self {
@@ -95,6 +91,7 @@ impl BuildKit {
             folder: std::env::current_dir().unwrap_or_default(),
             formats: Vec::new(),
             key: None,
+            rpm_key: None,
             source_date: std::env::var("SOURCE_DATE_EPOCH").ok(),
             listener: None,
             cancel: CancellationToken::new(),
@@ -126,6 +123,13 @@ impl BuildKit {
     #[must_use]
     pub fn sign_with(mut self, key: impl Into<PathBuf>, password: Option<String>) -> Self {
         self.key = Some((key.into(), password));
+        self
+    }
+
+    /// Signs every .rpm with the Ed25519 key in this file, as `gpg --export-secret-keys` writes it.
+    #[must_use]
+    pub fn sign_rpm_with(mut self, key: impl Into<PathBuf>) -> Self {
+        self.rpm_key = Some(key.into());
         self
     }
 
@@ -215,17 +219,30 @@ impl BuildKit {
             format.check_target(target.product, target.name)?;
         }
         let signer = self.signer()?;
+        let rpm_key = self.rpm_key.as_deref().map(OpenPgpKey::read).transpose()?;
+        let module = match formats.contains(&Format::Vitmod) {
+            true => Some(self.module(driver, &recipe)?),
+            false => None,
+        };
         let mut stage = recipe.stage.clone();
-        let (short, recipe) = if recipe.files_only {
-            (short_name(target), recipe)
-        } else {
-            let Built { recipe, bytes } = self.build(driver, target, recipe)?;
+        let short = short_name(target);
+        // A package for the loader has nothing of this target in it.
+        if !recipe.files_only && formats.iter().any(|format| *format != Format::Vitmod) {
+            self.tell("build", target.name);
+            let bytes = self.build(driver, Some(target.triple), None)?;
             let program = Entry { mode: 0o755, kind: Kind::Binary, content: Content::File(bytes) };
             stage.add(&format!("usr/bin/{}{}", recipe.name, suffix(target.product)), program, "name")?;
-            (short_name(target), recipe)
-        };
+        }
         self.tell("stage", &recipe.name);
-        let job = Job { recipe: &recipe, stage: &stage, product: target.product, target: short, time };
+        let job = Job {
+            recipe: &recipe,
+            stage: &stage,
+            product: target.product,
+            target: short,
+            time,
+            rpm_key: rpm_key.as_ref(),
+            module: module.as_deref(),
+        };
         // Each format on its own processor: they have nothing to do with each other.
         let written: Vec<Result<Written, Error>> = std::thread::scope(|scope| {
             let started: Vec<_> = (formats.iter())
@@ -283,7 +300,8 @@ impl BuildKit {
                 "make a package or an archive of it",
             ));
         }
-        let Built { recipe, bytes } = self.build(driver, target, recipe)?;
+        self.tell("build", target.name);
+        let bytes = self.build(driver, Some(target.triple), None)?;
         let name = format!("{}-{}{}", recipe.name, short_name(target), suffix(target.product));
         let mut dist = Dist::new(out.as_ref())?;
         dist.add(&name, &bytes, 0o755)?;
@@ -318,8 +336,22 @@ impl BuildKit {
         }
     }
 
-    fn build(&self, driver: &Driver, target: TargetName, recipe: Recipe) -> Result<Built, Error> {
-        self.tell("build", target.name);
+    /// The package for the loader.
+    fn module(&self, driver: &Driver, recipe: &Recipe) -> Result<Vec<u8>, Error> {
+        if recipe.files_only || !driver.packs() {
+            let message = match recipe.files_only {
+                true => "a .vitmod holds a program, and the package has none of its own",
+                false => "nobody is there to write a .vitmod",
+            };
+            let help = "leave `vitmod` out, or make it with `vitte buildkit package --format vitmod`";
+            return Err(Error::input("PKG_E_FORMAT", "--format", message, help));
+        }
+        self.tell("build", "vitmod");
+        self.build(driver, None, Some("vitmod"))
+    }
+
+    /// What a build for `target`, or of the kind `emit`, makes.
+    fn build(&self, driver: &Driver, target: Option<&str>, emit: Option<&str>) -> Result<Vec<u8>, Error> {
         let scratch =
             std::env::temp_dir().join(format!("vitte-buildkit-{}-{}", std::process::id(), unique()));
         let clean = Scratch(scratch.clone());
@@ -327,7 +359,8 @@ impl BuildKit {
         let request = BuildRequest {
             entry: Some(self.folder.clone()),
             cwd: self.folder.clone(),
-            target: Some(target.triple.to_owned()),
+            target: target.map(str::to_owned),
+            emit: emit.map(str::to_owned),
             profile: Some(self.profile.clone()),
             output: Some(scratch.join("program")),
             ..BuildRequest::default()
@@ -337,7 +370,7 @@ impl BuildKit {
         let Some(executable) = outcome.executable else { return Err(Error::Program(outcome.errors)) };
         let bytes = vitte_sys::fs::read(&executable).map_err(Error::io(&executable))?;
         drop(clean);
-        Ok(Built { recipe, bytes })
+        Ok(bytes)
     }
 
     /// All files of the package outside of hidden folders and those that builds write to, by path, with their digests.

@@ -23,6 +23,7 @@ mod digest; // digests and times
 mod dist; // files that appear together
 mod error; // what can go wrong, with the field it is about
 mod kit; // BuildKit: the door
+mod openpgp; // signatures inside of .rpm
 pub mod package; // the formats of each system
 mod parts; // parts lists and where everything came from
 mod recipe; // the `package` object of a manifest
@@ -35,7 +36,7 @@ pub use digest::source_date;
 pub use error::Error;
 pub use kit::{BuildKit, Made, MadeFile, Progress};
 pub use package::Format;
-pub use recipe::Recipe;
+pub use recipe::{DebCompression, Recipe};
 pub use stage::{Content, Entry, Kind, Stage};
 pub use target::{TargetInfo, targets};
 pub use toolchain::{Toolchain, Toolchains};

@@ -40,6 +40,16 @@ impl Moment {
     }
 }
 
+/// How the members of a .deb are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DebCompression {
+    /// Small, and known to every system that takes .deb and to their checkers.
+    #[default]
+    Xz,
+    /// Fast; for dpkg of Ubuntu since 2018 and of Debian since 2023.
+    Zstd,
+}
+
 /// Everything about a package but its program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
@@ -63,6 +73,8 @@ pub struct Recipe {
     pub files_only: bool,
     /// Names of packages that must be there, by format.
     pub depends: BTreeMap<String, Vec<String>>,
+    /// How a .deb is compressed.
+    pub deb_compression: DebCompression,
     /// What is installed besides the program.
     pub stage: Stage,
     /// Scripts.
@@ -136,13 +148,14 @@ impl<'a> Fields<'a> {
     }
 }
 
-const PACKAGE_FIELDS: [&str; 16] = [
+const PACKAGE_FIELDS: [&str; 17] = [
     "summary",
     "description",
     "maintainer",
     "homepage",
     "section",
     "depends",
+    "deb_compression",
     "files",
     "config",
     "scripts",
@@ -207,6 +220,11 @@ impl Recipe {
             section: match package.text("section")? {
                 "" => "utils".to_owned(),
                 text => text.to_owned(),
+            },
+            deb_compression: match package.text("deb_compression")? {
+                "" | "xz" => DebCompression::Xz,
+                "zstd" => DebCompression::Zstd,
+                _ => return Err(package.wrong("deb_compression", "`xz` or `zstd`")),
             },
             files_only: match package.object.get("program") {
                 None | Some(Value::Null | Value::Bool(true)) => false,

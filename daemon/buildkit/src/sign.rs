@@ -1,10 +1,17 @@
 //! Detached signatures in minisign's format, which the stock tool verifies.
-use std::io::Cursor;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use blake2::{Blake2b512, Digest};
 use minisign::{SecretKey, SecretKeyBox};
 
 use crate::error::Error;
+
+/// Where a secret key's bytes have its number: behind the names of three algorithms, a salt and two limits.
+const NUMBER: usize = 3 * 2 + 32 + 2 * 8;
+/// Where they have the key itself.
+const SECRET: usize = NUMBER + 8;
 
 /// A key that signs.
 pub(crate) struct Signer {
@@ -37,19 +44,25 @@ impl Signer {
             .map_err(|_| wrong(format!("the key `{}` is locked by another password", path.display()), help))
     }
 
-    /// The signature of a file. Its trusted comment has the file's name and no time: Ed25519 takes no chance, so that equal
-    /// files have equal signatures.
+    /// The signature of a file, whose trusted comment has the file's name and no time. The library adds chance to each
+    /// signature; here Ed25519 is what RFC 8032 makes it, so that equal files have equal signatures.
+    ///
+    /// Format: minisign(1), "signature format", of prehashed files.
     pub(crate) fn sign(&self, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let comment = format!("file:{name}");
-        let made = minisign::sign(
-            None,
-            &self.key,
-            Cursor::new(bytes),
-            Some(&comment),
-            Some("signature by vitte-buildkit"),
-        );
-        made.map(|signature| signature.into_string().into_bytes()).map_err(|reason| {
+        let key = self.key.to_bytes();
+        let (Some(number), Some(secret)) = (key.get(NUMBER..SECRET), key.get(SECRET..SECRET + 64)) else {
+            let message = "signing failed: the key is too short";
+            return Err(Error::input("PKG_E_KEY", "--sign", message, "check the key"));
+        };
+        let secret = ed25519_compact::SecretKey::from_slice(secret).map_err(|reason| {
             Error::input("PKG_E_KEY", "--sign", format!("signing failed: {reason}"), "check the key")
-        })
+        })?;
+        let signature = secret.sign(Blake2b512::digest(bytes), None);
+        let global = secret.sign([signature.as_slice(), comment.as_bytes()].concat(), None);
+        let first = STANDARD.encode([b"ED", number, signature.as_slice()].concat());
+        let second = STANDARD.encode(global.as_slice());
+        let head = "untrusted comment: signature by vitte-buildkit";
+        Ok(format!("{head}\n{first}\ntrusted comment: {comment}\n{second}\n").into_bytes())
     }
 }

@@ -4,6 +4,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use object::Endianness;
+use object::elf::{self, FileHeader64};
+use object::read::ReadCache;
+use object::read::elf::{Dyn, FileHeader};
 use serde::{Deserialize, Serialize};
 use vitte_sys::process::{Command, Stdio, Termination, end_group, spawn};
 
@@ -100,6 +104,8 @@ pub struct Toolchains {
     /// In the order in which they are shown.
     pub all: Vec<Toolchain>,
     stamps: BTreeMap<PathBuf, Option<Stamp>>,
+    /// What the files behind all links said of themselves.
+    versions: BTreeMap<PathBuf, (Stamp, String)>,
 }
 
 impl Toolchains {
@@ -130,16 +136,7 @@ impl Toolchains {
         let paths: Vec<Option<PathBuf>> = (KNOWN.iter())
             .map(|(name, _, files, _)| if *name == "rust-lld" { rust_lld.clone() } else { find(files) })
             .collect();
-        // Each says its version in a process of its own: all at once.
-        let versions: Vec<String> = std::thread::scope(|scope| {
-            let asked: Vec<_> = (paths.iter())
-                .map(|path| path.as_ref().map(|path| scope.spawn(move || version(path).unwrap_or_default())))
-                .collect();
-            asked
-                .into_iter()
-                .map(|asked| asked.and_then(|asked| asked.join().ok()).unwrap_or_default())
-                .collect()
-        });
+        let (files, versions) = versions(&paths, known);
         let mut all = vec![
             built_in("cranelift", "code generator", "0.135", "makes machine code for every native target"),
             built_in(
@@ -155,7 +152,8 @@ impl Toolchains {
                 "links object files for this machine: `--linker embedded`",
             ),
         ];
-        for (((name, kind, _, reason), path), version) in KNOWN.iter().zip(&paths).zip(versions) {
+        for (((name, kind, _, reason), path), file) in KNOWN.iter().zip(&paths).zip(files) {
+            let version = file.and_then(|file| versions.get(&file)).map(|(_, said)| said.clone());
             if let Some(path) = path {
                 stamps.insert(path.clone(), stamp(path));
             }
@@ -163,13 +161,13 @@ impl Toolchains {
                 name: (*name).to_owned(),
                 kind: (*kind).to_owned(),
                 path: path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-                version,
+                version: version.unwrap_or_default(),
                 reason: (*reason).to_owned(),
                 chosen: false,
                 found: path.is_some(),
             });
         }
-        Self { searched, all, stamps }
+        Self { searched, all, stamps, versions }
     }
 
     /// As [`Self::detect`] by this process's environment, kept in `file` between processes.
@@ -215,6 +213,89 @@ fn rust_lld(home: &Path) -> Option<PathBuf> {
     found.pop()
 }
 
+type Versions = BTreeMap<PathBuf, (Stamp, String)>;
+
+/// For each tool the file behind all links, and what these files say of themselves. One that looks as it did when it was
+/// known is not asked again; several names of one file are one question; all questions are asked at once.
+fn versions(paths: &[Option<PathBuf>], known: Option<&Toolchains>) -> (Vec<Option<PathBuf>>, Versions) {
+    let files: Vec<Option<PathBuf>> = paths
+        .iter()
+        .map(|path| path.as_ref().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())))
+        .collect();
+    let mut versions = Versions::new();
+    let mut unknown: BTreeMap<&Path, (Stamp, &Path)> = BTreeMap::new();
+    for (file, path) in files.iter().zip(paths).filter_map(|(file, path)| file.as_ref().zip(path.as_ref())) {
+        let Some(now) = stamp(file) else { continue };
+        match known.and_then(|known| known.versions.get(file)).filter(|(then, _)| *then == now) {
+            Some(same) => {
+                versions.insert(file.clone(), same.clone());
+            }
+            None => {
+                unknown.entry(file).or_insert((now, path));
+            }
+        }
+    }
+    let asked: Vec<String> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (unknown.iter())
+            .map(|(file, (_, path))| scope.spawn(move || of_libraries(file).or_else(|| version(path))))
+            .collect();
+        asked.into_iter().map(|asked| asked.join().ok().flatten().unwrap_or_default()).collect()
+    });
+    for ((file, (stamp, _)), said) in unknown.into_iter().zip(asked) {
+        versions.insert(file.to_path_buf(), (stamp, said));
+    }
+    (files, versions)
+}
+
+/// The version of a tool by the library that does its work. To start such a tool takes up to 30 ms, most of which goes into
+/// loading that library.
+fn of_libraries(file: &Path) -> Option<String> {
+    let cache = ReadCache::new(std::fs::File::open(file).ok()?);
+    let needed = needed(&cache)?;
+    needed.iter().find_map(|library| {
+        if let Some(version) = library.strip_prefix("libbfd-").and_then(|rest| rest.split('-').next()) {
+            return Some(format!("GNU Binutils {version}"));
+        }
+        // `libLLVM-14.so.1`, `libLLVM.so.19.1`, `libLLVM.so.22.1-rust-1.95.0-stable`.
+        let rest = library.strip_prefix("libLLVM")?;
+        let exact = rest.strip_prefix('-').and_then(|rest| exact_llvm(file, rest.split('.').next()?));
+        let told = || {
+            let number = rest.trim_start_matches(".so.").trim_start_matches('-');
+            number.strip_suffix(".so.1").unwrap_or(number).to_owned()
+        };
+        Some(format!("LLVM {}", exact.unwrap_or_else(told)))
+    })
+}
+
+/// Names of the shared libraries that an ELF file asks for.
+fn needed(cache: &ReadCache<std::fs::File>) -> Option<Vec<String>> {
+    let header = FileHeader64::<Endianness>::parse(cache).ok()?;
+    let endian = header.endian().ok()?;
+    let sections = header.sections(endian, cache).ok()?;
+    let (dynamic, strings) = sections.dynamic(endian, cache).ok()??;
+    let strings = sections.strings(endian, cache, strings).ok()?;
+    let names = dynamic.iter().filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED);
+    Some(
+        names
+            .filter_map(|entry| strings.get(entry.d_val(endian) as u32).ok())
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect(),
+    )
+}
+
+/// `14.0.6` of the `libLLVM-14.0.6.so` beside a tool of that major version.
+fn exact_llvm(file: &Path, major: &str) -> Option<String> {
+    let folder = file.parent()?.with_file_name("lib");
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| Some(name.strip_prefix("libLLVM-")?.strip_suffix(".so")?.to_owned()))
+        .filter(|version| version.strip_prefix(major).is_some_and(|rest| rest.starts_with('.')))
+        .collect();
+    found.sort();
+    found.pop()
+}
+
 /// The first line of what a tool says of itself.
 fn version(path: &Path) -> Option<String> {
     let mut command = Command::new(path);
@@ -222,8 +303,10 @@ fn version(path: &Path) -> Option<String> {
     command.arg(word).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = spawn(command, Default::default()).ok()?;
     let started = Instant::now();
+    let mut pause = Duration::from_micros(200);
     while matches!(child.try_wait(), Ok(None)) && started.elapsed() < TIME_MAX {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
     }
     end_group(child.id(), Termination::Kill);
     let status = child.wait().ok()?;
@@ -247,6 +330,22 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// Where this machine has tools of LLVM or binutils, what their libraries say is what they say.
+    #[test]
+    fn libraries_tell_the_version_of_their_tools() {
+        for name in ["ld.bfd", "ld.lld", "llc", "clang"] {
+            let Ok(path) = which::which(name) else { continue };
+            let (Some(by_library), Some(said)) =
+                (of_libraries(&path.canonicalize().unwrap()), version(&path))
+            else {
+                continue;
+            };
+            let number = by_library.rsplit(' ').next().unwrap();
+            // `llc` says it on its second line.
+            assert!(said.contains(number) || name == "llc", "{by_library}: {said}");
+        }
+    }
+
     #[test]
     fn tools_are_found_and_asked_again_only_when_they_change() {
         let folder = tempfile::tempdir().unwrap();
@@ -259,8 +358,17 @@ mod tests {
         assert_eq!(Toolchains::detect(path, None, Some(&first)), first);
         tool(folder.path(), "mold", "mold 10.0.1");
         assert_eq!(mold(&Toolchains::detect(path, None, Some(&first))).version, "mold 10.0.1");
+        // What a tool said is known although its folder has changed, as long as its file has not.
+        let mut claimed = first.clone();
+        claimed.versions.values_mut().for_each(|(_, said)| *said = "remembered".to_owned());
+        tool(folder.path(), "ld.lld", "LLD 9");
+        assert_eq!(mold(&Toolchains::detect(path, None, Some(&claimed))).version, "mold 10.0.1");
+        let second = Toolchains::detect(path, None, Some(&first));
+        let mut claimed = second.clone();
+        claimed.versions.values_mut().for_each(|(_, said)| *said = "remembered".to_owned());
         tool(folder.path(), "wild", "wild 1");
-        let third = Toolchains::detect(path, None, Some(&first));
+        assert_eq!(mold(&Toolchains::detect(path, None, Some(&claimed))).version, "remembered");
+        let third = Toolchains::detect(path, None, Some(&second));
         assert!(third.all.iter().any(|tool| tool.name == "wild" && tool.found));
     }
 }

@@ -91,13 +91,39 @@ fn bombs_are_refused_whatever_they_say_of_themselves() {
     let many: Vec<String> = (0..50).map(|number| format!("f{number}")).collect();
     let many = stage(&many.iter().map(|name| (name.as_str(), &b"x"[..])).collect::<Vec<_>>());
     for archive in Archive::ALL {
-        let small = Limits { bytes: 1 << 20, entries: 20 };
+        let small = Limits { bytes: 1 << 20, entries: 20, ..Limits::default() };
         let bytes = write(&large, "", archive, 1_700_000_000).unwrap();
         assert!(bytes.len() < 1 << 20, "{archive:?}");
         assert!(read(&bytes, archive, small).is_err(), "{archive:?}");
         let bytes = write(&many, "", archive, 1_700_000_000).unwrap();
         assert!(read(&bytes, archive, small).is_err(), "{archive:?}");
         assert!(read(&bytes, archive, Limits::default()).is_ok(), "{archive:?}");
+    }
+}
+
+/// What asks for more memory than it may is refused before any of it is taken.
+#[test]
+fn dictionaries_and_windows_that_are_too_large_are_refused() {
+    let tar = {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(300_000);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, "zeros", &vec![0; 300_000][..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let mut options = lzma_rust2::XzOptions::with_preset(6);
+    options.lzma_options.dict_size = 256 << 20;
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    writer.write_all(&tar).unwrap();
+    let told = read(&writer.finish().unwrap(), Archive::TarXz, Limits::default()).unwrap_err();
+    assert!(told.to_string().contains("memory"), "{told}");
+    let small = Limits { window: 1 << 20, ..Limits::default() };
+    for archive in [Archive::TarXz, Archive::TarZst] {
+        let large: Vec<u8> = (0..1_000_000_u32).flat_map(|number| (number / 3).to_le_bytes()).collect();
+        let bytes = write(&stage(&[("numbers", &large)]), "", archive, 1_700_000_000).unwrap();
+        assert!(read(&bytes, archive, Limits::default()).is_ok(), "{archive:?}");
+        assert!(read(&bytes, archive, small).is_err(), "{archive:?}");
     }
 }
 
@@ -115,7 +141,7 @@ fn damage_is_an_error_and_nothing_else() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = (state >> 33) as usize % damaged.len();
             damaged[at] ^= 1 << (state >> 61);
-            let _ = read(&damaged, archive, Limits { bytes: 1 << 20, entries: 100 });
+            let _ = read(&damaged, archive, Limits { bytes: 1 << 20, entries: 100, ..Limits::default() });
         }
         assert!(read(&bytes[..bytes.len() / 2], archive, Limits::default()).is_err(), "{archive:?}");
     }

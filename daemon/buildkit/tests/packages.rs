@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use vitte_buildkit::{BuildKit, Error, Made};
+use vitte_driver::DriverError;
 
 const TIME: &str = "1700000000";
 
@@ -440,7 +441,152 @@ fn signatures_are_verified_by_the_stock_tool() {
     }
 }
 
-/// Everything, in another folder, at another time, with another mask, locale and number of threads.
+/// A key that signs packages of rpm, by the stock tool; its secret and its public half, armoured.
+fn openpgp_key(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    if !has("gpg") {
+        return None;
+    }
+    let home = folder.join("gnupg");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let fixed = ["--homedir", home.to_str().unwrap(), "--batch", "--yes", "--passphrase", ""];
+        ok("gpg", &[&fixed[..], &["--pinentry-mode", "loopback"], arguments].concat())
+    };
+    gpg(&["--quick-generate-key", "Ada Example <ada@example.org>", "ed25519", "sign", "never"]);
+    let (secret, public) = (folder.join("secret.asc"), folder.join("public.asc"));
+    gpg(&["--armor", "--output", secret.to_str().unwrap(), "--export-secret-keys"]);
+    gpg(&["--armor", "--output", public.to_str().unwrap(), "--export"]);
+    // The agent that it has started.
+    let _ = run("gpgconf", &["--homedir", home.to_str().unwrap(), "--kill", "all"]);
+    Some((secret, public))
+}
+
+#[test]
+fn signatures_inside_of_rpm_are_verified_by_rpm() {
+    let package = Package::new();
+    let Some((secret, public)) = openpgp_key(&package.path()) else { return };
+    let make = |out: &str| {
+        let kit = package.kit("x86_64-linux", &["rpm"]).sign_rpm_with(&secret);
+        kit.build_and_export(package.path().join(out)).unwrap()
+    };
+    let (first, second) = (make("dist"), make("again"));
+    let bytes = |made: &Made| std::fs::read(ending(made, ".rpm")).unwrap();
+    assert!(bytes(&first) == bytes(&second), "a signature takes no chance");
+    // A public key and a file that is none sign nothing.
+    for wrong in [&public, &package.path().join("notes.txt")] {
+        let kit = package.kit("x86_64-linux", &["rpm"]).sign_rpm_with(wrong);
+        let told = kit.build_and_export(package.path().join("other")).unwrap_err();
+        assert!(
+            matches!(&told, Error::Input { code: "PKG_E_KEY", field, .. } if field == "--sign-rpm"),
+            "{told:?}"
+        );
+        assert!(!package.path().join("other").exists());
+    }
+    if !has("rpm") {
+        return;
+    }
+    let database = package.path().join("rpmdb");
+    std::fs::create_dir(&database).unwrap();
+    let place = format!("--dbpath={}", database.display());
+    ok("rpm", &[&place, "--initdb"]);
+    ok("rpm", &[&place, "--import", public.to_str().unwrap()]);
+    let file = ending(&first, ".rpm").to_str().unwrap().to_owned();
+    assert!(ok("rpm", &[&place, "-K", &file]).contains("digests signatures OK"));
+    assert!(ok("rpm", &[&place, "-qip", &file]).contains("EdDSA/SHA256, Tue Nov 14"));
+    // One changed byte of what is signed is found.
+    let mut damaged = bytes(&first);
+    let at = damaged.windows(7).rposition(|window| window == b"greets ").unwrap();
+    damaged[at] ^= 1;
+    let changed = package.path().join("damaged.rpm");
+    std::fs::write(&changed, damaged).unwrap();
+    assert!(!run("rpm", &[&place, "-K", changed.to_str().unwrap()]).status.success());
+    if has("rpmlint") {
+        let text = String::from_utf8_lossy(&run("rpmlint", &[&file]).stdout).into_owned();
+        // It asks the system's own list of keys, which this one is not on.
+        let errors = text.lines().filter(|line| line.contains(": E: ") && !line.contains("unknown-key"));
+        assert_eq!(errors.count(), 0, "{text}");
+    }
+}
+
+#[test]
+fn debian_packages_can_be_compressed_by_zstd() {
+    let package = Package::new();
+    package.edit("\"section\": \"misc\"", "\"section\": \"misc\", \"deb_compression\": \"zstd\"");
+    // Large enough for several pieces, some of which are new the second time.
+    let large: String = (0..200_000).map(|number| format!("line {number}\n")).collect();
+    package.write("notes.txt", &large);
+    let made = package.make("x86_64-linux", &["deb"]);
+    if !has("dpkg-deb") {
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    ok("dpkg-deb", &["-x", ending(&made, ".deb").to_str().unwrap(), out.path().to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(out.path().join("usr/share/doc/greeter/notes.txt")).unwrap(), large);
+    assert_eq!(ok(out.path().join("usr/bin/greeter").to_str().unwrap(), &[]), "good day\n");
+}
+
+/// A file of several pieces comes back whole, whatever unpacks it.
+#[test]
+fn large_files_come_back_from_every_format() {
+    let package = Package::new();
+    let large: Vec<u8> = (0..500_000_u32)
+        .flat_map(|number| (number.wrapping_mul(2_654_435_761) >> 12).to_le_bytes())
+        .collect();
+    std::fs::write(package.path().join("notes.txt"), &large).unwrap();
+    let made = package.make("x86_64-linux", &["deb", "tar.gz", "tar.zst", "tar.xz"]);
+    let out = tempfile::tempdir().unwrap();
+    let place = out.path().to_str().unwrap().to_owned();
+    if has("dpkg-deb") {
+        ok("dpkg-deb", &["-x", ending(&made, ".deb").to_str().unwrap(), &place]);
+        assert!(std::fs::read(out.path().join("usr/share/doc/greeter/notes.txt")).unwrap() == large);
+    }
+    if has("bsdtar") {
+        for end in [".tar.gz", ".tar.zst", ".tar.xz"] {
+            ok("bsdtar", &["-xf", ending(&made, end).to_str().unwrap(), "-C", &place]);
+            let inside = "greeter-1.2.3-x86_64-linux/usr/share/doc/greeter/notes.txt";
+            assert!(std::fs::read(out.path().join(inside)).unwrap() == large, "{end}");
+            std::fs::remove_file(out.path().join(inside)).unwrap();
+        }
+    }
+}
+
+/// Packages for the loader are written by who knows their format, and refused where nobody does.
+#[test]
+fn modules_are_made_by_a_driver_that_packs() {
+    #[derive(Debug)]
+    struct Packing;
+    impl vitte_driver::Packer for Packing {
+        fn pack(
+            &self,
+            package: &vitte_driver::PackagePlan,
+            parts: Vec<vitte_driver::Part>,
+        ) -> Result<Vec<u8>, String> {
+            Ok(format!("{package:?} of {} parts", parts.len()).into_bytes())
+        }
+    }
+    let package = Package::new();
+    let program = "proc main() -> int {\n    println(\"good day\")\n    give 0\n}\n";
+    package.write(
+        "src/main.vit",
+        &format!("space greeter\n\nexport *\n\nproc twice(n: i64) -> i64 {{ give n * 2 }}\n{program}"),
+    );
+    let (code, field) = package.refused("x86_64-linux", &["vitmod"]);
+    assert_eq!((code.as_str(), field.as_str()), ("PKG_E_FORMAT", "--format"));
+    let driver = vitte_driver::Driver::default().packed_by(std::sync::Arc::new(Packing));
+    let kit = package.kit("x86_64-linux", &["vitmod", "tar.gz"]);
+    let made = kit.build_and_export_by(&driver, package.path().join("dist")).unwrap();
+    let module = std::fs::read(ending(&made, "/greeter-1.2.3.vitmod")).unwrap();
+    assert!(String::from_utf8_lossy(&module).contains("parts"));
+    let sums = std::fs::read_to_string(ending(&made, "SHA256SUMS")).unwrap();
+    assert!(sums.contains("greeter-1.2.3.vitmod"));
+    // On another machine it is the same.
+    let kit = package.kit("aarch64-macos", &["vitmod"]);
+    let made = kit.build_and_export_by(&driver, package.path().join("other")).unwrap();
+    assert!(std::fs::read(ending(&made, ".vitmod")).unwrap() == module);
+}
+
+/// Everything, in another folder and at another time; other masks, locales and numbers of threads are in `reproducible.rs`.
 #[test]
 fn equal_packages_have_equal_bytes() {
     let make = || {
@@ -522,19 +668,148 @@ fn bad_manifests_are_refused_with_the_field() {
 }
 
 #[test]
-fn programs_with_errors_and_full_disks_leave_nothing() {
+fn programs_with_errors_leave_nothing() {
     let package = Package::new();
     package.write("src/main.vit", "proc main() -> int { give \"x\" }\n");
     let dist = package.path().join("dist");
     let kit = package.kit("x86_64-linux", &["deb"]);
     assert!(matches!(kit.build_and_export(&dist), Err(Error::Program(1))));
     assert!(!dist.exists());
-    package.write("src/main.vit", FILES[1].1);
-    // Every write to this device fails for want of room; a folder in its place cannot be made.
-    let full = Path::new("/dev/full/dist");
-    assert!(matches!(kit.build_and_export(full), Err(Error::Io { .. } | Error::Input { .. })));
-    assert!(matches!(package.kit("pdp11", &["deb"]).build_and_export(&dist), Err(Error::Build(_))));
     assert!(BuildKit::new().in_folder(package.path()).package("nobody").is_err());
+}
+
+/// What was there before is there afterwards, and nothing else.
+#[test]
+fn failures_leave_what_was_there() {
+    let package = Package::new();
+    let made = package.make("x86_64-linux", &["deb"]);
+    let dist = package.path().join("dist");
+    let contents = || {
+        let mut all: Vec<_> = dist.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect::<Vec<_>>()
+    };
+    let before = contents();
+    assert_eq!(before.len(), made.files.len());
+    std::fs::remove_file(package.path().join("greeter.svg")).unwrap();
+    let told = package.kit("x86_64-linux", &["deb"]).build_and_export(&dist).unwrap_err();
+    assert!(matches!(told, Error::Input { code: "PKG_E_FILE_MISSING", .. }), "{told:?}");
+    assert!(contents() == before);
+}
+
+#[test]
+fn targets_and_formats_that_are_not_known_are_named() {
+    let package = Package::new();
+    let dist = package.path().join("dist");
+    let told = package.kit("pdp11", &["deb"]).build_and_export(&dist).unwrap_err();
+    let Error::Build(DriverError::BadInput { reason, message, help, .. }) = &told else { panic!("{told:?}") };
+    assert_eq!(*reason, "UNKNOWN_TARGET");
+    assert!(message.contains("pdp11") && help.contains("aarch64-linux"), "{message}: {help}");
+    let told = package.kit("aarch64-windows", &["msi"]).build_and_export(&dist).unwrap_err();
+    let Error::Build(DriverError::BadInput { reason, help, .. }) = &told else { panic!("{told:?}") };
+    assert!(*reason == "UNSUPPORTED_TARGET" && help.contains("x86_64-windows"), "{told:?}");
+    assert_eq!(package.refused("x86_64-linux", &["deb", "snap"]), ("PKG_E_FORMAT".into(), "--format".into()));
+    assert!(!dist.exists());
+}
+
+/// A linker and a library that the manifest names and the machine has not.
+#[test]
+fn linkers_and_libraries_that_are_not_there_are_named() {
+    let package = Package::new();
+    let dist = package.path().join("dist");
+    let with = |link: &str| {
+        package.edit("\"dependencies\": {}", &format!("\"dependencies\": {{}}, \"link\": {link}"));
+        let told = package.kit("x86_64-linux", &["deb"]).build_and_export(&dist).unwrap_err();
+        assert!(!dist.exists());
+        told
+    };
+    let told = with("{\"linker\": \"no-such-ld\"}");
+    let Error::Build(DriverError::Tool { message, help, .. }) = &told else { panic!("{told:?}") };
+    assert!(message.contains("`no-such-ld` was not found") && help.contains("embedded"), "{message}: {help}");
+    if !has("cc") {
+        return;
+    }
+    let told = with("{\"linker\": \"cc\", \"libraries\": [\"vitte-no-such-library\"]}");
+    let Error::Build(DriverError::Tool { message, output, help }) = &told else { panic!("{told:?}") };
+    assert!(
+        message.contains("`vitte-no-such-library`") && output.contains("vitte-no-such-library"),
+        "{told:?}"
+    );
+    assert!(help.contains("apt-get install libvitte-no-such-library-dev"), "{help}");
+}
+
+/// A file that nobody may read, as somebody who is not root sees it.
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let package = Package::new();
+    let secret = package.path().join("notes.txt");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o000)).unwrap();
+    if std::fs::read(&secret).is_ok() {
+        eprintln!("SKIP: permissions do not bind this user");
+    } else {
+        let (code, field) = package.refused("x86_64-linux", &["deb"]);
+        assert_eq!((code.as_str(), field.as_str()), ("PKG_E_FILE_UNREADABLE", "package.files[0].source"));
+    }
+    std::fs::remove_file(&secret).unwrap();
+    std::fs::create_dir(&secret).unwrap();
+    let (code, field) = package.refused("x86_64-linux", &["deb"]);
+    assert_eq!((code.as_str(), field.as_str()), ("PKG_E_FILE_MISSING", "package.files[0].source"));
+}
+
+/// A file system of 24 KiB, on which no package has room: the error says so, and leaves it as it was.
+#[test]
+fn a_full_disk_is_told_and_left_empty() {
+    let package = Package::new();
+    let disk = tempfile::tempdir().unwrap();
+    let place = disk.path().to_str().unwrap();
+    let mounted =
+        is_root() && run("mount", &["-t", "tmpfs", "-o", "size=24k", "tmpfs", place]).status.success();
+    if !mounted {
+        eprintln!("SKIP: a small file system cannot be mounted here");
+        return;
+    }
+    let dist = disk.path().join("dist");
+    let told = package.kit("x86_64-linux", &["deb", "rpm", "tar.gz", "zip"]).build_and_export(&dist);
+    let left: Vec<_> =
+        dist.read_dir().map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
+    ok("umount", &[place]);
+    let told = told.unwrap_err();
+    assert!(
+        matches!(&told, Error::Io { reason, .. } if reason.kind() == std::io::ErrorKind::StorageFull),
+        "{told:?}"
+    );
+    assert!(told.help().contains("--out"), "{}", told.help());
+    assert!(left.is_empty(), "{left:?}");
+    let not_a_folder = package.path().join("notes.txt");
+    let told = package.kit("x86_64-linux", &["deb"]).build_and_export(not_a_folder).unwrap_err();
+    assert!(matches!(told, Error::Input { code: "PKG_E_OUTPUT", .. }), "{told:?}");
+}
+
+/// Keys that are missing, public, locked, or no keys at all.
+#[test]
+fn keys_that_do_not_sign_are_named() {
+    let package = Package::new();
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let (public, noise) = (package.path().join("key.pub"), package.path().join("noise"));
+    std::fs::write(&public, pair.pk.to_box().unwrap().into_string()).unwrap();
+    std::fs::write(&noise, "no key").unwrap();
+    let locked = package.path().join("locked.key");
+    let pair = minisign::KeyPair::generate_encrypted_keypair(Some("right".to_owned())).unwrap();
+    std::fs::write(&locked, pair.sk.to_box(None).unwrap().into_string()).unwrap();
+    let dist = package.path().join("dist");
+    for (key, password) in [
+        (package.path().join("missing"), None),
+        (public, None),
+        (noise, None),
+        (locked.clone(), Some("wrong")),
+        (locked, None),
+    ] {
+        let kit = package.kit("x86_64-linux", &["deb"]).sign_with(&key, password.map(str::to_owned));
+        let told = kit.build_and_export(&dist).unwrap_err();
+        let Error::Input { code, field, help, .. } = &told else { panic!("{told:?}") };
+        assert_eq!((*code, field.as_str()), ("PKG_E_KEY", "--sign"));
+        assert!(!help.is_empty() && !dist.exists());
+    }
 }
 
 fn is_root() -> bool {

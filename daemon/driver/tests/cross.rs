@@ -2,6 +2,7 @@
 //! they print here. What cannot run here is read by tools that are not ours.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 mod common;
+mod wasi; // a host for modules
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -126,6 +127,18 @@ fn run(mut command: Command, program: &Path) -> Output {
 
 /// Builds and runs every program; `skipped` are built only if they can be.
 fn check(target: &str, skipped: &[&str], start: impl Fn(&Path) -> Command) {
+    check_by(target, skipped, |executable, program| {
+        let output = run(start(executable), program);
+        let ended = output.status.code().unwrap_or_else(|| {
+            use std::os::unix::process::ExitStatusExt;
+            128 + output.status.signal().unwrap_or_default()
+        });
+        (ended, output.stdout, output.stderr)
+    });
+}
+
+/// The same, with who runs a program and gives its status, output and errors.
+fn check_by(target: &str, skipped: &[&str], run: impl Fn(&Path, &Path) -> (i32, Vec<u8>, Vec<u8>)) {
     let folder = tempfile::tempdir().unwrap();
     let mut failed = Vec::new();
     let mut ran = 0;
@@ -139,16 +152,12 @@ fn check(target: &str, skipped: &[&str], start: impl Fn(&Path) -> Command) {
         if skipped.contains(&name.as_str()) {
             continue;
         }
-        let output = run(start(&executable), &program);
+        let (ended, stdout, stderr) = run(&executable, &program);
         let wanted = std::fs::read(program.with_extension("stdout")).unwrap_or_default();
         let status = lines(&program.with_extension("status")).first().map_or(0, |line| line.parse().unwrap());
-        let ended = output.status.code().unwrap_or_else(|| {
-            use std::os::unix::process::ExitStatusExt;
-            128 + output.status.signal().unwrap_or_default()
-        });
-        let printed = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
+        let printed = String::from_utf8_lossy(&stdout).replace("\r\n", "\n");
         if printed.as_bytes() != wanted || ended != status {
-            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            let errors = String::from_utf8_lossy(&stderr).into_owned();
             failed.push(format!("{name}: status {ended} for {status}\n{printed}\n{errors}"));
         }
         ran += 1;
@@ -200,6 +209,63 @@ fn windows_programs_print_what_they_print_here() {
     });
 }
 
+/// Under wasmtime in this process, with memories of both widths.
+fn check_wasm(target: &str) {
+    check_by(target, &LINUX_ONLY, |module, program| {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("tmp")).unwrap();
+        let stdin = std::fs::read(program.with_extension("stdin")).unwrap_or_default();
+        let args = lines(&program.with_extension("args"));
+        let ended = wasi::run(&std::fs::read(module).unwrap(), &args, stdin, root.path());
+        (ended.status, ended.stdout, ended.stderr)
+    });
+}
+
+#[test]
+fn wasm32_programs_print_what_they_print_here() {
+    check_wasm("wasm32");
+}
+
+#[test]
+fn wasm64_programs_print_what_they_print_here() {
+    check_wasm("wasm64");
+}
+
+/// Who reads the file is the library that other tools are made with, and the tools of LLVM.
+fn read_by_others(executable: &Path, bytes: &[u8]) {
+    use object::{Object, ObjectSection};
+    let file = object::File::parse(bytes).unwrap();
+    assert_eq!((file.format(), file.kind()), (object::BinaryFormat::MachO, object::ObjectKind::Executable));
+    assert!(file.is_64() && file.is_little_endian() && file.entry() != 0);
+    let text = file.section_by_name("__text").unwrap();
+    assert!(text.size() > 1000 && !text.data().unwrap().is_empty());
+    let imports = file.imports().unwrap();
+    assert!(imports.iter().any(|import| import.name() == b"_write"), "{imports:?}");
+    assert!(imports.iter().all(|import| import.library().ends_with(b"libSystem.B.dylib")), "{imports:?}");
+    // The entry of a Mach-O file is an offset.
+    let (start, size) = text.file_range().unwrap();
+    assert!((start..start + size).contains(&file.entry()), "the program begins in its text");
+    // Debian has it in the folder of its version alone.
+    let beside =
+        (13..30).rev().map(|version| PathBuf::from(format!("/usr/lib/llvm-{version}/bin/llvm-otool")));
+    let otool = which::which("llvm-otool").ok().or_else(|| beside.into_iter().find(|path| path.is_file()));
+    let Some(otool) = otool else {
+        eprintln!("SKIP: there is no `llvm-otool`; apt-get install llvm");
+        return;
+    };
+    let otool = |flag: &str| {
+        let output = Command::new(&otool).arg(flag).arg(executable).output().unwrap();
+        assert!(output.status.success(), "{flag}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(otool("-L").contains("/usr/lib/libSystem.B.dylib"));
+    let commands = otool("-l");
+    for wanted in ["LC_MAIN", "LC_CODE_SIGNATURE", "LC_BUILD_VERSION", "LC_LOAD_DYLINKER", "__LINKEDIT"] {
+        assert!(commands.contains(wanted), "{wanted}\n{commands}");
+    }
+    assert!(otool("-h").contains("0xfeedfacf"));
+}
+
 /// What macOS would refuse can be seen without it: the signature covers every page, tools of LLVM read the headers, and
 /// every name is imported from the one library.
 #[test]
@@ -232,6 +298,7 @@ fn macos_programs_are_whole_and_signed() {
             let known = &bytes[hashes + page * 32..][..32];
             assert_eq!(known, Sha256::digest(contents).as_slice(), "page {page}");
         }
+        read_by_others(&executable, &bytes);
         if !has("llvm-objdump") {
             eprintln!("SKIP: there is no `llvm-objdump`; apt-get install llvm");
             continue;

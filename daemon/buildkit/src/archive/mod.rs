@@ -1,12 +1,13 @@
 //! Archives: sorted, with fixed owners and one time, compressed by fixed settings, so that equal files give equal bytes.
+mod pieces; // compression on all processors, and of what changed alone
 mod read; // archives of anybody's making, read and extracted with care
+mod xz; // the frame of xz files
 
+pub(crate) use pieces::Method;
 pub use read::{Limits, Read, extract, read};
 
 use std::io::{self, Cursor, Write};
-use std::num::NonZeroU64;
-
-use lzma_rust2::{XzOptions, XzWriter};
+use std::ops::Range;
 
 use crate::digest::Date;
 use crate::stage::{Content, Stage};
@@ -51,9 +52,9 @@ impl Archive {
 /// Only what the libraries for the formats refuse, such as a path that is too long.
 pub fn write(stage: &Stage, folder: &str, archive: Archive, time: u64) -> io::Result<Vec<u8>> {
     match archive {
-        Archive::TarGz => Ok(gzip(&tar(stage, folder, time)?, 9)),
-        Archive::TarZst => zstd(&tar(stage, folder, time)?),
-        Archive::TarXz => xz(&tar(stage, folder, time)?),
+        Archive::TarGz => tar(stage, folder, time, Method::Gzip),
+        Archive::TarZst => tar(stage, folder, time, Method::Zstd),
+        Archive::TarXz => tar(stage, folder, time, Method::Xz),
         Archive::Zip => zip(stage, folder, time),
     }
 }
@@ -62,8 +63,17 @@ fn below(folder: &str, path: &str) -> String {
     if folder.is_empty() { path.to_owned() } else { format!("{folder}/{path}") }
 }
 
-/// A tar archive of the `ustar` format with GNU's long names, owned by root.
-pub(crate) fn tar(stage: &Stage, folder: &str, time: u64) -> io::Result<Vec<u8>> {
+/// A tar archive of the `ustar` format with GNU's long names, owned by root, compressed.
+pub(crate) fn tar(stage: &Stage, folder: &str, time: u64, method: Method) -> io::Result<Vec<u8>> {
+    let (bytes, large) = plain_tar(stage, folder, time)?;
+    pieces::compress(&bytes, &pieces::divide(bytes.len(), &large), method)
+}
+
+/// Where a large file is with its header, and whether it is machine code of x86.
+type Large = (Range<usize>, bool);
+
+fn plain_tar(stage: &Stage, folder: &str, time: u64) -> io::Result<(Vec<u8>, Vec<Large>)> {
+    let mut large = Vec::new();
     let mut builder = tar::Builder::new(Vec::new());
     let header = |kind: tar::EntryType, mode: u32, size: u64| -> io::Result<tar::Header> {
         let mut header = tar::Header::new_gnu();
@@ -93,12 +103,12 @@ pub(crate) fn tar(stage: &Stage, folder: &str, time: u64) -> io::Result<Vec<u8>>
         let path = below(folder, path);
         match &entry.content {
             Content::File(bytes) => {
-                put(
-                    &mut builder,
-                    header(tar::EntryType::Regular, entry.mode, bytes.len() as u64)?,
-                    &path,
-                    bytes,
-                )?;
+                let start = builder.get_ref().len();
+                let header = header(tar::EntryType::Regular, entry.mode, bytes.len() as u64)?;
+                put(&mut builder, header, &path, bytes)?;
+                if bytes.len() >= pieces::LARGE {
+                    large.push((start..builder.get_ref().len(), is_x86(bytes)));
+                }
             }
             Content::Link(target) => {
                 let mut header = header(tar::EntryType::Symlink, 0o777, 0)?;
@@ -107,7 +117,17 @@ pub(crate) fn tar(stage: &Stage, folder: &str, time: u64) -> io::Result<Vec<u8>>
             }
         }
     }
-    builder.into_inner()
+    Ok((builder.into_inner()?, large))
+}
+
+/// Whether it is a program or library with code of x86-64 for Linux, macOS or Windows.
+fn is_x86(bytes: &[u8]) -> bool {
+    let at = |range: Range<usize>| bytes.get(range).unwrap_or_default();
+    let is_elf = bytes.starts_with(b"\x7fELF") && at(18..20) == [62, 0];
+    let is_macho = bytes.starts_with(&[0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1]);
+    let header = at(60..64).try_into().map_or(0, u32::from_le_bytes) as usize;
+    let is_pe = bytes.starts_with(b"MZ") && at(header..header.saturating_add(6)) == b"PE\0\0\x64\x86";
+    is_elf || is_macho || is_pe
 }
 
 /// Keeps a leading `./`, which the library takes away and Debian's tools expect.
@@ -134,23 +154,6 @@ pub(crate) fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     // Writing to memory does not fail.
     let _ = encoder.write_all(bytes);
     encoder.finish().unwrap_or_default()
-}
-
-/// One frame, of the level that the tool itself has by default but for large inputs, with a checksum.
-pub(crate) fn zstd(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), 12)?;
-    encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(bytes.len() as u64))?;
-    encoder.write_all(bytes)?;
-    encoder.finish()
-}
-
-pub(crate) fn xz(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut options = XzOptions::with_preset(6);
-    options.block_size = NonZeroU64::new(64 << 20);
-    let mut writer = XzWriter::new(Vec::new(), options)?;
-    writer.write_all(bytes)?;
-    writer.finish()
 }
 
 fn zip(stage: &Stage, folder: &str, time: u64) -> io::Result<Vec<u8>> {

@@ -14,12 +14,14 @@ pub struct Limits {
     pub bytes: u64,
     /// Entries.
     pub entries: usize,
+    /// Bytes of memory that unpacking may look back to: the dictionary of xz, the window of Zstandard.
+    pub window: u64,
 }
 
 impl Default for Limits {
-    /// 4 GiB in 100,000 entries.
+    /// 4 GiB in 100,000 entries, unpacked in 128 MiB: twice what the tools take at their highest common level.
     fn default() -> Self {
-        Self { bytes: 4 << 30, entries: 100_000 }
+        Self { bytes: 4 << 30, entries: 100_000, window: 128 << 20 }
     }
 }
 
@@ -45,8 +47,17 @@ pub fn read(bytes: &[u8], archive: Archive, limits: Limits) -> Result<Read, Erro
     let cursor = Cursor::new(bytes);
     match archive {
         Archive::TarGz => read_tar(flate2::read::MultiGzDecoder::new(cursor), limits),
-        Archive::TarZst => read_tar(zstd::Decoder::new(cursor).map_err(damaged)?, limits),
-        Archive::TarXz => read_tar(lzma_rust2::XzReader::new(cursor, true), limits),
+        Archive::TarZst => {
+            let mut decoder = zstd::Decoder::new(cursor).map_err(damaged)?;
+            decoder.window_log_max(limits.window.max(1024).ilog2()).map_err(damaged)?;
+            read_tar(decoder, limits)
+        }
+        Archive::TarXz => {
+            if super::xz::dictionary(bytes).map_err(damaged)? > limits.window {
+                return Err(refused("the archive takes more memory to unpack than it may"));
+            }
+            read_tar(lzma_rust2::XzReader::new(cursor, true), limits)
+        }
         Archive::Zip => read_zip(cursor, limits),
     }
 }

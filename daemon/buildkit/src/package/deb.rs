@@ -6,11 +6,11 @@ use std::fmt::Write;
 use vitte_compiler::base::Processor;
 use vitte_driver::Product;
 
-use super::{Format, Job, Written};
-use crate::archive::{tar, xz};
+use super::{Format, Job, Written, wrapped};
+use crate::archive::{Method, tar};
 use crate::digest::hex;
 use crate::error::Error;
-use crate::recipe::Moment;
+use crate::recipe::{DebCompression, Moment};
 use crate::stage::{Content, Entry, Kind, Stage};
 
 pub(super) fn write(job: &Job<'_>) -> Result<Written, Error> {
@@ -25,12 +25,16 @@ pub(super) fn write(job: &Job<'_>) -> Result<Written, Error> {
     };
     let version = version(&job.recipe.version);
     let control = control_files(job, architecture, &version)?;
-    // xz: some systems that take .deb, and the checkers of many, know nothing newer.
-    let control = xz(&tar(&control, ".", job.time).map_err(failed)?).map_err(failed)?;
-    let data = xz(&tar(job.stage, ".", job.time).map_err(failed)?).map_err(failed)?;
+    let (method, end) = match job.recipe.deb_compression {
+        DebCompression::Xz => (Method::Xz, "xz"),
+        DebCompression::Zstd => (Method::ZstdFrame, "zst"),
+    };
+    let control = tar(&control, ".", job.time, method).map_err(failed)?;
+    let data = tar(job.stage, ".", job.time, method).map_err(failed)?;
     let mut builder = ar::Builder::new(Vec::new());
+    let (control_name, data_name) = (format!("control.tar.{end}"), format!("data.tar.{end}"));
     for (name, bytes) in
-        [("debian-binary", &b"2.0\n"[..]), ("control.tar.xz", &control), ("data.tar.xz", &data)]
+        [("debian-binary", &b"2.0\n"[..]), (control_name.as_str(), &control), (data_name.as_str(), &data)]
     {
         let mut header = ar::Header::new(name.as_bytes().to_vec(), bytes.len() as u64);
         header.set_mode(0o100_644);
@@ -71,9 +75,8 @@ fn control_files(job: &Job<'_>, architecture: &str, version: &str) -> Result<Sta
     field("Description", &recipe.summary);
     // The summary stands already in front of what follows.
     let is_said = |line: &&str| line.trim().is_empty() || line.trim().eq_ignore_ascii_case(&recipe.summary);
-    for line in recipe.description.lines().skip_while(is_said) {
-        let line = line.trim_end();
-        let _ = writeln!(control, " {}", if line.trim().is_empty() { "." } else { line });
+    for line in wrapped(recipe.description.lines().skip_while(is_said)) {
+        let _ = writeln!(control, " {}", if line.is_empty() { "." } else { &line });
     }
     let mut files = Stage::default();
     let mut add = |name: &str, text: String, mode: u32| {

@@ -9,6 +9,7 @@ use vitte_driver::Product;
 
 use crate::archive::Archive;
 use crate::error::Error;
+use crate::openpgp::OpenPgpKey;
 use crate::recipe::Recipe;
 use crate::stage::Stage;
 
@@ -23,6 +24,8 @@ pub enum Format {
     Msi,
     /// `.pkg`
     Pkg,
+    /// `.vitmod`: what the loader of this project takes, on every machine.
+    Vitmod,
     /// `.tar.gz`
     TarGz,
     /// `.tar.zst`
@@ -35,8 +38,17 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 8] =
-        [Self::Deb, Self::Rpm, Self::Msi, Self::Pkg, Self::TarGz, Self::TarZst, Self::TarXz, Self::Zip];
+    pub const ALL: [Self; 9] = [
+        Self::Deb,
+        Self::Rpm,
+        Self::Msi,
+        Self::Pkg,
+        Self::Vitmod,
+        Self::TarGz,
+        Self::TarZst,
+        Self::TarXz,
+        Self::Zip,
+    ];
 
     /// The name that `--format` takes, and the end of the file's name.
     pub fn name(self) -> &'static str {
@@ -45,6 +57,7 @@ impl Format {
             Self::Rpm => "rpm",
             Self::Msi => "msi",
             Self::Pkg => "pkg",
+            Self::Vitmod => "vitmod",
             Self::TarGz => "tar.gz",
             Self::TarZst => "tar.zst",
             Self::TarXz => "tar.xz",
@@ -81,7 +94,7 @@ impl Format {
             Self::TarZst => Some(Archive::TarZst),
             Self::TarXz => Some(Archive::TarXz),
             Self::Zip => Some(Archive::Zip),
-            Self::Deb | Self::Rpm | Self::Msi | Self::Pkg => None,
+            Self::Deb | Self::Rpm | Self::Msi | Self::Pkg | Self::Vitmod => None,
         }
     }
 
@@ -94,7 +107,7 @@ impl Format {
             Self::Deb | Self::Rpm => System::Linux,
             Self::Msi => System::Windows,
             Self::Pkg => System::Macos,
-            Self::TarGz | Self::TarZst | Self::TarXz | Self::Zip => return Ok(()),
+            Self::Vitmod | Self::TarGz | Self::TarZst | Self::TarXz | Self::Zip => return Ok(()),
         };
         if system(product) == Some(wanted) {
             return Ok(());
@@ -133,6 +146,10 @@ pub(crate) struct Job<'a> {
     pub(crate) target: &'a str,
     /// Seconds since 1970.
     pub(crate) time: u64,
+    /// Signs every .rpm.
+    pub(crate) rpm_key: Option<&'a OpenPgpKey>,
+    /// The package for the loader, where one is made.
+    pub(crate) module: Option<&'a [u8]>,
 }
 
 impl Job<'_> {
@@ -166,6 +183,11 @@ pub(crate) fn write(job: &Job<'_>, format: Format) -> Result<Written, Error> {
         Format::Rpm => rpm::write(job),
         Format::Msi => msi::write(job).map_err(failed),
         Format::Pkg => pkg::write(job).map_err(failed),
+        Format::Vitmod => {
+            let module =
+                job.module.ok_or_else(|| failed(std::io::Error::other("nothing was built for it")))?;
+            Ok(Written { name: format!("{name}-{version}.vitmod"), bytes: module.to_vec() })
+        }
         Format::TarGz | Format::TarZst | Format::TarXz | Format::Zip => {
             let folder = format!("{name}-{version}-{}", job.target);
             let archive = format.archive().unwrap_or(Archive::TarGz);
@@ -177,5 +199,46 @@ pub(crate) fn write(job: &Job<'_>, format: Format) -> Result<Written, Error> {
             }
             Ok(Written { name: format!("{folder}.{}", format.name()), bytes })
         }
+    }
+}
+
+/// Lines of a description that package managers show whole: words are moved to the next line behind 78 letters, and empty
+/// lines keep paragraphs apart. Lines that begin with a space are left as they are.
+fn wrapped<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const LENGTH_MAX: usize = 78;
+    let mut out = Vec::new();
+    for line in lines {
+        let line = line.trim_end();
+        if line.starts_with(' ') || line.chars().count() <= LENGTH_MAX {
+            out.push(line.to_owned());
+            continue;
+        }
+        let mut current = String::new();
+        for word in line.split_whitespace() {
+            if !current.is_empty() && current.chars().count() + 1 + word.chars().count() > LENGTH_MAX {
+                out.push(std::mem::take(&mut current));
+            }
+            if !current.is_empty() {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        out.push(current);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_wrapped_at_words() {
+        let long = "word ".repeat(40);
+        let lines = wrapped(["short", "", &long, "  as it is"].into_iter());
+        assert_eq!((lines[0].as_str(), lines[1].as_str()), ("short", ""));
+        assert!(lines.iter().all(|line| line.len() <= 78));
+        assert_eq!(lines.last().map(String::as_str), Some("  as it is"));
+        assert_eq!(lines[2..lines.len() - 1].join(" "), long.trim_end());
     }
 }

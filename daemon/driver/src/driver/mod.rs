@@ -180,6 +180,11 @@ impl Driver {
         Self { engines: Arc::new(Engines::new(watcher)), ..self }
     }
 
+    /// Whether somebody is there to write packages for the loader.
+    pub fn packs(&self) -> bool {
+        self.packer.is_some()
+    }
+
     /// The same driver, which leaves the writing of packages to `packer`.
     #[must_use]
     pub fn packed_by(self, packer: Arc<dyn Packer>) -> Self {

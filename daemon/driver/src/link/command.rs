@@ -214,6 +214,17 @@ impl Linker for CommandLinker {
         let (success, output) = supervise(child, cancel, &format!("the linker `{name}`"), help)?;
         let made = folder.path().join(OUTPUT);
         if !success || !made.is_file() {
+            let absent = missing_libraries(&output);
+            if !absent.is_empty() {
+                let shown: Vec<String> = absent.iter().map(|library| format!("`{library}`")).collect();
+                let packages: Vec<String> = absent.iter().map(|library| package_of(library)).collect();
+                let message = format!("the linker `{name}` does not find the library {}", shown.join(", "));
+                let help = format!(
+                    "install it (Debian: `apt-get install {}`), or correct `link.libraries` of `vitte-package.json`",
+                    packages.join(" ")
+                );
+                return Err(LinkError::tool(message, output, help));
+            }
             let help = "see the linker's own words above; `--linker embedded` needs nothing of this machine";
             return Err(LinkError::tool(format!("the linker `{name}` failed"), output, help));
         }
@@ -221,6 +232,48 @@ impl Linker for CommandLinker {
         let linker = format!("{name} ({})", self.program().display());
         let warnings = output.lines().filter(|line| !line.is_empty()).map(String::from).collect();
         Ok(LinkReport { bytes, linker, elapsed: started.elapsed(), warnings, confinement })
+    }
+}
+
+/// Libraries that a linker says it does not find, in order of name: `cannot find -lfoo` (binutils), `unable to find library -lfoo`
+/// (LLD), `library not found: foo` (mold).
+fn missing_libraries(output: &str) -> Vec<String> {
+    let mut found: Vec<String> = output
+        .lines()
+        .filter_map(|line| {
+            let words = ["cannot find -l", "unable to find library -l", "library not found: "];
+            let (_, rest) = words.iter().find_map(|words| line.split_once(words))?;
+            let end = |letter: char| !(letter.is_ascii_alphanumeric() || "_-+.".contains(letter));
+            let name = rest.split(end).next().unwrap_or_default().trim_end_matches('.');
+            (!name.is_empty()).then(|| name.to_owned())
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// The package of Debian with the files that linking with a library takes. Most are named after it; these are not.
+fn package_of(library: &str) -> String {
+    const OTHERS: [(&str, &str); 14] = [
+        ("GL", "libgl-dev"),
+        ("X11", "libx11-dev"),
+        ("bz2", "libbz2-dev"),
+        ("crypto", "libssl-dev"),
+        ("curl", "libcurl4-openssl-dev"),
+        ("expat", "libexpat1-dev"),
+        ("ffi", "libffi-dev"),
+        ("jpeg", "libjpeg-dev"),
+        ("lzma", "liblzma-dev"),
+        ("ncurses", "libncurses-dev"),
+        ("pthread", "libc6-dev"),
+        ("sqlite3", "libsqlite3-dev"),
+        ("ssl", "libssl-dev"),
+        ("z", "zlib1g-dev"),
+    ];
+    match OTHERS.iter().find(|(name, _)| *name == library) {
+        Some((_, package)) => (*package).to_owned(),
+        None => format!("lib{}-dev", library.to_lowercase().replace('_', "-")),
     }
 }
 
@@ -324,6 +377,17 @@ mod tests {
         assert_eq!(split("a 'b c'  d\"e f\"").unwrap(), ["a", "b c", "de f"]);
         assert!(split("a 'b").is_err());
         assert!(CommandLinker::template("ld -o {output}", OsString::new()).unwrap_err().contains("{inputs}"));
+    }
+
+    #[test]
+    fn libraries_that_are_not_found_are_named_with_their_packages() {
+        let output = "/usr/bin/ld: cannot find -lz: No such file or directory\nld.lld: error: unable to find library -lfoo_bar\n\
+                      mold: fatal: library not found: ssl\n/usr/bin/ld: cannot find -lz\ncollect2: error: ld returned 1";
+        assert_eq!(missing_libraries(output), ["foo_bar", "ssl", "z"]);
+        assert_eq!(package_of("z"), "zlib1g-dev");
+        assert_eq!(package_of("ssl"), "libssl-dev");
+        assert_eq!(package_of("foo_bar"), "libfoo-bar-dev");
+        assert!(missing_libraries("undefined symbol: x").is_empty());
     }
 
     #[test]

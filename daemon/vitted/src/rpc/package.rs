@@ -107,7 +107,9 @@ impl PackageService for PackagesApi {
         let v1::BenchRequest { folder, targets, profile } = request.into_inner();
         let folder = absolute("folder", &folder)?;
         let profile = if profile.is_empty() { "release".to_owned() } else { profile };
-        let measure = move |_: &vitte_driver::Driver| bench::Report::measure(&folder, &targets, &profile);
+        let measure = move |_: &vitte_driver::Driver| {
+            bench::Report::measure(&vitte_driver::Driver::default, &folder, &targets, &profile)
+        };
         let report = self.0.ask(measure).await?.map_err(Refusal::from)?;
         let report = serde_json::to_string(&report).map_err(|error| Refusal::internal(&error.to_string()))?;
         Ok(Response::new(v1::BenchResponse { report }))
@@ -138,6 +140,7 @@ impl PackagesApi {
             key,
             key_password,
             source_date,
+            openpgp_key,
         } = options;
         let cwd = absolute("options.cwd", &cwd)?;
         let out = absolute("options.out", &out)?;
@@ -164,6 +167,9 @@ impl PackagesApi {
         if !key.is_empty() {
             let password = Some(key_password).filter(|password| !password.is_empty());
             kit = kit.sign_with(absolute("options.key", &key)?, password);
+        }
+        if !openpgp_key.is_empty() {
+            kit = kit.sign_rpm_with(absolute("options.openpgp_key", &openpgp_key)?);
         }
         let verb = match goal {
             Goal::Packages => "package",
