@@ -39,8 +39,13 @@ type Try = Box<dyn FnMut(&mut Random) -> Case>;
 /// An input, and what is done with it.
 struct Case {
     input: Vec<u8>,
-    outcome: Box<dyn FnOnce(&[u8]) -> Result<(), String>>,
+    outcome: Outcome,
 }
+
+/// What does not hold, if something does not.
+type Outcome = Box<dyn FnOnce(&[u8]) -> Result<(), String>>;
+/// Makes a target ready.
+type Ready = fn() -> Result<Try, String>;
 
 impl Case {
     fn new(input: Vec<u8>, outcome: impl FnOnce(&[u8]) -> Result<(), String> + 'static) -> Self {
@@ -49,7 +54,7 @@ impl Case {
 }
 
 /// By name, with what makes it ready.
-const TARGETS: [(&str, fn() -> Result<Try, String>); 5] = [
+const TARGETS: [(&str, Ready); 5] = [
     ("container", container),
     ("manifest", manifest),
     ("bytecode", bytecode),
@@ -99,7 +104,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run(ready: fn() -> Result<Try, String>, time: Duration, seed: u64, keep: bool) -> Result<u64, String> {
+fn run(ready: Ready, time: Duration, seed: u64, keep: bool) -> Result<u64, String> {
     let mut target = ready()?;
     let mut random = Random::new(seed);
     let kept: PathBuf = std::env::temp_dir().join("fuzz-loader-input");

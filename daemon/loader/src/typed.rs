@@ -202,7 +202,7 @@ pub(crate) fn of_bytes(signature: &Signature, bytes: Vec<u8>) -> Result<Value, S
 /// When that is of another type, which only a fault of ours can bring about.
 pub(crate) fn results(agreed: &Agreed, values: Vec<Val>) -> Result<Vec<Value>, String> {
     let each = match agreed {
-        Agreed::Numbers => values.into_iter().map(number).collect::<Option<Vec<Value>>>(),
+        Agreed::Numbers => values.iter().map(number).collect::<Option<Vec<Value>>>(),
         Agreed::Interface(ty) => values
             .into_iter()
             .map(|value| ty.result.as_ref().and_then(|ty| lift(value, ty)))
@@ -228,8 +228,8 @@ fn register(value: &Value) -> Option<Val> {
 }
 
 /// The other way.
-fn number(value: Val) -> Option<Value> {
-    match value {
+fn number(value: &Val) -> Option<Value> {
+    match *value {
         Val::S32(value) => Some(Value::S32(value)),
         Val::S64(value) => Some(Value::S64(value)),
         Val::Float32(value) => Some(Value::F32(value)),

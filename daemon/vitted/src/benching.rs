@@ -61,13 +61,13 @@ pub async fn run_benches(
             captured = capture(spec, limit) => captured?,
             () = stop.cancelled() => return Err(DriverError::Cancelled.into()),
         };
-        let finished = finished(bench.name, captured, choice.timeout);
+        let finished = finished(bench.name, &captured, choice.timeout);
         operation.emit_paced(Kind::BenchFinished(finished)).await;
     }
     Ok(())
 }
 
-fn finished(name: String, captured: Captured, timeout: Duration) -> v1::BenchFinished {
+fn finished(name: String, captured: &Captured, timeout: Duration) -> v1::BenchFinished {
     let (samples, output) = samples(&captured.output);
     let failure = match captured.exit {
         ExitKind::Code(0) if samples.is_empty() => "it has told no times".to_owned(),
@@ -78,7 +78,7 @@ fn finished(name: String, captured: Captured, timeout: Duration) -> v1::BenchFin
     };
     let iterations = samples.first().map_or(0, |(calls, _)| *calls);
     let samples = samples.into_iter().map(|(_, elapsed)| elapsed).collect();
-    v1::BenchFinished { name, failure, iterations, samples, output: output.into() }
+    v1::BenchFinished { name, failure, iterations, samples, output }
 }
 
 /// The samples that a runner tells of, calls and nanoseconds, and what else it wrote. A mark may stand behind an unfinished

@@ -108,9 +108,12 @@ pub(super) fn compress(bytes: &[u8], pieces: &[Piece], method: Method) -> io::Re
     }
 }
 
+/// A piece as it was compressed, once it was.
+type Made = Option<io::Result<Arc<[u8]>>>;
+
 fn all(bytes: &[u8], pieces: &[Piece], method: Method, threads: usize) -> io::Result<Vec<Arc<[u8]>>> {
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Option<io::Result<Arc<[u8]>>>>> = Mutex::new(pieces.iter().map(|_| None).collect());
+    let done: Mutex<Vec<Made>> = Mutex::new(pieces.iter().map(|_| None).collect());
     let work = || {
         while let Some((number, piece)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|number| Some((number, pieces.get(number)?)))

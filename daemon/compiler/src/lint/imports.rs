@@ -88,6 +88,7 @@ fn brings_more(db: &dyn Db, module: SourceFile) -> bool {
 }
 
 /// What is taken out.
+#[derive(Clone, Copy)]
 struct Edit<'t> {
     span: Span,
     text: &'t str,

@@ -47,7 +47,7 @@ impl Levels {
     pub fn at(&self, byte: u32, code: Code, severity: Severity) -> Option<Level> {
         let here = self.scopes.iter().filter(|(span, ..)| span.start <= byte && byte < span.end.max(1));
         let concerning = here.filter(|(_, _, name)| concerns(name, code, severity));
-        concerning.map(|&(_, level, _)| level).last()
+        concerning.map(|&(_, level, _)| level).next_back()
     }
 
     /// Whether something is asked for that is looked for on demand only.

@@ -1,5 +1,6 @@
 //! The `use` that is missing where an unknown name is one of the standard library.
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::scope::own_items;
@@ -25,16 +26,19 @@ fn library_names(db: &dyn Db) -> Arc<BTreeMap<Name, Vec<String>>> {
     Arc::new(names)
 }
 
-/// Adds the suggestion to import `name` if the standard library has it, else gives the diagnostic back as an error.
+/// Adds the suggestion to import `name` if the standard library has it; else gives the diagnostic back as it was.
 pub(super) fn suggested(
     db: &dyn Db,
     file: SourceFile,
     name: &str,
     diagnostic: Diagnostic,
-) -> Result<Diagnostic, Diagnostic> {
-    let Some(modules) = library_names(db).get(name) else { return Err(diagnostic) };
-    let [module, others @ ..] = modules.as_slice() else { return Err(diagnostic) };
-    let Some((at, before, after)) = place(db, file) else { return Err(diagnostic) };
+) -> ControlFlow<Diagnostic, Diagnostic> {
+    let names = library_names(db);
+    let (Some([module, others @ ..]), Some((at, before, after))) =
+        (names.get(name).map(Vec::as_slice), place(db, file))
+    else {
+        return ControlFlow::Continue(diagnostic);
+    };
     let sure =
         if others.is_empty() { Applicability::MachineApplicable } else { Applicability::MaybeIncorrect };
     let mut diagnostic = diagnostic.suggest(
@@ -46,19 +50,19 @@ pub(super) fn suggested(
     if !others.is_empty() {
         diagnostic = diagnostic.note(format!("`{}` has one of this name too", others.join("`, `")));
     }
-    Ok(diagnostic)
+    ControlFlow::Break(diagnostic)
 }
 
 /// Where one more `use` goes: behind the last one, else behind the `space`, else at the top; and what stands around it.
 fn place(db: &dyn Db, file: SourceFile) -> Option<(u32, &'static str, &'static str)> {
     let FileContents::Text(text) = file.contents(db) else { return None };
     let parsed = parse(db, file);
-    let uses = parsed.tree.items.iter().filter(|item| matches!(item.kind, ast::ItemKind::Use(_)));
+    let mut uses = parsed.tree.items.iter().filter(|item| matches!(item.kind, ast::ItemKind::Use(_)));
     let end_of_line = |from: u32| {
         let rest = text.get(from as usize..)?;
         Some(from + rest.find('\n').unwrap_or(rest.len()) as u32)
     };
-    if let Some(last) = uses.last() {
+    if let Some(last) = uses.next_back() {
         return Some((end_of_line(last.span.end.saturating_sub(1))?, "\n", ""));
     }
     match &parsed.tree.space {

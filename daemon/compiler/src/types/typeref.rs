@@ -1,5 +1,6 @@
 //! Written types to [`Ty`] (§3 of the reference).
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::codes;
@@ -553,8 +554,10 @@ impl TypeResolver<'_> {
         }
         let diagnostic =
             match super::missing_import::suggested(self.db, self.owner.file(self.db), text, diagnostic) {
-                Ok(diagnostic) => return diagnostic.note("the standard library has a type of this name"),
-                Err(diagnostic) => diagnostic,
+                ControlFlow::Break(diagnostic) => {
+                    return diagnostic.note("the standard library has a type of this name");
+                }
+                ControlFlow::Continue(diagnostic) => diagnostic,
             };
         let known = type_names(self.db, self.owner.file(self.db));
         let candidates = known.iter().chain(self.generics).map(Name::as_str).chain(BUILTIN_TYPES);

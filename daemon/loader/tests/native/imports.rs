@@ -164,7 +164,7 @@ pub fn calls_go_back_and_forth_between_a_library_and_wasm() {
                 (else (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
                     (else (call $even (i32.sub (local.get 0) (i32.const 1)))))))))"#;
     std::fs::write(bench.path("odd.wasm"), wat::parse_str(odd).unwrap()).unwrap();
-    let requests = [LoadRequest::new(&library), LoadRequest::new(&bench.path("odd.wasm"))];
+    let requests = [LoadRequest::new(&library), LoadRequest::new(bench.path("odd.wasm"))];
     bench.loader.load_together(&requests, &LinkOptions::default(), &Cancel::default()).unwrap();
     assert_eq!((bench.says("even", "even(10)"), bench.says("even", "even(7)")), ("1".into(), "0".into()));
     assert_eq!((bench.says("odd", "odd(7)"), bench.says("odd", "odd(8)")), ("1".into(), "0".into()));

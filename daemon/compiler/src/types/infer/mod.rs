@@ -37,6 +37,7 @@ mod walk; // changing types, nodes and locals of THIR
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use self::impls::impl_diagnostics;
@@ -505,11 +506,11 @@ impl<'a> Checker<'a> {
             return;
         }
         diagnostic = match super::missing_import::suggested(self.db, self.file, &name.name, diagnostic) {
-            Ok(diagnostic) => {
+            ControlFlow::Break(diagnostic) => {
                 self.report(diagnostic);
                 return;
             }
-            Err(diagnostic) => diagnostic,
+            ControlFlow::Continue(diagnostic) => diagnostic,
         };
         diagnostic = match crate::base::spelling::meant(&name.name, candidates.iter().map(Name::as_str)) {
             Some((near, sure)) => {
