@@ -120,7 +120,7 @@ mod tests {
     fn a_benchmark_without_times_has_failed() {
         let captured = |exit, output: &[u8]| Captured { exit, output: output.to_vec(), dropped: 0 };
         let of = |exit, output: &[u8]| {
-            finished("b".to_owned(), captured(exit, output), Duration::from_secs(1)).failure
+            finished("b".to_owned(), &captured(exit, output), Duration::from_secs(1)).failure
         };
         assert_eq!(of(ExitKind::Code(0), b"@vitte-bench 1 2\n"), "");
         assert_eq!(of(ExitKind::Code(0), b""), "it has told no times");

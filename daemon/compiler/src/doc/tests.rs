@@ -33,7 +33,7 @@ fn exported_declarations_have_a_place_with_text_and_links() {
     );
     assert!(text.contains("<a href=\"#proc.area\"><code>area</code></a>"), "{text}");
     assert!(text.contains("<a href=\"../shapes/unit.html#pick.Unit\">Unit</a>"), "{text}");
-    assert!(text.contains("in &lt;b&gt;units&lt;/b&gt;.") && !text.contains("hidden"), "{text}");
+    assert!(text.contains("in &lt;b&gt;units&lt;/b&gt;.") && !text.contains("proc.hidden"), "{text}");
     assert!(text.contains("href=\"../source/shapes/rect.html#L12\""), "{text}");
     let source = page(&made.pages, "source/shapes/rect.html");
     assert!(source.contains("id=\"L12\"") && source.contains("hidden"), "{source}");
