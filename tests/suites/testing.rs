@@ -108,7 +108,9 @@ fn some_of_them_in_another_order_and_as_xml() {
     let report = std::fs::read_to_string(report).unwrap();
     assert!(report.contains(r#"tests="8" failures="3""#), "{report}");
     assert!(
-        report.contains(r#"<failure message="returned false"/><system-out>looked</system-out>"#),
+        report.contains(
+            "<failure message=\"returned false\"/><system-out>looked\nfalse: left == right\n  left:  4\n  right: 5</system-out>"
+        ),
         "{report}"
     );
 }
