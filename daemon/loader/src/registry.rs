@@ -224,10 +224,19 @@ impl Registry {
         }
     }
 
+    /// How many generations of a module hold memory.
+    fn live(&self, module: &ModuleName) -> usize {
+        self.entries().modules.get(module).map_or(0, Entry::live)
+    }
+
     /// Gives a new generation its number.
     pub(crate) fn stage(&self, incoming: Incoming) -> Result<Staged, LoadError> {
         let Incoming { module, version, path, kind, size, digest, file_digest, signer } = incoming;
         let began = Instant::now();
+        if self.live(&module) >= self.config.generations_max {
+            // The thread that frees what nobody uses any more may not have come to it yet.
+            self.tidy();
+        }
         let mut entries = self.entries();
         let Entries { modules, gone, floor } = &mut *entries;
         if !modules.contains_key(&module) {
@@ -241,7 +250,7 @@ impl Registry {
         if let Some(reason) = entry.bad.get(&digest) {
             return Err(LoadError::KnownBad { module, reason: reason.clone() });
         }
-        let live = entry.slots.values().filter(|slot| slot.generation.is_some()).count();
+        let live = entry.live();
         if live >= self.config.generations_max {
             return Err(LoadError::TooManyGenerations { module, live, max: self.config.generations_max });
         }
@@ -569,6 +578,12 @@ impl Registry {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+impl Entry {
+    fn live(&self) -> usize {
+        self.slots.values().filter(|slot| slot.generation.is_some()).count()
     }
 }
 

@@ -2,7 +2,6 @@
 //! of them sees.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -421,18 +420,16 @@ fn a_call_sees_one_generation_of_each_module_to_its_end() {
                 (br_if $again (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (i32.const 200))))
             (local.get $sum)))"#;
     bench.load("caller", caller).unwrap();
-    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let reloads = scope.spawn(|| {
             for number in 0..12 {
                 bench
                     .loader
                     .reload(&[bench.request("base", &constant(number, "i32"))], &Cancel::default())
                     .unwrap();
             }
-            over.store(true, Ordering::Relaxed);
         });
-        while !over.load(Ordering::Relaxed) {
+        while !reloads.is_finished() {
             assert_eq!(bench.says("caller", "differences()"), "0");
         }
     });
