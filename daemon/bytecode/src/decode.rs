@@ -60,11 +60,13 @@ pub(crate) fn decode(bytes: &[u8], report: &mut Report) -> (Module, Places) {
         }
         let read = contents(number, &mut inside, &mut module, &mut places, &mut bodies);
         let read = read.and_then(|()| match inside.remaining() {
+            0 if says_nothing(number, &module, &bodies) => Err(Fault::EmptySection(number)),
             0 => Ok(()),
             more => Err(Fault::TrailingBytes(more)),
         });
         if let Err(fault) = read {
-            let at = if matches!(fault, Fault::UnknownSection(_)) { start } else { inside.offset() };
+            let is_of_all = matches!(fault, Fault::UnknownSection(_) | Fault::EmptySection(_));
+            let at = if is_of_all { start } else { inside.offset() };
             report.add(at, None, fault);
         }
     }
@@ -77,6 +79,26 @@ pub(crate) fn decode(bytes: &[u8], report: &mut Report) -> (Module, Places) {
         function.code = code;
     }
     (module, places)
+}
+
+/// Whether a section that was read holds empty lists alone: it is left out then, so that a module has one encoding.
+fn says_nothing(number: u8, module: &Module, bodies: &[Body]) -> bool {
+    match number {
+        section::TYPES => {
+            module.signatures.is_empty() && module.types.is_empty() && module.function_types.is_empty()
+        }
+        section::IMPORTS => module.imports.is_empty(),
+        section::EXPORTS => module.exports.is_empty(),
+        section::FUNCTIONS => module.functions.is_empty(),
+        section::GLOBALS => module.globals.is_empty(),
+        section::TABLE => module.table.is_empty(),
+        section::CODE => bodies.is_empty(),
+        section::DATA => module.data.is_empty(),
+        section::LINES => module.lines.files.is_empty() && module.lines.functions.is_empty(),
+        section::CUSTOM => module.custom.is_empty(),
+        // The others have content of a fixed size, or are another version's.
+        _ => false,
+    }
 }
 
 /// Names and sizes in bytes of the sections of a file, as far as they can be told apart.

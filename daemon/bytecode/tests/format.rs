@@ -148,6 +148,8 @@ fn what_is_no_bytecode_is_refused() {
     assert!(load(b"\0vbc\x01\0\x01\0").is_ok(), "an empty module is one");
     assert_eq!(first(b"\0vbc\x01\0\x01\0\x63\x01\0"), Fault::UnknownSection(0x63));
     assert_eq!(first(b"\0vbc\x01\0\x01\0\x05\0"), Fault::EmptySection(5));
+    // A list that holds nothing is nothing too.
+    assert_eq!(first(b"\0vbc\x01\0\x01\0\x03\x01\0"), Fault::EmptySection(3));
     assert_eq!(first(b"\0vbc\x01\0\x01\0\x05\x03\0\0\0\x05\x03\0\0\0"), Fault::SectionOrder(5));
     assert_eq!(first(b"\0vbc\x01\0\x01\0\x05\x04\0\0\0\0"), Fault::TrailingBytes(1));
     assert_eq!(first(b"\0vbc\x01\0\x01\0\x05\x83\0"), Fault::Overlong);
